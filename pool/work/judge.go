@@ -1,0 +1,126 @@
+package work
+
+import (
+	"sync"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// Verdict is the answer to a share. A rejected share is a verdict, not an
+// error.
+type Verdict uint8
+
+// The verdicts. JobNotFound is the caller's to give: without the job there is
+// nothing to judge.
+const (
+	Accepted       Verdict = iota // counts
+	AcceptedLate                  // counts, although its block is no longer the next one
+	JobNotFound                   // for a job unknown or forgotten
+	Stale                         // builds on a block that is no longer the tip
+	Duplicate                     // was accepted before
+	LowDifficulty                 // its hash is above the target
+	TimeOutOfRange                // header time that consensus or good sense refuses
+)
+
+// String returns the verdict as a short word for counters; the words do not
+// change from release to release.
+func (v Verdict) String() string {
+	switch v {
+	case Accepted:
+		return "accepted"
+	case AcceptedLate:
+		return "accepted-late"
+	case JobNotFound:
+		return "job-not-found"
+	case Stale:
+		return "stale"
+	case Duplicate:
+		return "duplicate"
+	case LowDifficulty:
+		return "low-difficulty"
+	case TimeOutOfRange:
+		return "time-out-of-range"
+	default:
+		return "unknown"
+	}
+}
+
+// Accepted reports whether the share counts.
+func (v Verdict) Accepted() bool { return v == Accepted || v == AcceptedLate }
+
+// Terms is what a share is judged by besides its job.
+type Terms struct {
+	Tip        chainhash.Hash // the best block now
+	Grace      bool           // the session heard of Tip so recently that work for the block before still counts
+	Now        uint32         // unix seconds
+	Difficulty float64        // the least that this session was asked for with this job
+}
+
+// How far ahead a header's time may be, in seconds: of the job's own time,
+// because devices roll it, and of the clock, because nodes refuse a block two
+// hours ahead of theirs.
+const (
+	maxTimeRoll  = 7000
+	maxTimeAhead = 7140
+)
+
+// Judge decides on a share whose proof the caller has already checked for a
+// block. The order is fixed: time, tip, difficulty, and only then duplicates,
+// so that seen holds nothing but accepted shares and junk cannot fill it.
+func (j *Job) Judge(p Proof, s Solution, t Terms, seen *Seen) Verdict {
+	latest := min(uint64(j.Time)+maxTimeRoll, uint64(t.Now)+maxTimeAhead)
+	if s.Time < j.MinTime || uint64(s.Time) > latest {
+		return TimeOutOfRange
+	}
+	late := j.PrevHash != t.Tip
+	if late && !t.Grace {
+		return Stale
+	}
+	if !AcceptTarget(t.Difficulty).Meets(p.Hash) {
+		return LowDifficulty
+	}
+	if !seen.add(j.PrevHash, p.Hash) {
+		return Duplicate
+	}
+	if late {
+		return AcceptedLate
+	}
+	return Accepted
+}
+
+// Seen remembers accepted shares by the hash of their header, which covers all
+// that a miner can vary however it was spelled on the wire. It is safe for
+// concurrent use.
+type Seen struct {
+	mu     sync.Mutex
+	byPrev map[chainhash.Hash]map[chainhash.Hash]struct{}
+}
+
+// NewSeen returns an empty set.
+func NewSeen() *Seen {
+	return &Seen{byPrev: make(map[chainhash.Hash]map[chainhash.Hash]struct{})}
+}
+
+// Forget drops the shares that build on prev. Call it when no job on prev is
+// remembered any more: a share that cannot be judged cannot be repeated.
+func (s *Seen) Forget(prev chainhash.Hash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byPrev, prev)
+}
+
+// add reports whether hash was not there before.
+func (s *Seen) add(prev, hash chainhash.Hash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hashes := s.byPrev[prev]
+	if hashes == nil {
+		hashes = make(map[chainhash.Hash]struct{})
+		s.byPrev[prev] = hashes
+	}
+	if _, known := hashes[hash]; known {
+		return false
+	}
+	hashes[hash] = struct{}{}
+	return true
+}
