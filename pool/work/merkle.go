@@ -50,3 +50,13 @@ func merkleRoot(coinbase chainhash.Hash, branches []chainhash.Hash) chainhash.Ha
 	}
 	return node
 }
+
+// commitmentScript returns the output script by which a coinbase commits to
+// the witnesses of all other transactions (BIP141). The coinbase's own leaf
+// and the reserved value are both zero.
+func commitmentScript(wtxids []chainhash.Hash) []byte {
+	const opReturn, tag = "\x6a\x24", "\xaa\x21\xa9\xed"
+	root := merkleRoot(chainhash.Hash{}, merkleBranches(wtxids))
+	sum := hashPair(root, chainhash.Hash{})
+	return append([]byte(opReturn+tag), sum[:]...)
+}

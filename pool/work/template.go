@@ -14,10 +14,8 @@ import (
 )
 
 const (
-	maxBlockWeight = 4_000_000                  // BIP141
-	maxMoney       = 21_000_000 * 100_000_000   // satoshis that can ever exist
-	commitmentSize = 6 + chainhash.HashSize     // script of the witness commitment
-	commitmentHead = "\x6a\x24\xaa\x21\xa9\xed" // OP_RETURN, push 36, BIP141's tag
+	maxBlockWeight = 4_000_000                // BIP141
+	maxMoney       = 21_000_000 * 100_000_000 // satoshis that can ever exist
 )
 
 // Tx is one transaction of a template.
@@ -166,28 +164,21 @@ func (in *templateJSON) setScripts(t *Template) error {
 	if t.WitnessCommitment, err = decodeScript(in.WitnessCommitment); err != nil {
 		return fmt.Errorf("witness commitment: %w", err)
 	}
-	if c := t.WitnessCommitment; c != nil && !isCommitment(c) {
-		return fmt.Errorf("witness commitment %x is not one", c)
-	}
 	if t.SignetChallenge, err = decodeScript(in.SignetChallenge); err != nil {
 		return fmt.Errorf("signet challenge: %w", err)
 	}
 	return nil
 }
 
-// isCommitment tells whether an output script is a witness commitment without
-// further data.
-func isCommitment(script []byte) bool {
-	return len(script) == commitmentSize && string(script[:len(commitmentHead)]) == commitmentHead
-}
-
 // setTxs fills in the transactions and what follows from them.
 func (in *templateJSON) setTxs(t *Template) error {
-	var fees, weight int64
-	known := make(map[chainhash.Hash]bool, len(in.Transactions))
-	txids := make([]chainhash.Hash, 0, len(in.Transactions))
-	t.Txs = make([]Tx, 0, len(in.Transactions))
+	count := len(in.Transactions)
+	known := make(map[chainhash.Hash]bool, count)
+	txids := make([]chainhash.Hash, count)
+	wtxids := make([]chainhash.Hash, count)
+	t.Txs = make([]Tx, count)
 
+	var fees, weight int64
 	for i := range in.Transactions {
 		tx, err := in.Transactions[i].tx()
 		if err != nil {
@@ -196,20 +187,23 @@ func (in *templateJSON) setTxs(t *Template) error {
 		if known[tx.TxID] {
 			return fmt.Errorf("transaction %d: %s appears twice", i, tx.TxID)
 		}
-		if tx.TxID != tx.WTxID && t.WitnessCommitment == nil {
-			return fmt.Errorf("transaction %d has a witness, the template no commitment", i)
-		}
 		known[tx.TxID] = true
+		t.Txs[i], txids[i], wtxids[i] = tx, tx.TxID, tx.WTxID
 		weight += tx.Weight
 		if fees += tx.Fee; fees > in.CoinbaseValue {
 			return fmt.Errorf("fees exceed the coinbase value %d", in.CoinbaseValue)
 		}
-		txids = append(txids, tx.TxID)
-		t.Txs = append(t.Txs, tx)
 	}
-
 	if weight > maxBlockWeight {
 		return fmt.Errorf("transactions weigh %d, more than a block", weight)
+	}
+
+	want := commitmentScript(wtxids)
+	switch {
+	case t.WitnessCommitment == nil && slices.Equal(txids, wtxids):
+		// nothing to commit to: a block without any witness
+	case !bytes.Equal(t.WitnessCommitment, want):
+		return fmt.Errorf("witness commitment is %x, not %x", want, t.WitnessCommitment)
 	}
 	t.Branches = merkleBranches(txids)
 	return nil

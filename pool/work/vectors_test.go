@@ -119,17 +119,42 @@ func TestVectorsProve(t *testing.T) {
 	}
 }
 
-// TestPublicVector checks the fields that are known of two shares published
-// with another pool's tests. Their coinbase is not given whole, so only the
-// hash of a complete header and its difficulty can be compared.
-func TestPublicVector(t *testing.T) {
-	const hash = "0000000000cdd305efb7cb9d86c7dc8eccf504a32fdf781ea053f87b6f5b3642"
-	var h chainhash.Hash
-	if err := chainhash.Decode(&h, hash); err != nil {
+// TestPublicVectors checks what is known of two shares published with another
+// pool's tests, whose coinbase is not given whole: both ends of one header,
+// the hashes and their difficulties.
+func TestPublicVectors(t *testing.T) {
+	j := &Job{Version: 0x20000000, Bits: 0x1e0377ae}
+	const tip = "00000000002bfbde338ade6514af8b63bb564065051038ba745ea34087f914a7"
+	if err := decodeHash(&j.PrevHash, tip); err != nil {
 		t.Fatal(err)
 	}
-	if got := strconv.FormatFloat(HashDifficulty(h), 'f', 4, 64); got != "318.4026" {
-		t.Errorf("HashDifficulty(%s) = %s, want 318.4026", hash, got)
+	p := j.Prove(Solution{Version: j.Version | 0x083ac000, Time: 0x6878b602, Nonce: 0x58f90070})
+	got := hex.EncodeToString(p.Header[:12]) + " … " + hex.EncodeToString(p.Header[68:])
+	if want := "00c03a28a714f98740a35e74 … 02b67868ae77031e7000f958"; got != want {
+		t.Errorf("header = %s, want %s", got, want)
+	}
+
+	network, err := TargetFromBits(j.Bits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ hash, difficulty string }{
+		{"0000000000cdd305efb7cb9d86c7dc8eccf504a32fdf781ea053f87b6f5b3642", "318.4026"},
+		{"000000000822bbfaf34d53fc43d0c1382054d3aafe31893020c315db8b0a19f9", "31.4658"},
+	} {
+		var h chainhash.Hash
+		if err := decodeHash(&h, tt.hash); err != nil {
+			t.Fatal(err)
+		}
+		if got := strconv.FormatFloat(HashDifficulty(h), 'f', 4, 64); got != tt.difficulty {
+			t.Errorf("HashDifficulty(%s) = %s, want %s", h, got, tt.difficulty)
+		}
+		if !network.Meets(h) {
+			t.Errorf("%s is no block, but was one", h)
+		}
+		if d := HashDifficulty(h); !AcceptTarget(d).Meets(h) || AcceptTarget(d*1.0001).Meets(h) {
+			t.Errorf("%s is not accepted exactly up to its difficulty", h)
+		}
 	}
 }
 
