@@ -61,10 +61,10 @@ func (s standing) next(o Observation) State {
 		return StateRejected
 	case !o.Known:
 		return StateUnknown
-	case o.Confirmations == -1 && (s.booked != bookedNone || s.flips > 0):
-		return StateOrphaned
-	case o.Confirmations == -1:
+	case o.Confirmations == -1 && s.neverBooked():
 		return StateStale
+	case o.Confirmations == -1:
+		return StateOrphaned
 	case !inChain: // no such number is documented
 		return s.state
 	case !s.frozen:
@@ -77,6 +77,9 @@ func (s standing) next(o Observation) State {
 		return StateAccepted
 	}
 }
+
+// neverBooked says that the block was never accepted.
+func (s standing) neverBooked() bool { return s.booked == bookedNone && s.flips == 0 }
 
 // bookings returns where the reward has to stand in state to.
 func (s standing) bookings(to State) booking {

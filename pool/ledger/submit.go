@@ -15,9 +15,7 @@ const (
 	verdictRefused                // the node refuses it
 )
 
-// judge reads an answer to submitblock (BIP 22). Only a refusal of a block that
-// was merely found counts: later the header's place in the chain is the truth,
-// whatever a repeated submission is answered. A block whose parent is missing
+// judge reads an answer to submitblock (BIP 22). A block whose parent is missing
 // gets a second chance, because the node may be behind.
 func judge(result, before string) verdict {
 	switch result {
@@ -35,8 +33,8 @@ func judge(result, before string) verdict {
 // RecordSubmit stores the answer to submitblock: "" when the block was accepted,
 // else the node's text. A text that refuses the block makes it [StateRejected]; "",
 // "duplicate" and "inconclusive" leave it [StateFound], because only its header's
-// place in the chain decides. A rejected block that a later submission does not
-// refuse is found again.
+// place in the chain decides. Once a block was in the chain no text refuses it any
+// more. A rejected block that a later submission does not refuse is found again.
 func (l *Ledger) RecordSubmit(ctx context.Context, hash chainhash.Hash, result string) error {
 	err := l.Update(ctx, func(tx *Tx) error {
 		b, err := lookUp(ctx, tx, hash)
@@ -46,7 +44,7 @@ func (l *Ledger) RecordSubmit(ctx context.Context, hash chainhash.Hash, result s
 
 		to := b.state
 		switch refused := judge(result, b.submitResult) == verdictRefused; {
-		case b.state == StateFound && refused:
+		case refused && b.neverBooked() && (b.state == StateFound || b.state == StateUnknown):
 			to = StateRejected
 		case b.state == StateRejected && !refused:
 			to = StateFound
