@@ -1,0 +1,122 @@
+package bitcoind
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+)
+
+// failure is why a node does not run. The zero value means that it ended
+// because it was asked to.
+type failure struct {
+	class Class
+	text  string // a sentence, and the next step
+}
+
+// lastLines is how far back from the end a reason is looked for.
+const lastLines = 100
+
+// classify finds out why the node ended by itself, from its exit status and
+// the lines that it logged. command is how an operator starts the same node by
+// hand.
+func classify(exit *os.ProcessState, lines []string, dir, command string) failure {
+	lines = lines[max(0, len(lines)-lastLines):]
+
+	// The first rule whose text appears decides: a full disk also looks like
+	// a database that cannot be opened, and not the other way round.
+	rules := []struct {
+		class Class
+		text  string   // may hold %s for the log line
+		signs []string // any of them
+	}{
+		{
+			ClassLock, "Another bitcoind still uses " + dir + "; waiting for it to finish",
+			[]string{"Cannot obtain a lock on"},
+		},
+		{
+			ClassDisk, "The disk that holds " + dir + " is full. Free some space; the node then starts by itself",
+			[]string{"Disk space is too low", "No space left on device"},
+		},
+		{
+			ClassClock, "The chain has a block from the future, so this machine's clock is probably wrong. " +
+				"Set the clock; do not rebuild the chain for this",
+			[]string{"appears to be from the future"},
+		},
+		{
+			ClassPort, "A port that the node needs is taken: %s. Stop the other program or choose another port",
+			[]string{"Address already in use", "Unable to bind to", "Unable to start HTTP server"},
+		},
+		{
+			ClassConfig, "The node refuses its configuration: %s",
+			[]string{
+				"Error reading configuration file", "Error parsing command line", "Config setting for",
+				"Settings file could not be read", "Prune configured below", "which is ignored, because a different configuration",
+			},
+		},
+		{
+			ClassDirectory, dir + " holds the files of another chain. Choose another data directory, or move that one away",
+			[]string{"Invalid network magic number", "Incorrect or no genesis block", "Wrong datadir for network"},
+		},
+		{
+			ClassDirectory, "The node may not write to " + dir + ": %s. Give the directory to the user that runs the pool",
+			[]string{"Permission denied", "Cannot write to directory", "Read-only file system"},
+		},
+		{
+			ClassWallet, "A wallet file is damaged: %s. Restore it from a backup",
+			[]string{"database disk image is malformed", "Wallet corrupted", "wallet.dat corrupt"},
+		},
+		{
+			ClassChainstate, "The node's database of coins is damaged. Stop the pool, repair it with " +
+				command + " -reindex-chainstate, stop that when it says \"Done loading\", and start the pool again",
+			[]string{"Error opening coins database"},
+		},
+		{
+			ClassBlocks, "The node's block files are damaged. Stop the pool, repair them with " +
+				command + " -reindex, stop that when it says \"Done loading\", and start the pool again",
+			[]string{
+				"Error opening block database", "Error loading block database", "Error initializing block database",
+				"block checksum mismatch", "Corrupted block database detected",
+			},
+		},
+	}
+	for _, rule := range rules {
+		for _, sign := range rule.signs {
+			if line, ok := find(lines, sign); ok {
+				return failure{rule.class, strings.ReplaceAll(rule.text, "%s", line)}
+			}
+		}
+	}
+
+	status, _ := exit.Sys().(syscall.WaitStatus)
+	last, ok := find(lines, "Error: ")
+	if !ok {
+		last, _ = find(lines, "error] ")
+	}
+	switch {
+	case status.Signaled() && status.Signal() == syscall.SIGKILL:
+		return failure{ClassKilled, "The node was killed. If nobody did that, the machine ran out of memory: see its kernel log"}
+	case status.Signaled():
+		return failure{ClassKilled, fmt.Sprintf("The node was ended by signal %d (%s)", status.Signal(), status.Signal())}
+	case exit.Success():
+		return failure{ClassStopped, "Somebody stopped the node, not the pool"}
+	case last != "":
+		return failure{ClassCrash, "The node ended with an error: " + last}
+	default:
+		return failure{ClassCrash, fmt.Sprintf("The node ended (%s) and its log does not say why", exit)}
+	}
+}
+
+// find returns the first line that holds sign, without time stamp and marks.
+func find(lines []string, sign string) (string, bool) {
+	for _, line := range lines {
+		if strings.Contains(line, sign) {
+			return strings.TrimRight(logPrefix.ReplaceAllString(line, ""), ". "), true
+		}
+	}
+	return "", false
+}
+
+// logPrefix matches "2026-11-22T20:25:38Z [net:error] " and "Error: ".
+var logPrefix = regexp.MustCompile(`^(\d{4}-\d\d-\d\dT[\d:.]+Z )?(\[[a-z:]+\] )?((Error)?: )?`)

@@ -1,0 +1,95 @@
+// Package bitcoind runs the node's process. It knows nothing of pools, shares
+// or wallets: it writes bitcoin.conf, starts bitcoind, watches it, starts it
+// again when it dies and stops it so that nothing is lost.
+//
+// # What a node wants
+//
+// bitcoind keeps much of its state in memory and writes the chain to disk once
+// an hour and when it stops. A node that is killed comes back with an older
+// chain; on a private chain the lost blocks come from nowhere else. Therefore
+// it is stopped by RPC, or by SIGTERM, which means the same to it, and then
+// waited for. SIGKILL comes only when a long limit has passed.
+//
+// The same holds when this program itself is killed: the kernel sends the node
+// SIGTERM at the death of its parent, and the next start finds a predecessor
+// that is still writing. It waits for the lock on the data directory and goes
+// on by itself.
+//
+// # What a start looks like
+//
+//	absent → starting → warming → ready → stopping → absent
+//	             └──────────┴────────┴──→ failed → (back-off) → starting
+//
+// The process is up long before it serves: its RPC first refuses connections,
+// then answers every call with error -28 and a text such as "Loading block
+// index…". Those texts are progress and are shown word for word. Whether the
+// RPC serves is asked through [ChildConfig.Probe], so that this package needs
+// no RPC client of its own.
+//
+// bitcoind's exit status is 1 for every failure. The reason is in its last log
+// lines; they are read and turned into a sentence with a next step.
+package bitcoind
+
+import (
+	"context"
+	"time"
+)
+
+// Runner keeps a node running: as a child of this process ([Child]), or by
+// another means that the platform offers.
+type Runner interface {
+	// Run keeps the node running until ctx ends, then stops it and returns
+	// when it is gone. It returns an error only for what another try cannot
+	// mend.
+	Run(ctx context.Context) error
+	// State tells how the node is now.
+	State() State
+	// Changed returns a channel that is closed at the next change of State.
+	Changed() <-chan struct{}
+	// Log returns the newest lines of the node's log, oldest first.
+	Log() []string
+}
+
+// Phase is where the node is between nothing and ready.
+type Phase string
+
+// The phases; see the package comment for their order.
+const (
+	PhaseAbsent   Phase = "absent"   // no process, none wanted
+	PhaseStarting Phase = "starting" // about to start, or started and silent
+	PhaseWarming  Phase = "warming"  // it runs, but does not serve yet, or not at the moment
+	PhaseReady    Phase = "ready"    // its RPC answers
+	PhaseStopping Phase = "stopping" // it is writing its state to disk
+	PhaseFailed   Phase = "failed"   // it ended by itself; the next try is due
+)
+
+// Class says why a node does not run, for programs; State.Text says it to
+// people.
+type Class string
+
+// The classes. All but ClassLock count as a restart.
+const (
+	ClassLock       Class = "lock"       // another process holds the data directory; waiting for it
+	ClassPort       Class = "port"       // a port is taken
+	ClassDisk       Class = "disk"       // the disk is full
+	ClassClock      Class = "clock"      // the chain has a block from the future: the clock is wrong
+	ClassChainstate Class = "chainstate" // the database of coins is damaged: -reindex-chainstate
+	ClassBlocks     Class = "blocks"     // the blocks or their index are damaged: -reindex
+	ClassWallet     Class = "wallet"     // a wallet file is damaged
+	ClassDirectory  Class = "directory"  // the data directory is another chain's, or not writable
+	ClassConfig     Class = "config"     // bitcoin.conf is refused
+	ClassBinary     Class = "binary"     // the program cannot be started at all
+	ClassKilled     Class = "killed"     // a signal ended it
+	ClassStopped    Class = "stopped"    // somebody else stopped it in order
+	ClassCrash      Class = "crash"      // anything else
+)
+
+// State is a snapshot of the node.
+type State struct {
+	Phase    Phase
+	Text     string    // a sentence for the operator, with the next step where there is one
+	PID      int       // of the process; 0 when there is none
+	Restarts int       // how often it failed since Run began
+	Since    time.Time // when Phase was entered
+	Class    Class     // empty unless something is wrong
+}
