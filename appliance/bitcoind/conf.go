@@ -228,7 +228,16 @@ func (c Conf) Write() error {
 	if err := os.Chmod(c.Dir, 0o700); err != nil {
 		return fmt.Errorf("close data directory to others: %w", err)
 	}
-	if err := renameio.WriteFile(c.Path(), []byte(text), 0o600, renameio.WithStaticPermissions(0o600)); err != nil {
+	// renameio.WriteFile would keep the mode of an older file.
+	file, err := renameio.NewPendingFile(c.Path(), renameio.WithTempDir(c.Dir), renameio.WithStaticPermissions(0o600))
+	if err != nil {
+		return fmt.Errorf("write bitcoin.conf: %w", err)
+	}
+	defer file.Cleanup()
+	if _, err := file.WriteString(text); err != nil {
+		return fmt.Errorf("write bitcoin.conf: %w", err)
+	}
+	if err := file.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("write bitcoin.conf: %w", err)
 	}
 
