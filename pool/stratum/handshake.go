@@ -1,0 +1,182 @@
+package stratum
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/dmpool/dmpool/pool/work"
+)
+
+// Limits of mining.authorize.
+const (
+	maxUsername = 256 // bytes
+	maxWorkers  = 64  // names per connection; proxies use several
+)
+
+// subscribe answers mining.subscribe, a second time exactly as the first. The
+// text "mining.notify" must be in it: some firmware looks for just that.
+func (s *session) subscribe(m Message) {
+	if !s.subscribed {
+		s.subscribed = true
+		agent, _ := stringAt(m.params(), 0)
+		s.mu.Lock()
+		s.state.agent = cleanAgent(agent)
+		s.state.device = deviceOf(s.state.agent)
+		s.mu.Unlock()
+	}
+	s.answers = appendResult(s.answers, m.ID, fmt.Sprintf(
+		`[[["mining.notify","%[1]s"],["mining.set_difficulty","%[1]s"]],"%[1]s",%[2]d]`, s.id, work.Extranonce2Size))
+}
+
+// authorize lets a worker in, once or several times over, one name or several.
+func (s *session) authorize(ctx context.Context, m Message) error {
+	list := m.params()
+	username, ok := stringAt(list, 0)
+	if !ok || username == "" || len(username) > maxUsername {
+		return errUnauthorized
+	}
+	if _, known := s.workers[username]; !known && len(s.workers) >= maxWorkers {
+		return errTooManyNames
+	}
+
+	worker, err := s.server.backend.Authorize(ctx, username)
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return &fault{24, refusal.Reason}
+	}
+	if err != nil {
+		s.log.Warn("Cannot authorise a worker", "err", err)
+		return errUnavailable
+	}
+	s.workers[username] = worker
+
+	password, _ := stringAt(list, 1)
+	wishes := parsePassword(password)
+	if wishes.fixed == 0 && sensible(worker.FixedDifficulty) {
+		wishes.fixed = worker.FixedDifficulty
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.addWorker(worker)
+	s.wish(wishes)
+	return nil
+}
+
+// configure answers mining.configure (BIP310): each extension asked for gets a
+// value, and only those.
+func (s *session) configure(m Message) {
+	list := m.params()
+	var extensions []string
+	if len(list) == 0 || json.Unmarshal(list[0], &extensions) != nil || extensions == nil {
+		s.answer(m.ID, errMalformed)
+		return
+	}
+	var options map[string]json.RawMessage
+	if len(list) > 1 && json.Unmarshal(list[1], &options) != nil {
+		s.answer(m.ID, errMalformed)
+		return
+	}
+
+	var result bytes.Buffer
+	add := func(key, value string) {
+		separator := byte(',')
+		if result.Len() == 0 {
+			separator = '{'
+		}
+		result.WriteByte(separator)
+		result.Write(quote(key))
+		result.WriteByte(':')
+		result.WriteString(value)
+	}
+	for _, extension := range extensions {
+		switch extension {
+		case "version-rolling":
+			mask, ok := s.rolling(options["version-rolling.mask"])
+			add(extension, strconv.FormatBool(ok))
+			if ok {
+				add("version-rolling.mask", fmt.Sprintf(`"%08x"`, mask))
+			}
+		case "minimum-difficulty":
+			var least float64
+			err := json.Unmarshal(options["minimum-difficulty.value"], &least)
+			add(extension, strconv.FormatBool(err == nil && s.atLeast(least)))
+		case "subscribe-extranonce", "info":
+			add(extension, "true")
+		default:
+			add(extension, "false")
+		}
+	}
+	if result.Len() == 0 {
+		result.WriteByte('{')
+	}
+	result.WriteByte('}')
+	s.answers = appendResult(s.answers, m.ID, result.String())
+}
+
+// rolling agrees on the version bits that the miner may roll: what both sides
+// allow. A miner that names no mask takes any.
+func (s *session) rolling(requested json.RawMessage) (mask uint32, ok bool) {
+	mask = s.server.config.Mask
+	if !isNull(requested) {
+		var text string
+		if json.Unmarshal(requested, &text) != nil {
+			return 0, false
+		}
+		asked, valid := hex32([]byte(text))
+		if !valid {
+			return 0, false
+		}
+		mask &= asked
+	}
+	if mask == 0 {
+		return 0, false
+	}
+	s.mask = mask
+	return mask, true
+}
+
+// atLeast takes the minimum difficulty of mining.configure.
+func (s *session) atLeast(d float64) bool {
+	if d != 0 && !sensible(d) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.least = d
+	return true
+}
+
+// suggestDifficulty takes a hint, in any of the shapes there are: [n], ["n"]
+// and a bare n. What makes no sense is ignored: an error would end some
+// sessions.
+func (s *session) suggestDifficulty(m Message) {
+	raw := m.Params
+	if list := m.params(); len(list) > 0 {
+		raw = list[0]
+	}
+	s.suggestText(strings.Trim(string(raw), `"`))
+}
+
+// suggestLegacy takes the hint of firmware that puts the number into the
+// method: "mining.suggest_difficulty(1000".
+func (s *session) suggestLegacy(m Message) bool {
+	text, ok := strings.CutPrefix(m.Method, "mining.suggest_difficulty(")
+	if ok {
+		s.suggestText(strings.TrimSuffix(text, ")"))
+	}
+	return ok
+}
+
+func (s *session) suggestText(text string) {
+	d, err := strconv.ParseFloat(text, 64)
+	if err != nil || !sensible(d) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.suggest(d)
+}

@@ -1,0 +1,159 @@
+package stratum
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/dmpool/dmpool/pool/work"
+)
+
+// Notify is the content of mining.notify: a job as it stands on the wire.
+//
+//	index  field       encoding
+//	0      job id      any string
+//	1      prevhash    header order, each 4-byte word byte-swapped
+//	2, 3   coinb1, 2   raw bytes of the coinbase without witness
+//	4      branches    header order
+//	5, 6   version, bits   big-endian, 8 digits
+//	7      ntime       big-endian, 8 digits
+//	8      clean_jobs  bool
+type Notify struct {
+	JobID                string
+	PrevHash             chainhash.Hash
+	Coinbase1, Coinbase2 []byte
+	Branches             []chainhash.Hash
+	Version, Bits, Time  uint32
+	Clean                bool // all earlier jobs are worthless
+}
+
+// ParseNotify decodes the params of a mining.notify of any pool.
+func ParseNotify(params json.RawMessage) (Notify, error) {
+	list := Message{Params: params}.params()
+	if len(list) < 9 {
+		return Notify{}, fmt.Errorf("parse notify: %d params instead of 9", len(list))
+	}
+
+	var n Notify
+	var branches []string
+	err := errors.Join(
+		json.Unmarshal(list[0], &n.JobID),
+		json.Unmarshal(list[4], &branches),
+		json.Unmarshal(list[len(list)-1], &n.Clean),
+	)
+	for _, field := range []struct {
+		index int
+		size  int // 0: any
+		store func([]byte)
+	}{
+		{1, 32, func(b []byte) { n.PrevHash = swapWords([32]byte(b)) }},
+		{2, 0, func(b []byte) { n.Coinbase1 = b }},
+		{3, 0, func(b []byte) { n.Coinbase2 = b }},
+		{5, 4, func(b []byte) { n.Version = binary.BigEndian.Uint32(b) }},
+		{6, 4, func(b []byte) { n.Bits = binary.BigEndian.Uint32(b) }},
+		{7, 4, func(b []byte) { n.Time = binary.BigEndian.Uint32(b) }},
+	} {
+		var text string
+		err = errors.Join(err, json.Unmarshal(list[field.index], &text))
+		raw, hexErr := sizedHex(text, field.size)
+		if err = errors.Join(err, hexErr); err != nil {
+			return Notify{}, fmt.Errorf("parse notify: param %d: %w", field.index, err)
+		}
+		field.store(raw)
+	}
+
+	for _, text := range branches {
+		raw, err := sizedHex(text, chainhash.HashSize)
+		if err != nil {
+			return Notify{}, fmt.Errorf("parse notify: branch: %w", err)
+		}
+		n.Branches = append(n.Branches, chainhash.Hash(raw))
+	}
+	return n, nil
+}
+
+// sizedHex decodes hex of size bytes, or of any number of them when size is 0.
+func sizedHex(text string, size int) ([]byte, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil {
+		return nil, err
+	}
+	if size != 0 && len(raw) != size {
+		return nil, fmt.Errorf("%d bytes instead of %d", len(raw), size)
+	}
+	return raw, nil
+}
+
+// appendLine appends the notification. The job id must need no escaping.
+func (n Notify) appendLine(dst []byte) []byte {
+	dst = append(dst, `{"id":null,"method":"mining.notify","params":["`...)
+	dst = append(dst, n.JobID...)
+	dst = append(dst, `","`...)
+	prev := swapWords(n.PrevHash)
+	dst = hex.AppendEncode(dst, prev[:])
+	dst = append(dst, `","`...)
+	dst = hex.AppendEncode(dst, n.Coinbase1)
+	dst = append(dst, `","`...)
+	dst = hex.AppendEncode(dst, n.Coinbase2)
+	dst = append(dst, `",[`...)
+	for i := range n.Branches {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '"')
+		dst = hex.AppendEncode(dst, n.Branches[i][:])
+		dst = append(dst, '"')
+	}
+	dst = append(dst, `],"`...)
+	dst = appendHex32(dst, n.Version)
+	dst = append(dst, `","`...)
+	dst = appendHex32(dst, n.Bits)
+	dst = append(dst, `","`...)
+	dst = appendHex32(dst, n.Time)
+	if n.Clean {
+		return append(dst, "\",true]}\n"...)
+	}
+	return append(dst, "\",false]}\n"...)
+}
+
+// appendHex32 appends v as 8 digits; clients insist on the leading zeros.
+func appendHex32(dst []byte, v uint32) []byte {
+	var raw [4]byte
+	binary.BigEndian.PutUint32(raw[:], v)
+	return hex.AppendEncode(dst, raw[:])
+}
+
+// swapWords reverses the bytes of each 4-byte word; twice is the identity.
+func swapWords(h [32]byte) [32]byte {
+	for i := 0; i < len(h); i += 4 {
+		h[i], h[i+1], h[i+2], h[i+3] = h[i+3], h[i+2], h[i+1], h[i]
+	}
+	return h
+}
+
+// notice is a job with its two lines, made once and shared by all sessions.
+type notice struct {
+	job     *work.Job
+	refresh []byte // clean_jobs false
+	clean   []byte // clean_jobs true
+}
+
+func newNotice(job *work.Job) *notice {
+	n := Notify{
+		JobID:     string(appendHex32(nil, job.ID)),
+		PrevHash:  job.PrevHash,
+		Coinbase1: job.Coinbase1,
+		Coinbase2: job.Coinbase2,
+		Branches:  job.Branches,
+		Version:   job.Version,
+		Bits:      job.Bits,
+		Time:      job.Time,
+	}
+	size := 300 + 2*(len(n.Coinbase1)+len(n.Coinbase2)) + 67*len(n.Branches)
+	refresh := n.appendLine(make([]byte, 0, size))
+	n.Clean = true
+	return &notice{job: job, refresh: refresh, clean: n.appendLine(make([]byte, 0, size))}
+}
