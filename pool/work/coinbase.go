@@ -118,7 +118,7 @@ func coinbaseParts(t *Template, l Layout, counter uint32) (prefix, suffix []byte
 
 // HeightPush returns the script that starts every coinbase (BIP34): the height
 // as a minimally encoded number, which is OP_1 to OP_16 up to sixteen and a
-// push of one to five little-endian bytes after that. Heights are not
+// push of one to four little-endian bytes after that. Heights are not
 // negative; a negative one is a programmer's error and panics.
 func HeightPush(height int32) []byte {
 	switch {

@@ -94,6 +94,7 @@ func ParseTemplate(result []byte) (*Template, error) {
 	return t, nil
 }
 
+// template checks each field and fills in what follows from it.
 func (in *templateJSON) template() (*Template, error) {
 	t := &Template{
 		Height:        in.Height,
@@ -104,18 +105,23 @@ func (in *templateJSON) template() (*Template, error) {
 		Rules:         in.Rules,
 		LongPollID:    in.LongPollID,
 	}
-	for _, step := range []func(*Template) error{
-		in.checkNumbers, in.setTarget, in.setScripts, in.setTxs,
-	} {
-		if err := step(t); err != nil {
-			return nil, err
-		}
+	if err := in.checkNumbers(); err != nil {
+		return nil, err
+	}
+	if err := in.setTarget(t); err != nil {
+		return nil, err
+	}
+	if err := in.setScripts(t); err != nil {
+		return nil, err
+	}
+	if err := in.setTxs(t); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
 
 // checkNumbers refuses what cannot be.
-func (in *templateJSON) checkNumbers(*Template) error {
+func (in *templateJSON) checkNumbers() error {
 	if in.Height < 1 {
 		return fmt.Errorf("height %d is not that of a new block", in.Height)
 	}

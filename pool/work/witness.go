@@ -134,7 +134,7 @@ func readNumber(script []byte) (n int64, rest []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if len(data) > 5 {
+	if len(data) > 4 {
 		return 0, nil, fmt.Errorf("a number of %d bytes", len(data))
 	}
 	last := len(data) - 1

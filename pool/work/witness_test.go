@@ -80,6 +80,10 @@ func TestWitnessObjects(t *testing.T) {
 
 		{"transaction version", prefix(0, 1), "coinbase input: version 1"},
 		{"two inputs", prefix(4, 2), "coinbase"},
+		{"two whole inputs", func(j *Job, _ *Template, _ *Layout) {
+			j.Coinbase1[4] = 2
+			j.Coinbase1 = slices.Insert(j.Coinbase1, 5, make([]byte, 41)...)
+		}, "coinbase input: 2 inputs"},
 		{"no input", prefix(4, 0), "coinbase"},
 		{"spends something", prefix(5, 1), "coinbase input: spends"},
 		{"output index", prefix(37, 0), "coinbase input: spends"},
@@ -183,5 +187,23 @@ func TestWitnessCatchesEveryByte(t *testing.T) {
 			}
 		}
 		*part = whole
+	}
+}
+
+func TestReadNumberRefuses(t *testing.T) {
+	for _, tt := range []struct{ script, want string }{
+		{"00", "not a direct push"},
+		{"4c0111", "not a direct push"},
+		{"0211", "not a direct push"},
+		{"0110", "not in its shortest form"}, // OP_16 is
+		{"0100", "not in its shortest form"},
+		{"021100", "not in its shortest form"},
+		{"0191", "negative"},
+		{"050000000001", "a number of 5 bytes"},
+	} {
+		n, _, err := readNumber(unhex(t, tt.script))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("readNumber(%s) = %d, %v, want an error with %q", tt.script, n, err, tt.want)
+		}
 	}
 }
