@@ -193,7 +193,8 @@ func (c *Client) post(ctx context.Context, path, method string, body []byte) (in
 func (c *Client) postAs(ctx context.Context, login, path, method string, body []byte) (int, []byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.URL+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, err
+		// The error would quote the address, which may contain a password.
+		return 0, nil, fmt.Errorf("%w: its address is not a URL", ErrUnreachable)
 	}
 
 	user, password, _ := strings.Cut(login, ":")

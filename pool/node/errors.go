@@ -23,6 +23,9 @@ var (
 	ErrBadAnswer = errors.New("answer is not understood")
 )
 
+// ErrTemplate means that the node offers a block template which the pool must not use, or cannot.
+var ErrTemplate = errors.New("template cannot be used")
+
 // ErrNoEstimate means that the node has not seen enough blocks to estimate a fee rate.
 var ErrNoEstimate = errors.New("node has no fee estimate yet")
 
@@ -131,11 +134,13 @@ func Sentence(err error) string {
 		return "The Bitcoin node does not accept the pool's login."
 	case errors.Is(err, ErrUnreachable):
 		return "The Bitcoin node does not answer."
+	case errors.Is(err, ErrTemplate):
+		return full("The Bitcoin node offers work that the pool does not accept: " + err.Error())
 	case errors.Is(err, ErrBadAnswer):
 		return "The Bitcoin node gave an answer that the pool does not understand."
 	}
 
-	return full("The Bitcoin node cannot be used: " + err.Error())
+	return full("Trouble with the Bitcoin node: " + err.Error())
 }
 
 // full ends a sentence with a full stop unless it ends with one, or with the node's own dots.

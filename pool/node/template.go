@@ -6,31 +6,71 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/dmpool/dmpool/pool/work"
 )
 
 // Template returns a block template (BIP 22, 23 and 145). With an empty longPollID the answer comes at once; otherwise
 // the call waits until the node has something better than the template with that id: a new tip, or after a minute a
 // changed mempool. On a quiet chain that can take for ever, so such a call has no deadline but that of ctx. Do not
-// abandon it lightly: the node does not notice, and one of its RPC threads goes on waiting.
+// abandon it lightly: the node does not notice, and one of its RPC threads goes on waiting. A template that the pool
+// cannot work on is ErrTemplate.
 func (c *Client) Template(ctx context.Context, longPollID string) (*work.Template, error) {
 	request := templateRequest{Rules: templateRules(), LongPollID: longPollID}
-	call := c.call
-	if longPollID != "" {
-		call = c.roundTrip
-	}
 
 	var result json.RawMessage
-	if err := call(ctx, "/", "getblocktemplate", &result, []any{request}); err != nil {
+	if err := c.templateCall(longPollID)(ctx, "/", "getblocktemplate", &result, []any{request}); err != nil {
 		return nil, err
 	}
 
 	t, err := work.ParseTemplate(result)
 	if err != nil {
-		return nil, fmt.Errorf("parse template: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
 	}
 
 	return t, nil
+}
+
+// waitTemplate is a long poll that looks only at which tip the node has and what to wait for next. With an empty
+// longPollID it does not wait.
+func (c *Client) waitTemplate(ctx context.Context, longPollID string) (tip chainhash.Hash, next string, err error) {
+	var result struct {
+		Tip        chainhash.Hash `json:"previousblockhash"`
+		LongPollID string         `json:"longpollid"`
+	}
+	request := templateRequest{Rules: templateRules(), LongPollID: longPollID}
+	err = c.templateCall(longPollID)(ctx, "/", "getblocktemplate", &result, []any{request})
+
+	return result.Tip, result.LongPollID, err
+}
+
+// templateCall is the way to call getblocktemplate: without a deadline when it waits.
+func (c *Client) templateCall(longPollID string) func(context.Context, string, string, any, []any) error {
+	if longPollID == "" {
+		return c.call
+	}
+
+	return c.roundTrip
+}
+
+// waiting returns how many calls of getblocktemplate the node is working on.
+func (c *Client) waiting(ctx context.Context) (int, error) {
+	var result struct {
+		Active []struct {
+			Method string `json:"method"`
+		} `json:"active_commands"`
+	}
+	err := c.Call(ctx, "getrpcinfo", &result)
+
+	n := 0
+	for _, command := range result.Active {
+		if command.Method == "getblocktemplate" {
+			n++
+		}
+	}
+
+	return n, err
 }
 
 // ProposeBlock asks whether a block would be valid if its proof of work were (BIP 23 proposal mode). Empty means yes,

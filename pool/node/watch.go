@@ -1,0 +1,124 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// The three watchers of a Source. Each only suggests a refresh; none fetches what is published, so templates cannot
+// overtake one another. Any of them may fail for good without the others noticing.
+
+// maxAbandoned is how many long polls may wait in the node before we start another one. bitcoind does not notice when the
+// client of a waiting call goes away: on a chain without blocks and transactions its RPC thread waits for ever, and a pool
+// that is restarted a few times would use up all of them, so that nobody can submit a block any more.
+const maxAbandoned = 2
+
+// pollBest asks for the best block's hash at short intervals. It needs no luck and no configuration, so it is the
+// one that is always right in the end. It also notices first when the node goes away.
+func (s *Source) pollBest(ctx context.Context) {
+	failing := false
+	for {
+		before := s.State().Tip
+		tip, err := s.client.BestBlockHash(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+
+		switch {
+		case err != nil:
+			failing = true
+			s.report(err)
+		case failing:
+			// Only a template proves that all is well again.
+			failing = false
+			s.suggest(hint{reason: "poll", seenAt: time.Now()})
+		case tip != before && before == s.State().Tip:
+			s.suggest(hint{tip: tip, reason: "poll", seenAt: time.Now()})
+		}
+
+		pause := s.pace.poll
+		if failing {
+			pause = s.pace.pause
+		}
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// longPoll keeps one getblocktemplate call waiting in the node (BIP 22). It wakes for a new tip at once; when it does so
+// for a changed mempool, the interval of the refresh is soon enough.
+func (s *Source) longPoll(ctx context.Context) {
+	var known chainhash.Hash
+	id := ""
+	for {
+		if id != "" && s.crowded(ctx) {
+			if !sleep(ctx, s.pace.longestWait) {
+				return
+			}
+
+			continue
+		}
+
+		tip, next, err := s.client.waitTemplate(ctx, id)
+		if ctx.Err() != nil {
+			return
+		}
+
+		switch {
+		case err != nil:
+			id = ""
+		case tip != known:
+			s.suggest(hint{tip: tip, reason: "long poll", seenAt: time.Now()})
+			known, id = tip, next
+
+			continue
+		default:
+			id = next
+		}
+
+		if !sleep(ctx, s.pace.pause) {
+			return
+		}
+	}
+}
+
+// crowded reports whether too many long polls wait in the node already. A node that does not let us ask is not crowded.
+func (s *Source) crowded(ctx context.Context) bool {
+	n, err := s.client.waiting(ctx)
+	if err != nil || n <= maxAbandoned {
+		return false
+	}
+	s.log.Debug("Long polls of others wait in the node", "count", n)
+
+	return true
+}
+
+// subscribe listens to the node's ZMQ publisher and connects again for as long as ctx runs.
+func (s *Source) subscribe(ctx context.Context) {
+	for {
+		err := subscribeBlocks(ctx, s.zmq,
+			func() { s.setZMQ(true) },
+			func(tip chainhash.Hash) { s.suggest(hint{tip: tip, reason: "zmq", seenAt: time.Now()}) },
+			func() { s.log.Debug("ZMQ messages were lost") },
+		)
+		if ctx.Err() != nil {
+			return
+		}
+		s.setZMQ(false)
+		s.log.Debug("No block hashes over ZMQ", "err", err)
+
+		if !sleep(ctx, s.pace.pause) {
+			return
+		}
+	}
+}
+
+func (s *Source) setZMQ(connected bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.state.ZMQ = connected
+}
