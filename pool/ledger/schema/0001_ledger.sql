@@ -35,6 +35,9 @@ CREATE TRIGGER account_fixed BEFORE UPDATE OF id, kind, script, address, created
 BEGIN SELECT RAISE(ABORT, 'an account keeps its identity'); END;
 CREATE TRIGGER account_kept BEFORE DELETE ON account
 BEGIN SELECT RAISE(ABORT, 'accounts are never removed'); END;
+CREATE TRIGGER account_new BEFORE INSERT ON account
+WHEN EXISTS (SELECT 1 FROM account WHERE id = NEW.id OR script = NEW.script OR address = NEW.address)
+BEGIN SELECT RAISE(ABORT, 'this account exists'); END;
 
 -- written by pool/ledger/post.go
 CREATE TABLE event (
@@ -166,6 +169,9 @@ CREATE TRIGGER block_frozen BEFORE UPDATE OF winner_seq, fee, donation, reserve 
 BEGIN SELECT RAISE(ABORT, 'a frozen split is fixed'); END;
 CREATE TRIGGER block_kept BEFORE DELETE ON block
 BEGIN SELECT RAISE(ABORT, 'blocks are never removed'); END;
+CREATE TRIGGER block_new BEFORE INSERT ON block
+WHEN EXISTS (SELECT 1 FROM block WHERE id = NEW.id OR hash = NEW.hash)
+BEGIN SELECT RAISE(ABORT, 'this block exists'); END;
 
 -- written by pool/ledger/freeze.go: the PPLNS window at the found block
 CREATE TABLE block_weight (

@@ -100,6 +100,9 @@ CREATE TRIGGER payout_fixed BEFORE UPDATE OF id, created_by, created_at, total, 
 BEGIN SELECT RAISE(ABORT, 'what a payout pays is fixed'); END;
 CREATE TRIGGER payout_kept BEFORE DELETE ON payout
 BEGIN SELECT RAISE(ABORT, 'payouts are never removed'); END;
+CREATE TRIGGER payout_new BEFORE INSERT ON payout
+WHEN EXISTS (SELECT 1 FROM payout WHERE id = NEW.id OR idem_key = NEW.idem_key)
+BEGIN SELECT RAISE(ABORT, 'this payout exists'); END;
 CREATE TRIGGER payout_ended BEFORE UPDATE OF state ON payout
 WHEN OLD.state IN ('cancelled', 'expired', 'failed') AND NEW.state <> OLD.state
 BEGIN SELECT RAISE(ABORT, 'this payout has ended'); END;
@@ -119,15 +122,26 @@ BEGIN SELECT RAISE(ABORT, 'what a payout pays is fixed'); END;
 CREATE TRIGGER payout_item_kept BEFORE DELETE ON payout_item
 BEGIN SELECT RAISE(ABORT, 'what a payout pays is fixed'); END;
 
+CREATE TRIGGER payout_item_new BEFORE INSERT ON payout_item
+WHEN EXISTS (SELECT 1 FROM payout_item WHERE account = NEW.account AND (payout = NEW.payout OR live = 1 AND NEW.live = 1))
+BEGIN SELECT RAISE(ABORT, 'this miner is being paid'); END;
+
 CREATE TRIGGER payout_tx_signed BEFORE UPDATE OF payout, n, kind, psbt, expected, raw, txid, wtxid ON payout_tx WHEN OLD.raw IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a signed transaction is fixed'); END;
 CREATE TRIGGER payout_tx_kept BEFORE DELETE ON payout_tx WHEN OLD.raw IS NOT NULL
 BEGIN SELECT RAISE(ABORT, 'a signed transaction is kept'); END;
 
+CREATE TRIGGER payout_tx_new BEFORE INSERT ON payout_tx
+WHEN EXISTS (SELECT 1 FROM payout_tx WHERE id = NEW.id OR txid = NEW.txid OR payout = NEW.payout AND n = NEW.n)
+BEGIN SELECT RAISE(ABORT, 'this attempt exists'); END;
+CREATE TRIGGER utxo_lease_new BEFORE INSERT ON utxo_lease
+WHEN EXISTS (SELECT 1 FROM utxo_lease WHERE txid = NEW.txid AND vout = NEW.vout)
+BEGIN SELECT RAISE(ABORT, 'this coin belongs to a payout'); END;
+
 CREATE TRIGGER approval_fixed BEFORE UPDATE ON approval
 BEGIN SELECT RAISE(ABORT, 'approvals are append-only'); END;
 CREATE TRIGGER approval_kept BEFORE DELETE ON approval
 BEGIN SELECT RAISE(ABORT, 'approvals are append-only'); END;
-CREATE TRIGGER approval_unique BEFORE INSERT ON approval
+CREATE TRIGGER approval_new BEFORE INSERT ON approval
 WHEN EXISTS (SELECT 1 FROM approval WHERE payout = NEW.payout AND rev = NEW.rev AND user = NEW.user)
 BEGIN SELECT RAISE(ABORT, 'this person has approved this revision'); END;
