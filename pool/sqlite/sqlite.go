@@ -16,9 +16,9 @@ import (
 
 const (
 	// writerOptions make a commit durable and a transaction exclusive from its first statement.
-	writerOptions = "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_busy_timeout=5000&_foreign_keys=on"
+	writerOptions = "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_busy_timeout=5000&_foreign_keys=on&_stmt_cache_size=64"
 	// readerOptions make it impossible to write by mistake.
-	readerOptions = "mode=ro&_query_only=on&_busy_timeout=5000"
+	readerOptions = "mode=ro&_query_only=on&_busy_timeout=5000&_stmt_cache_size=64"
 	// snapshotOptions are for VACUUM INTO, which writes, though not to the source, and so must not be query_only.
 	snapshotOptions = "mode=ro&_busy_timeout=5000"
 	// journalLimit is the size in bytes to which SQLite cuts the -wal file back after a checkpoint.
