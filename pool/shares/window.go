@@ -1,0 +1,242 @@
+package shares
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// Window is the work that a block is shared by.
+type Window struct {
+	Seq     int64     // the newest share in it, that of the block
+	Entries []Entry   // the accounts, in the order of their first accepted shares
+	Sum     *big.Rat  // of all scores: exactly X, or less when the log is shorter
+	From    time.Time // when the oldest shift in it began
+}
+
+// Entry is the score of one account in a [Window].
+type Entry struct {
+	Address string
+	Script  []byte   // identifies the account
+	Score   *big.Rat // above 0
+}
+
+// Window returns the newest shares up to and including seq whose scores add up
+// to windowMilli thousandths, exactly. The shift that does not fit in whole counts
+// with the same fraction for all its workers. Window waits until share seq is in
+// the database.
+//
+// seq is normally the share of a block, and those end their shift. The part of a
+// shift up to any other seq is found by its single shares, which are kept for 48
+// hours; later that is an error.
+func (l *Log) Window(ctx context.Context, seq, windowMilli int64) (Window, error) {
+	if windowMilli < 1 {
+		return Window{}, fmt.Errorf("window of %d thousandths is empty", windowMilli)
+	}
+	if err := l.await(ctx, seq); err != nil {
+		return Window{}, err
+	}
+
+	w, err := l.window(ctx, seq, big.NewRat(windowMilli, 1000))
+	if err != nil {
+		return Window{}, fmt.Errorf("read window of share %d: %w", seq, err)
+	}
+
+	return w, nil
+}
+
+func (l *Log) window(ctx context.Context, seq int64, limit *big.Rat) (Window, error) {
+	tx, err := l.db.Reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return Window{}, err
+	}
+	defer func() { _ = tx.Rollback() }()
+
+	t := newTally(limit)
+	before, err := addNewest(ctx, tx, t, seq)
+	if err != nil {
+		return Window{}, err
+	}
+	if err := addShifts(ctx, tx, t, before); err != nil {
+		return Window{}, err
+	}
+
+	return t.window(ctx, tx, seq)
+}
+
+// addNewest adds the shift of share seq up to that share when it goes on behind
+// it. It returns the id below which whole shifts follow.
+func addNewest(ctx context.Context, tx *sql.Tx, t *tally, seq int64) (before int64, err error) {
+	var s shift
+	err = tx.QueryRowContext(ctx, `
+		SELECT id, from_seq, to_seq, nbits, opened_ms FROM shift WHERE from_seq <= ? ORDER BY from_seq DESC LIMIT 1`,
+		seq).Scan(&s.id, &s.from, &s.to, &s.bits, &s.openedMS)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, errors.New("there are no shares")
+	}
+	if err != nil || s.to <= seq {
+		return s.id + 1, err
+	}
+
+	rows, err := tx.QueryContext(ctx, `
+		SELECT worker, SUM(work) FROM share
+		WHERE seq BETWEEN ?1 AND ?2 AND EXISTS (SELECT 1 FROM share WHERE seq = ?1)
+		GROUP BY worker`, s.from, seq)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }()
+
+	var parts []part
+	for rows.Next() {
+		var p part
+		if err := rows.Scan(&p.worker, &p.work); err != nil {
+			return 0, err
+		}
+		s.work += p.work
+		parts = append(parts, p)
+	}
+	if err := rows.Err(); err != nil {
+		return 0, err
+	}
+	if len(parts) == 0 {
+		return 0, errors.New("its shift goes on behind it and the single shares are no longer kept")
+	}
+	_, err = t.add(s, parts)
+
+	return s.id, err
+}
+
+// addShifts adds shifts below an id, the newest first, until the tally is full.
+func addShifts(ctx context.Context, tx *sql.Tx, t *tally, before int64) error {
+	rows, err := tx.QueryContext(ctx, `
+		SELECT s.id, s.nbits, s.opened_ms, s.work, w.worker, w.work
+		FROM shift s JOIN shift_work w ON w.shift = s.id
+		WHERE s.id < ? ORDER BY s.id DESC`, before)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+
+	var current shift
+	var parts []part
+	for !t.full && rows.Next() {
+		var s shift
+		var p part
+		if err := rows.Scan(&s.id, &s.bits, &s.openedMS, &s.work, &p.worker, &p.work); err != nil {
+			return err
+		}
+		if s.id != current.id && len(parts) > 0 {
+			full, err := t.add(current, parts)
+			if full || err != nil {
+				return err
+			}
+			parts = parts[:0]
+		}
+		current = s
+		parts = append(parts, p)
+	}
+	if err := rows.Err(); err != nil || len(parts) == 0 {
+		return err
+	}
+	_, err = t.add(current, parts)
+
+	return err
+}
+
+// window turns worker scores into account scores.
+func (t *tally) window(ctx context.Context, tx *sql.Tx, seq int64) (Window, error) {
+	w := Window{Seq: seq, Sum: new(big.Rat), From: time.UnixMilli(t.fromMS)}
+
+	rows, err := tx.QueryContext(ctx, `SELECT id, address, script FROM worker ORDER BY id`)
+	if err != nil {
+		return w, err
+	}
+	defer func() { _ = rows.Close() }()
+
+	scores := t.scores()
+	place := map[string]int{}
+	for rows.Next() {
+		var id int64
+		var e Entry
+		if err := rows.Scan(&id, &e.Address, &e.Script); err != nil {
+			return w, err
+		}
+		score, ok := scores[id]
+		if !ok {
+			continue
+		}
+		i, ok := place[string(e.Script)]
+		if !ok {
+			i = len(w.Entries)
+			place[string(e.Script)] = i
+			e.Score = new(big.Rat)
+			w.Entries = append(w.Entries, e)
+		}
+		w.Entries[i].Score.Add(w.Entries[i].Score, score)
+		w.Sum.Add(w.Sum, score)
+	}
+
+	return w, rows.Err()
+}
+
+// Winner returns the seq of the share that found a block, and false when no
+// such share was logged. It takes into account what was appended before the call.
+func (l *Log) Winner(ctx context.Context, block chainhash.Hash) (seq int64, ok bool, err error) {
+	if err := l.await(ctx, l.Last()); err != nil {
+		return 0, false, err
+	}
+
+	err = l.db.Reader().QueryRowContext(ctx, `SELECT seq FROM winner WHERE block = ?`, block[:]).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("find winning share: %w", err)
+	}
+
+	return seq, true, nil
+}
+
+// RoundWork returns the effort of the round that began after share sinceSeq, 0
+// or the share of a block: the sum of the scores since then. At 1 as much work
+// was done as a block takes on average. It sees what is committed.
+func (l *Log) RoundWork(ctx context.Context, sinceSeq int64) (*big.Rat, error) {
+	rows, err := l.db.Reader().QueryContext(ctx, `SELECT nbits, work FROM shift WHERE to_seq > ?`, sinceSeq)
+	if err != nil {
+		return nil, fmt.Errorf("read effort: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+
+	sums := map[uint32]*big.Int{}
+	for rows.Next() {
+		var bits uint32
+		var work int64
+		if err := rows.Scan(&bits, &work); err != nil {
+			return nil, fmt.Errorf("read effort: %w", err)
+		}
+		if sums[bits] == nil {
+			sums[bits] = new(big.Int)
+		}
+		sums[bits].Add(sums[bits], big.NewInt(work))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read effort: %w", err)
+	}
+
+	effort := new(big.Rat)
+	for bits, sum := range sums {
+		network, err := networkWork(bits)
+		if err != nil {
+			return nil, fmt.Errorf("read effort: %w", err)
+		}
+		effort.Add(effort, new(big.Rat).SetFrac(sum, network))
+	}
+
+	return effort, nil
+}

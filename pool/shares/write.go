@@ -1,0 +1,203 @@
+package shares
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// retryPause is the time between two attempts to use a database that fails.
+const retryPause = time.Second
+
+// writer puts batches into the database, or into the spool. Only one goroutine uses it.
+type writer struct {
+	db     *sqlite.DB
+	spool  *spool
+	now    func() time.Time
+	logger *slog.Logger
+
+	state   *state    // nil when it must be read from the database
+	handled int64     // seq of the last share that was stored, spooled or lost
+	retryAt time.Time // until then the database is left alone
+	marked  time.Time // the table up covers the time until here
+}
+
+// newWriter reads the database's state and replays the spool into it.
+func newWriter(ctx context.Context, db *sqlite.DB, opts Options) (*writer, error) {
+	spool, err := openSpool(db.Path()+".spool", opts.Logger)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{db: db, spool: spool, now: opts.Now, logger: opts.Logger, marked: opts.Now()}
+
+	if w.state, err = load(ctx, db.Reader()); err != nil {
+		return nil, errors.Join(err, spool.close())
+	}
+	w.handled = max(w.state.last, spool.last)
+	if err := w.replay(ctx); err != nil {
+		w.fail("Spooled shares not yet replayed", err)
+	}
+
+	return w, nil
+}
+
+// stored returns the seq up to which the database holds everything there is. It
+// belongs to the writer's goroutine like all else here.
+func (w *writer) stored() int64 {
+	if w.spool.empty() {
+		return w.handled
+	}
+
+	return w.spool.first - 1
+}
+
+// write makes the shares durable. It says whether the rejects were counted,
+// which are not worth a spool. An error means that the shares are lost.
+func (w *writer) write(ctx context.Context, entries []entry, rejects map[reject]int64) (counted bool, err error) {
+	if len(entries) > 0 {
+		defer func() { w.handled = entries[len(entries)-1].Seq }()
+	}
+
+	if time.Now().Before(w.retryAt) && w.spool.append(entries) == nil {
+		return false, nil
+	}
+
+	err = w.store(ctx, entries, rejects)
+	if err == nil {
+		return true, nil
+	}
+
+	w.fail("Database does not take shares, using the spool", err)
+	if spoolErr := w.spool.append(entries); spoolErr != nil {
+		w.logger.Error("Shares lost", "shares", len(entries), "err", spoolErr)
+
+		return false, errors.Join(err, spoolErr)
+	}
+
+	return false, nil
+}
+
+// fail notes that the database failed. What it holds is read again before it is
+// used: even a commit that reported an error may have happened.
+func (w *writer) fail(message string, err error) {
+	w.state = nil
+	w.retryAt = time.Now().Add(retryPause)
+	w.logger.Error(message, "err", err)
+}
+
+// store puts the spool and then the batch into the database.
+func (w *writer) store(ctx context.Context, entries []entry, rejects map[reject]int64) error {
+	if w.state == nil {
+		state, err := load(ctx, w.db.Reader())
+		if err != nil {
+			return err
+		}
+		w.state = state
+	}
+
+	if err := w.replay(ctx); err != nil {
+		return err
+	}
+
+	now := w.now()
+	up := w.uptime(now)
+	if len(entries) == 0 && len(rejects) == 0 && len(up) == 0 {
+		return nil
+	}
+
+	err := w.db.Update(ctx, func(tx *sql.Tx) error {
+		if err := w.state.add(ctx, tx, entries); err != nil {
+			return err
+		}
+		if err := w.state.addRejects(ctx, tx, rejects); err != nil {
+			return err
+		}
+
+		return addUptime(ctx, tx, up)
+	})
+	if err != nil {
+		return fmt.Errorf("store shares: %w", err)
+	}
+	if len(up) > 0 {
+		w.marked = now
+	}
+
+	return nil
+}
+
+// replay stores what the spool holds and empties it. Shares arrive in the
+// database in the order of seq and a batch as a whole, so those that it has
+// already, after a crash between the two, are those up to its last seq.
+func (w *writer) replay(ctx context.Context) error {
+	if w.spool.empty() {
+		return nil
+	}
+
+	count := 0
+	for record, err := range w.spool.records() {
+		if err != nil {
+			return fmt.Errorf("read spool: %w", err)
+		}
+		fresh := slices.DeleteFunc(record, func(e entry) bool { return e.Seq <= w.state.last })
+		err := w.db.Update(ctx, func(tx *sql.Tx) error { return w.state.add(ctx, tx, fresh) })
+		if err != nil {
+			return fmt.Errorf("replay spool: %w", err)
+		}
+		count += len(fresh)
+	}
+	w.logger.Info("Spooled shares replayed", "shares", count)
+
+	return w.spool.clear()
+}
+
+// seconds is a part of a 10-minute slot.
+type seconds struct {
+	slot int64
+	n    float64
+}
+
+const (
+	markEvery = 30 * time.Second // between two writes of the table up
+	maxMark   = 2 * time.Minute  // a longer gap means that the machine slept or its clock was set
+)
+
+// uptime returns the time since the table up was last written, cut at the border of
+// two slots, or nil when it is not worth a write.
+func (w *writer) uptime(now time.Time) []seconds {
+	elapsed := now.Sub(w.marked)
+	if elapsed < 0 || elapsed > maxMark {
+		w.marked = now
+
+		return nil
+	}
+
+	slot := floor(w.marked.Unix(), tenMinutes)
+	border := time.Unix(slot+tenMinutes, 0)
+	switch {
+	case border.Before(now):
+		return []seconds{{slot, border.Sub(w.marked).Seconds()}, {border.Unix(), now.Sub(border).Seconds()}}
+	case elapsed >= markEvery:
+		return []seconds{{slot, elapsed.Seconds()}}
+	default:
+		return nil
+	}
+}
+
+func addUptime(ctx context.Context, tx *sql.Tx, up []seconds) error {
+	for _, s := range up {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO up (t, seconds) VALUES (?, min(600, ?))
+			ON CONFLICT (t) DO UPDATE SET seconds = min(600, seconds + excluded.seconds)`, s.slot, s.n)
+		if err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
