@@ -39,6 +39,7 @@ const (
 	ErrCodeParameter       = -8  // an argument out of range, also a coin that is locked already
 	ErrCodeNotConnected    = -9  // no peers: no template on a chain that matters
 	ErrCodeInitialDownload = -10 // still downloading the chain: no template
+	ErrCodeNoLabel         = -11 // no address of the wallet has this label
 	ErrCodeNeedPassphrase  = -13 // the wallet is locked
 	ErrCodeWrongPassphrase = -14
 	ErrCodeWrongEncryption = -15 // an encryption call on a wallet in the wrong state

@@ -36,6 +36,15 @@ type Address struct {
 	Labels  []string `json:"labels"`
 }
 
+// ForWallet returns a client of the same node whose wallet calls go to another
+// wallet. The two share their connections.
+func (c *Client) ForWallet(name string) *Client {
+	config := c.config
+	config.Wallet = name
+
+	return &Client{config: config, http: c.http}
+}
+
 // CreateWallet creates a descriptor wallet, loads it, and encrypts it from its first moment: encrypting later would
 // give it a new seed. It is not loaded by the node at its next start, because settings.json is the node's and not ours.
 func (c *Client) CreateWallet(ctx context.Context, name, passphrase string) error {

@@ -1,0 +1,220 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/shares"
+	"github.com/dmpool/dmpool/pool/stratum"
+	"github.com/dmpool/dmpool/pool/work"
+)
+
+const (
+	// recordPatience is how long a found block waits for the disk before it is
+	// submitted all the same.
+	recordPatience = 200 * time.Millisecond
+	// submitPatience is how long the miner's answer waits for the node's.
+	submitPatience = 2 * time.Second
+	// blockPatience is how long a stopping pool waits for blocks in flight.
+	blockPatience = 10 * time.Second
+	// commitPatience is how old a found block must be before the reward job takes
+	// over freezing its split from the share that found it.
+	commitPatience = 30 * time.Second
+)
+
+// Found implements [stratum.Backend]. The raw block goes to disk, then to the
+// node, before anything else happens to the share: before it is judged, counted
+// or answered. It does not depend on the session that found it.
+func (p *Pool) Found(s stratum.Share) {
+	hash := s.Proof.Hash
+	block := ledger.Found{
+		Hash:         hash,
+		Prev:         s.Job.PrevHash,
+		Height:       s.Job.Height,
+		At:           s.At,
+		Address:      s.Worker.Address,
+		Script:       s.Worker.Script,
+		Worker:       s.Worker.Name,
+		Work:         work.ShareWork(s.Difficulty),
+		Bits:         s.Job.Bits,
+		CoinbaseTxID: s.Job.CoinbaseTxID(s.Solution.Extranonce),
+		Value:        s.Job.Value,
+		Terms:        p.settings.Load().Terms(),
+		Raw:          s.Job.Block(s.Solution),
+	}
+	p.Logger.Info("Block found", "height", block.Height, "hash", hash, "worker", block.Worker, "sats", block.Value)
+
+	recorded := make(chan struct{})
+	p.inFlight.Go(func() {
+		defer close(recorded)
+		p.record(block)
+	})
+	waitFor(recorded, recordPatience)
+
+	submitted := make(chan struct{})
+	p.inFlight.Go(func() {
+		result, err := p.submit(p.lasting, block.Raw)
+		close(submitted)
+		<-recorded
+		p.noteSubmit(block, result, err)
+	})
+	waitFor(submitted, submitPatience)
+	p.Events.Publish(Event{
+		Kind: "block", At: s.At, Height: block.Height, Hash: hash.String(),
+		Address: block.Address, Worker: block.Worker, Amount: block.Value,
+	})
+}
+
+// record writes a found block to the ledger, again and again while the disk
+// refuses, until it is there or the pool ends.
+func (p *Pool) record(block ledger.Found) {
+	for wait := recordPatience; ; wait = min(2*wait, 5*time.Second) {
+		err := p.Ledger.RecordFound(p.lasting, block)
+		if err == nil {
+			return
+		}
+		p.Logger.Error("Block not recorded yet", "height", block.Height, "hash", block.Hash, "err", err)
+		if !sleep(p.lasting, wait) {
+			return
+		}
+	}
+}
+
+// submit hands a raw block to the node until the node answers.
+func (p *Pool) submit(ctx context.Context, raw []byte) (string, error) {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		result, err := p.Node.SubmitBlock(ctx, raw)
+		if err == nil {
+			return result, nil
+		}
+		p.Logger.Warn("Block not submitted yet", "err", err)
+		if !sleep(ctx, wait) {
+			return "", fmt.Errorf("submit block: %w", err)
+		}
+	}
+}
+
+func (p *Pool) noteSubmit(block ledger.Found, result string, err error) {
+	if err != nil {
+		p.Logger.Warn("Block stays on disk for the next start", "height", block.Height, "hash", block.Hash, "err", err)
+		return
+	}
+	if err := p.Ledger.RecordSubmit(p.lasting, block.Hash, result); err != nil {
+		p.Logger.Error("Node's answer not recorded", "height", block.Height, "hash", block.Hash, "err", err)
+	}
+	if result != "" {
+		p.Logger.Warn("Node did not take the block at once", "height", block.Height, "hash", block.Hash, "answer", result)
+	}
+	p.wakeChain(sweepDue)
+}
+
+// freezeWhenCommitted freezes a block's split once the share that found it is
+// on disk.
+func (p *Pool) freezeWhenCommitted(hash chainhash.Hash, commit *shares.Commit) {
+	if err := commit.Wait(p.lasting); err != nil {
+		p.Logger.Error("Winning share not stored", "hash", hash, "err", err)
+		return
+	}
+	if err := p.freeze(p.lasting, hash, commit.Seq()); err != nil {
+		p.Logger.Error("Split not frozen yet", "hash", hash, "err", err)
+		return
+	}
+	p.wakeChain(sweepDue)
+}
+
+// freeze copies the window that ends with share seq into the ledger.
+func (p *Pool) freeze(ctx context.Context, hash chainhash.Hash, seq int64) error {
+	block, err := p.Ledger.Block(ctx, hash)
+	if err != nil {
+		return fmt.Errorf("read block: %w", err)
+	}
+	window, err := p.Shares.Window(ctx, seq, block.Terms.WindowMilli)
+	if err != nil {
+		return fmt.Errorf("read window: %w", err)
+	}
+	weights := make([]ledger.Weight, 0, len(window.Entries))
+	for _, e := range window.Entries {
+		weights = append(weights, ledger.Weight{Address: e.Address, Script: e.Script, Score: e.Score})
+	}
+	if err := p.Ledger.Freeze(ctx, hash, seq, weights); err != nil {
+		return fmt.Errorf("freeze split: %w", err)
+	}
+	return nil
+}
+
+// BookRewards freezes the splits of blocks whose winning share and ledger entry
+// were torn apart by a crash or a full disk. The scheduled reward job calls it;
+// young blocks are left to the share that found them.
+func (p *Pool) BookRewards(ctx context.Context) error {
+	return p.freezePending(ctx, commitPatience)
+}
+
+// freezePending freezes what is not frozen of the blocks older than age: it
+// finds the share that won, or writes it again from what the block says of it.
+func (p *Pool) freezePending(ctx context.Context, age time.Duration) error {
+	blocks, err := p.Ledger.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("read unfinished blocks: %w", err)
+	}
+	for _, block := range blocks {
+		if block.Frozen || block.State == ledger.StateRejected || time.Since(block.At) < age {
+			continue
+		}
+		if err := p.freezeLate(ctx, block); err != nil {
+			return fmt.Errorf("freeze block %s: %w", block.Hash, err)
+		}
+	}
+	return nil
+}
+
+func (p *Pool) freezeLate(ctx context.Context, block ledger.Block) error {
+	seq, found, err := p.Shares.Winner(ctx, block.Hash)
+	if err != nil {
+		return fmt.Errorf("find winning share: %w", err)
+	}
+	if !found {
+		hash := block.Hash
+		commit, err := p.Shares.Append(ctx, shares.Share{
+			Address: block.Address, Script: block.Script, Worker: block.Worker,
+			At: block.At, Work: block.Work, Difficulty: float64(block.Work) / float64(work.ShareWork(1)),
+			Achieved: work.HashDifficulty(block.Hash), Bits: block.Bits, Block: &hash,
+		})
+		if err != nil {
+			return fmt.Errorf("write winning share: %w", err)
+		}
+		if err := commit.Wait(ctx); err != nil {
+			return fmt.Errorf("write winning share: %w", err)
+		}
+		seq = commit.Seq()
+	}
+	if err := p.freeze(ctx, block.Hash, seq); err != nil && !errors.Is(err, ledger.ErrFrozen) {
+		return err
+	}
+	return nil
+}
+
+// waitFor waits until done closes, or patience is over.
+func waitFor(done <-chan struct{}, patience time.Duration) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+}
+
+// sleep waits for d and returns true, or false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,32 @@
+// Package pool is the mine: it joins work, stratum, node, shares, ledger and
+// payout into one running pool. It speaks no HTTP, starts no processes and
+// holds no SQL. Start reading here.
+//
+// # The path of a share
+//
+// A miner's line arrives on its connection's own goroutine (stratum). The
+// session finds the job, hashes the header and compares the hash with the
+// block target in exact integers (work). If it is a block, [Pool.Found] writes
+// the raw block into the ledger and hands it to the node before anything else
+// happens to that share. Only then is the share judged: stale, time out of
+// range, low difficulty, duplicate. A valid share goes to [Pool.Accepted],
+// which queues it in the share log (shares); the miner reads "true" after the
+// group commit that made it durable. A rejected share is a verdict, not an
+// error: it is counted by its reason.
+//
+// # The path of a satoshi
+//
+// A found block freezes its split: the PPLNS window that ends with the winning
+// share, copied into the ledger with the block. When the node's header says
+// that the block is in the chain, the ledger books the credits as pending; at
+// maturity they become payable; if the block leaves the chain, the same
+// postings are reversed. A payout reserves payable money, is funded as a PSBT,
+// approved by the operator, signed, stored, and only then broadcast, the same
+// bytes as often as it takes (payout). Nothing is ever built twice.
+//
+// # Lifetimes
+//
+// [Pool.Run] owns every goroutine. It ends in order: miners are drained, the
+// share log commits what it holds, a block that is on its way to the node
+// arrives there.
+package pool

@@ -1,0 +1,57 @@
+package pool
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSettingsValidate(t *testing.T) {
+	tests := []struct {
+		name    string
+		change  func(*Settings)
+		refusal string // empty: accepted
+	}{
+		{"defaults", func(*Settings) {}, ""},
+		{"fee of one per cent", func(s *Settings) { s.FeeBps = 100 }, ""},
+		{"whole reward donated", func(s *Settings) { s.DonationBps = 10_000 }, "donation"},
+		{"negative fee", func(s *Settings) { s.FeeBps = -1 }, "fee"},
+		{"no window", func(s *Settings) { s.WindowMilli = 0 }, "window"},
+		{"unknown underfill", func(s *Settings) { s.Underfill = "keep" }, "under-filled"},
+		{"settlement of a later version", func(s *Settings) { s.Settlement = "solo" }, `settlement "solo" is not available`},
+		{"no name", func(s *Settings) { s.Name = "" }, "pool name"},
+		{"name longer than the coinbase takes", func(s *Settings) { s.Name = strings.Repeat("x", 33) }, "pool name"},
+		{"dust payout", func(s *Settings) { s.MinPayoutSat = 500 }, "minimum payout"},
+		{"difficulty that ignores the work", func(s *Settings) { s.MinDifficulty = 0 }, "minimum difficulty"},
+		{"ceiling below floor", func(s *Settings) { s.MinDifficulty, s.MaxDifficulty = 10, 5 }, "maximum difficulty"},
+		{"start below floor", func(s *Settings) { s.MinDifficulty, s.StartDifficulty = 10, 5 }, "start difficulty"},
+		{"payouts without a pause", func(s *Settings) { s.PayoutEvery = 0 }, "payouts"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for _, network := range []string{"main", "practice"} {
+				s := DefaultSettings(network)
+				test.change(&s)
+				err := s.Validate()
+				switch {
+				case test.refusal == "" && err != nil:
+					t.Errorf("%s: refused: %v", network, err)
+				case test.refusal != "" && (err == nil || !strings.Contains(err.Error(), test.refusal)):
+					t.Errorf("%s: error %v, want one about %q", network, err, test.refusal)
+				}
+			}
+		})
+	}
+}
+
+func TestCoinbaseTag(t *testing.T) {
+	tests := map[string]string{
+		"DMPool":     "/DMPool/",
+		"Café Küche": "/Caf Kche/",
+		"矿池":         "/DMPool/",
+	}
+	for name, want := range tests {
+		if got := coinbaseTag(name); got != want {
+			t.Errorf("coinbaseTag(%q) = %q, want %q", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package pool
+
+import (
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/dmpool/dmpool/pool/stratum"
+)
+
+// Status is a snapshot of the running pool for the pages.
+type Status struct {
+	Network           string
+	Height            int32          // of the tip; 0 before the first template
+	Tip               chainhash.Hash //
+	TipAt             time.Time      // when this pool learned of the tip
+	TemplateAt        time.Time      // when the current job was made
+	TemplateTxs       int            //
+	CoinbaseValue     int64          // satoshis that the next block would pay
+	NetworkDifficulty float64        // 0 before the first template
+	Serving           bool           // miners get jobs
+	Reason            string         // why they do not, a sentence
+	Sessions          []stratum.SessionInfo
+	StartedAt         time.Time
+}
+
+// Status returns a snapshot.
+func (p *Pool) Status() Status {
+	now := p.serving.Load()
+	s := Status{
+		Network:   p.Network,
+		Serving:   now.reason == "",
+		Reason:    now.reason,
+		Sessions:  p.server.Sessions(),
+		StartedAt: p.startedAt,
+		TipAt:     now.tipAt,
+	}
+	if now.template != nil {
+		s.Height = now.template.Height - 1
+		s.Tip = now.template.PrevHash
+		s.TemplateAt = now.at
+		s.TemplateTxs = len(now.template.Txs)
+		s.CoinbaseValue = now.template.CoinbaseValue
+		s.NetworkDifficulty = now.job.NetworkDifficulty
+	}
+	return s
+}
+
+// CurrentSettings returns the rules in force.
+func (p *Pool) CurrentSettings() Settings { return *p.settings.Load() }
+
+
+// sentence is an error's text as a person reads it: with a capital letter.
+func sentence(err error) string {
+	text := err.Error()
+	r, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(r)) + text[size:]
+}

@@ -1,0 +1,135 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/dmpool/dmpool/pool/node"
+	"github.com/dmpool/dmpool/pool/work"
+)
+
+// templatePatience is how long the node may fail to give templates before the
+// miners are told that the pool pauses. The last job stays alive until then.
+const templatePatience = 10 * time.Second
+
+// serveTemplates turns templates into jobs until ctx ends.
+func (p *Pool) serveTemplates(ctx context.Context) error {
+	health := time.NewTicker(time.Second)
+	defer health.Stop()
+	var last node.Update
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case last = <-p.Source.Updates():
+			p.offer(ctx, last)
+		case <-p.again:
+			if last.Template != nil {
+				p.offer(ctx, last)
+			}
+		case now := <-health.C:
+			p.watchSource(now)
+		}
+	}
+}
+
+// offer makes a job of a template, has the independent witness decode it, and
+// publishes it. A job that the witness refuses never leaves the pool.
+func (p *Pool) offer(ctx context.Context, update node.Update) {
+	t := update.Template
+	last := p.serving.Load()
+	newTip := last.template == nil || last.template.PrevHash != t.PrevHash
+	if newTip {
+		if behind := p.nodeBehind(ctx, t.Height-1); behind {
+			p.pause(last, "the node is behind a height that it had already reached; the pool gives it its own blocks again")
+			p.wakeChain(sweepAll)
+			return
+		}
+	}
+
+	script := p.script.Load()
+	if script == nil {
+		p.pause(last, "waiting for the pool's wallet, which every block pays")
+		return
+	}
+	job, err := p.makeJob(t, *script)
+	if err != nil {
+		p.pause(last, "a job failed the check by the independent decoder: "+sentence(err))
+		p.Logger.Error("Job refused, no work is sent", "height", t.Height, "err", err)
+		return
+	}
+	now := time.Now()
+	next := &serving{job: job, template: t, at: now, tipAt: last.tipAt}
+	if newTip {
+		next.tipAt = update.SeenAt
+	}
+	p.server.Resume()
+	p.server.Publish(job, newTip)
+	p.serving.Store(next)
+	if !newTip {
+		return
+	}
+	p.wakeChain(sweepDue)
+	p.Events.Publish(Event{Kind: "tip", At: now, Height: t.Height - 1, Hash: t.PrevHash.String()})
+}
+
+func (p *Pool) makeJob(t *work.Template, script []byte) (*work.Job, error) {
+	layout := work.Layout{
+		Tag:     coinbaseTag(p.settings.Load().Name),
+		Outputs: []work.Output{{Script: script, Value: t.CoinbaseValue}},
+	}
+	job, err := work.NewJob(t, layout, p.server.NextJobID(), max(t.CurTime, t.MinTime))
+	if err != nil {
+		return nil, fmt.Errorf("make job: %w", err)
+	}
+	if err := work.Witness(job, t, layout); err != nil {
+		return nil, fmt.Errorf("witness job: %w", err)
+	}
+	return job, nil
+}
+
+// watchSource pauses the miners when the node has not given a template for a
+// while; the next good template resumes them.
+func (p *Pool) watchSource(now time.Time) {
+	state := p.Source.State()
+	last := p.serving.Load()
+	switch {
+	case state.Problem == "":
+	case last.template == nil:
+		p.pause(last, strings.TrimSuffix(state.Problem, "."))
+	case now.Sub(state.Since) > templatePatience:
+		p.pause(last, strings.TrimSuffix(state.Problem, "."))
+	}
+}
+
+// pause tells the server and the pages why no new jobs are made.
+func (p *Pool) pause(last *serving, reason string) {
+	if last.reason == reason {
+		return
+	}
+	next := *last
+	next.reason = reason
+	p.serving.Store(&next)
+	p.server.Pause(reason)
+	p.Logger.Warn("Mining paused", "reason", reason)
+	p.Events.Publish(Event{Kind: "node", At: time.Now(), State: "paused", Text: reason})
+}
+
+// coinbaseTag is the text by which the pool's blocks are known on the chain:
+// the printable ASCII of its name between slashes, short enough for the
+// smallest miners (stratum.md 2.2).
+func coinbaseTag(name string) string {
+	printable := strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, name)
+	if printable == "" {
+		printable = "DMPool"
+	}
+	return "/" + printable + "/"
+}
