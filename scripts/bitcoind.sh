@@ -106,19 +106,22 @@ debian_mirror() {
 		return
 	fi
 
-	# What the machine's own apt uses. ORIGIN is known once apt-get update has
-	# run; before that the suite's name tells Debian from foreign archives.
-	local id='' codename=''
-	if [[ -r /etc/os-release ]]; then
-		id=$(. /etc/os-release && printf '%s' "${ID:-}")
-		codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+	# What the machine's own apt uses: once it has its lists, they say which of
+	# its archives is Debian's.
+	local mirror
+	# shellcheck disable=SC2016 # apt fills these in
+	mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL) $(COMPONENT)' 2>/dev/null |
+		awk '!uri && $1 !~ /^cdrom:/ && $2 == "Debian" && $3 == "Debian" && $4 == "main" { uri = $1 } END { print uri }')
+
+	# A machine without lists is fresh; on Debian the suite's name tells then.
+	if [[ -z $mirror && -r /etc/os-release ]]; then
+		local suite
+		# shellcheck source=/dev/null
+		suite=$(. /etc/os-release && [[ ${ID:-} == debian ]] && printf '%s' "${VERSION_CODENAME:-}") || return 0
+		mirror=$(apt-get --print-uris update 2>/dev/null |
+			sed -nE "s#^'([^']+)/dists/($suite|stable|testing|unstable|sid)/InRelease'.*#\1#p" | awk 'NR == 1')
 	fi
-	apt-get indextargets --format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)|$(LABEL)' 2>/dev/null |
-		awk -F'|' -v id="$id" -v codename="$codename" '
-			$3 != "main" || $1 ~ /^cdrom:/ { next }
-			$4 == "Debian" && $5 == "Debian" { best = $1; exit }
-			id == "debian" && $2 == codename && best == "" { best = $1 }
-			END { if (best != "") print best }'
+	printf '%s\n' "$mirror"
 }
 
 # debian TREE: unpack Debian's bitcoind and its libraries into TREE/usr and put
@@ -226,10 +229,11 @@ debian() {
 # --- one after the other -----------------------------------------------------
 
 if [[ -n ${DMPOOL_BITCOIND:-} ]]; then
-	path=$(command -v -- "$DMPOOL_BITCOIND") && path=$(readlink -f -- "$path") && runs "$path" ||
-		die "DMPOOL_BITCOIND=$DMPOOL_BITCOIND is not a bitcoind $oldest_major or newer that runs here:" \
-			"correct it or unset it"
-	found "$path"
+	if path=$(command -v -- "$DMPOOL_BITCOIND") && path=$(readlink -f -- "$path") && runs "$path"; then
+		found "$path"
+	fi
+	die "DMPOOL_BITCOIND=$DMPOOL_BITCOIND is not a bitcoind $oldest_major or newer that runs here:" \
+		"correct it or unset it"
 fi
 
 if path=$(command -v bitcoind); then
@@ -270,20 +274,19 @@ rm -rf "$cache"/work.* # left by a run that was killed
 work=$(mktemp -d "$cache/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# fetch HOW TREE: let HOW build the tree aside, and move it into place whole.
-fetch() {
-	"$1" "$work/$1" || return 1
-	if ! runs "$work/$1/bin/bitcoind"; then
+# keep BUILT TREE: move what was built aside into place, whole.
+keep() {
+	if ! runs "$1/bin/bitcoind"; then
 		say "that bitcoind does not run on this machine"
 		return 1
 	fi
-	rm -rf "$2" && mv "$work/$1" "$2"
+	rm -rf "$2" && mv "$1" "$2"
 }
 
-if fetch core "$official"; then
+if core "$work/core" && keep "$work/core" "$official"; then
 	found "$official/bin/bitcoind"
 fi
-if fetch debian "$packaged"; then
+if debian "$work/debian" && keep "$work/debian" "$packaged"; then
 	found "$packaged/bin/bitcoind"
 fi
 die "no bitcoind for this machine. Install Bitcoin Core from bitcoincore.org and put it in PATH," \
