@@ -233,11 +233,11 @@ func (c Conf) Write() error {
 	if err != nil {
 		return fmt.Errorf("write bitcoin.conf: %w", err)
 	}
-	defer file.Cleanup()
-	if _, err := file.WriteString(text); err != nil {
-		return fmt.Errorf("write bitcoin.conf: %w", err)
+	_, err = file.WriteString(text)
+	if err == nil {
+		err = file.CloseAtomicallyReplace()
 	}
-	if err := file.CloseAtomicallyReplace(); err != nil {
+	if err := errors.Join(err, file.Cleanup()); err != nil {
 		return fmt.Errorf("write bitcoin.conf: %w", err)
 	}
 

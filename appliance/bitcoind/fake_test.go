@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -54,6 +55,12 @@ func (f fake) set(name, text string) {
 	}
 }
 
+func (f fake) remove(name string) {
+	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		panic(err)
+	}
+}
+
 func (f fake) get(name string) string {
 	text, _ := os.ReadFile(f.path(name))
 	return string(text)
@@ -75,7 +82,7 @@ func fakeMain(part string, args []string) int {
 			f.dir = dir
 		}
 	}
-	os.Remove(f.path("rpc"))
+	f.remove("rpc")
 	f.event("start")
 	fmt.Println("2026-11-22T20:25:44Z Fake version v29.0.0")
 
@@ -115,7 +122,7 @@ func fakeMain(part string, args []string) int {
 	}
 
 	f.set("rpc", "ok")
-	defer os.Remove(f.path("rpc"))
+	defer f.remove("rpc")
 	for {
 		select {
 		case <-term:
@@ -131,7 +138,7 @@ func fakeMain(part string, args []string) int {
 			if f.get("stop") == "" || part == "deaf" || part == "lost-stop" {
 				continue
 			}
-			os.Remove(f.path("stop"))
+			f.remove("stop")
 			f.event("stop")
 			return 0
 		}

@@ -33,7 +33,7 @@ func CheckPort(ctx context.Context, port int) error {
 	l, err := listen.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return &PortTakenError{Port: port, Owner: portOwner(port)}
+		return &PortTakenError{Port: port, Owner: PortOwner(port)}
 	case err != nil:
 		return fmt.Errorf("try port %d: %w", port, err)
 	}
@@ -61,9 +61,9 @@ func FreePorts(ctx context.Context, n int) ([]int, error) {
 	return ports, nil
 }
 
-// portOwner names the process that listens on the port, as far as this user may
+// PortOwner names the process that listens on the port, as far as this user may
 // see it: /proc/net/tcp has the socket's inode, /proc/<pid>/fd who has it open.
-func portOwner(port int) string {
+func PortOwner(port int) string {
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		inode := listenerInode(table, port)
 		if inode == "" {
