@@ -1,7 +1,10 @@
 package node
 
 import (
+	"encoding/binary"
 	"testing"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/dmpool/dmpool/pool/work"
 )
@@ -9,7 +12,7 @@ import (
 // anyone is an output script that anyone can spend.
 var anyone = []byte{0x51}
 
-// solve mines a block of a template that pays script, or anyone, by counting nonces up.
+// solve mines a block of a template that pays script, or anyone.
 func solve(t *testing.T, template *work.Template, script []byte) []byte {
 	t.Helper()
 
@@ -23,8 +26,13 @@ func solve(t *testing.T, template *work.Template, script []byte) []byte {
 	}
 
 	solution := work.Solution{Version: job.Version, Time: job.Time}
-	for !job.Prove(solution).Block {
+	header := job.Prove(solution).Header
+	for !template.Target.Meets(chainhash.DoubleHashH(header[:])) {
 		solution.Nonce++
+		binary.LittleEndian.PutUint32(header[76:], solution.Nonce)
+	}
+	if !job.Prove(solution).Block {
+		t.Fatal("the header that was mined is not the one that the job proves")
 	}
 
 	return job.Block(solution)
