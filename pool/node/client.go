@@ -139,6 +139,11 @@ func (c *Client) roundTrip(ctx context.Context, path, method string, out any, pa
 		return nil
 	}
 
+	// A template has several megabytes; whoever wants it raw need not wait until it is scanned once more.
+	if raw, ok := out.(*json.RawMessage); ok {
+		*raw = result
+		return nil
+	}
 	if err := json.Unmarshal(result, out); err != nil {
 		return fmt.Errorf("call %s: %w: %w", method, ErrBadAnswer, err)
 	}
