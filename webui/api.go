@@ -1,0 +1,290 @@
+package webui
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// apiAge is how long an answer of the public API may be kept. Answers carry a
+// time rounded down to it, so that the same data has the same ETag.
+const apiAge = 10 * time.Second
+
+// json turns a function into a handler of the public API.
+func (s *site) json(gather func(r *http.Request) (any, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request, _ caller) error {
+		v, err := gather(r)
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, r, http.StatusOK, v)
+	}
+}
+
+// writeJSON sends v, or 304 when the client has it already.
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(apiAge/time.Second)))
+	h.Set("ETag", tag)
+	if status == http.StatusOK && matchesTag(r.Header.Get("If-None-Match"), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+	return nil
+}
+
+func matchesTag(header, tag string) bool {
+	for t := range strings.SplitSeq(header, ",") {
+		if t = strings.TrimPrefix(strings.TrimSpace(t), "W/"); t == tag || t == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// healthJSON is the answer of /api/health: what a monitor needs, and a reason
+// for a person when something is wrong.
+type healthJSON struct {
+	Service string               `json:"service"`
+	Status  string               `json:"status"`
+	Checks  map[string]checkJSON `json:"checks"`
+}
+
+type checkJSON struct {
+	Status   string `json:"status"`
+	Reason   string `json:"reason,omitempty"`
+	NextStep string `json:"next_step,omitempty"`
+}
+
+// apiHealth answers 200 while the pool works, if in part, and 503 when it is down.
+func (s *site) apiHealth(w http.ResponseWriter, r *http.Request, _ caller) error {
+	h := s.box.Health(r.Context())
+	v := healthJSON{Service: "dmpool", Status: h.Status, Checks: map[string]checkJSON{}}
+	for _, c := range h.Checks {
+		v.Checks[c.Name] = checkJSON{Status: c.Status, Reason: c.Reason, NextStep: c.NextStep}
+	}
+	status := http.StatusOK
+	if h.Status == "down" {
+		status = http.StatusServiceUnavailable
+	}
+	return writeJSON(w, r, status, v)
+}
+
+// ratesJSON are hashes per second; null is not known.
+type ratesJSON struct {
+	M10 *float64 `json:"m10"`
+	H1  *float64 `json:"h1"`
+	H24 *float64 `json:"h24"`
+	D7  *float64 `json:"d7"`
+}
+
+type bestsJSON struct {
+	Session *float64   `json:"session"`
+	Round   *float64   `json:"round"`
+	Ever    *float64   `json:"ever"`
+	EverAt  *time.Time `json:"ever_at"`
+}
+
+type workerJSON struct {
+	Name       string     `json:"name"`
+	Status     string     `json:"status"`
+	Hashrate   ratesJSON  `json:"hashrate_hs"`
+	Difficulty *float64   `json:"difficulty"`
+	Accepted   int64      `json:"accepted"`
+	Rejected   int64      `json:"rejected"`
+	Best       bestsJSON  `json:"best_difficulty"`
+	LastShare  *time.Time `json:"last_share_at"`
+	UserAgent  string     `json:"user_agent"`
+}
+
+type observerJSON struct {
+	Address     string       `json:"address"`
+	Network     string       `json:"network"`
+	Hashrate    ratesJSON    `json:"hashrate_hs"`
+	EstimateTHS *float64     `json:"estimated_hashrate_ths"`
+	TotalShares int64        `json:"total_shares"`
+	Accepted    int64        `json:"accepted"`
+	Rejected    int64        `json:"rejected"`
+	Best        bestsJSON    `json:"best_difficulty"`
+	Workers     []workerJSON `json:"workers"`
+	WindowPct   *float64     `json:"window_pct"`
+	Estimate    *int64       `json:"next_block_estimate_sats"`
+	Balance     balanceJSON  `json:"balance_sats"`
+	AsOf        time.Time    `json:"as_of"`
+}
+
+type balanceJSON struct {
+	Unpaid   int64 `json:"unpaid"`
+	Pending  int64 `json:"pending"`
+	Reserved int64 `json:"reserved"`
+	Paid     int64 `json:"paid"`
+}
+
+// known404 reads the address of the URL and refuses one without shares.
+func (s *site) known404(r *http.Request) (observerView, error) {
+	v, err := s.observe(r)
+	if err != nil {
+		return v, err
+	}
+	if !v.Known {
+		return v, &problem{Status: http.StatusNotFound, Code: "not-found", Detail: "No shares from this address yet."}
+	}
+	return v, nil
+}
+
+func (s *site) apiObserver(r *http.Request) (any, error) {
+	v, err := s.known404(r)
+	if err != nil {
+		return nil, err
+	}
+	answer := observerJSON{
+		Address:     v.Address,
+		Network:     s.box.Identity().Network,
+		Hashrate:    ratesJSON(v.Rates),
+		TotalShares: v.Accepted + v.Rejected,
+		Accepted:    v.Accepted,
+		Rejected:    v.Rejected,
+		Best:        bestsOf(v.Best),
+		Workers:     []workerJSON{},
+		Estimate:    v.Estimate,
+		Balance:     balanceJSON(v.Balance),
+		AsOf:        s.now().UTC().Truncate(apiAge),
+	}
+	if v.Rates.H1 != nil {
+		answer.EstimateTHS = new(*v.Rates.H1 / 1e12)
+	}
+	if v.WindowPct != nil {
+		answer.WindowPct = new(*v.WindowPct * 100)
+	}
+	for _, w := range v.Workers {
+		answer.Workers = append(answer.Workers, workerJSON{
+			Name:       w.Name,
+			Status:     w.Status,
+			Hashrate:   ratesJSON(w.Rates),
+			Difficulty: w.Difficulty,
+			Accepted:   w.Accepted,
+			Rejected:   w.Rejected,
+			Best:       bestsOf(w.Best),
+			LastShare:  timeOf(w.LastShare),
+			UserAgent:  w.UserAgent,
+		})
+	}
+	return answer, nil
+}
+
+func bestsOf(b bests) bestsJSON {
+	return bestsJSON{Session: b.Session, Round: b.Round, Ever: b.Ever, EverAt: timeOf(b.EverAt)}
+}
+
+func timeOf(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UTC())
+}
+
+// listJSON is one page of a list.
+type listJSON[T any] struct {
+	Items  []T   `json:"items"`
+	Total  int64 `json:"total"`
+	Limit  int   `json:"limit"`
+	Offset int   `json:"offset"`
+}
+
+type shareJSON struct {
+	At         time.Time `json:"at"`
+	Worker     string    `json:"worker"`
+	Difficulty float64   `json:"difficulty"`
+	Achieved   float64   `json:"achieved_difficulty"`
+	Late       bool      `json:"late"`
+	Block      *string   `json:"block"`
+}
+
+func (s *site) apiShares(r *http.Request) (any, error) {
+	v, err := s.known404(r)
+	if err != nil {
+		return nil, err
+	}
+	limit, offset, err := paging(r)
+	if err != nil {
+		return nil, err
+	}
+	lines, total, err := s.box.Shares(r.Context(), v.Address, limit, offset)
+	if err != nil {
+		return nil, err
+	}
+	list := listJSON[shareJSON]{Items: []shareJSON{}, Total: total, Limit: limit, Offset: offset}
+	for _, l := range lines {
+		item := shareJSON{At: l.At.UTC(), Worker: l.Worker, Difficulty: l.Difficulty, Achieved: l.Achieved, Late: l.Late}
+		if l.Block != "" {
+			item.Block = new(l.Block)
+		}
+		list.Items = append(list.Items, item)
+	}
+	return list, nil
+}
+
+type payoutJSON struct {
+	ID            int64     `json:"id"`
+	Amount        int64     `json:"amount_sats"`
+	State         string    `json:"state"`
+	TxID          *string   `json:"txid"`
+	Vout          *int      `json:"vout"`
+	CreatedAt     time.Time `json:"created_at"`
+	Confirmations int32     `json:"confirmations"`
+}
+
+func (s *site) apiPayouts(r *http.Request) (any, error) {
+	v, err := s.known404(r)
+	if err != nil {
+		return nil, err
+	}
+	limit, offset, err := paging(r)
+	if err != nil {
+		return nil, err
+	}
+	lines, total, err := s.box.PaidTo(r.Context(), v.Address, limit, offset)
+	if err != nil {
+		return nil, err
+	}
+	list := listJSON[payoutJSON]{Items: []payoutJSON{}, Total: total, Limit: limit, Offset: offset}
+	for _, l := range lines {
+		item := payoutJSON{ID: l.ID, Amount: l.Amount, State: l.State, Vout: l.Vout, CreatedAt: l.CreatedAt.UTC(), Confirmations: l.Confirmations}
+		if l.TxID != "" {
+			item.TxID = new(l.TxID)
+		}
+		list.Items = append(list.Items, item)
+	}
+	return list, nil
+}
+
+// paging reads limit (1 to 500, 50 unless given) and offset.
+func paging(r *http.Request) (limit, offset int, err error) {
+	limit, offset = 50, 0
+	q := r.URL.Query()
+	if text := q.Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 500 {
+			return 0, 0, invalid("The limit is a number from 1 to 500.")
+		}
+	}
+	if text := q.Get("offset"); text != "" {
+		if offset, err = strconv.Atoi(text); err != nil || offset < 0 || offset > 1_000_000 {
+			return 0, 0, invalid("The offset is a number from 0 to 1000000.")
+		}
+	}
+	return limit, offset, nil
+}

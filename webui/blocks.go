@@ -1,0 +1,96 @@
+package webui
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// blockLine is one block that the pool found.
+type blockLine struct {
+	ID            int64
+	Hash          string
+	Height        int32
+	FoundAt       time.Time
+	State         string // as in the ledger: found, unknown, accepted, mature, orphaned, stale, rejected
+	Value         int64
+	Finder        string
+	Worker        string
+	Confirmations int32
+	Maturity      int32 // confirmations at which it counts as mature
+}
+
+// blockView fills templates/block.html.
+type blockView struct {
+	blockLine
+	Prev       string
+	CoinbaseTx string
+	Difficulty *float64
+	Answer     string // of the node to submitblock
+	Submitted  bool
+	Frozen     bool // the split is fixed
+	Settlement string
+	FeeBps     int64
+	WindowPct  string // size of the PPLNS window in per cent of a block's work
+	Fee        int64
+	Donation   int64
+	Reserve    int64
+	Credits    []creditLine
+}
+
+// creditLine is what one account gets of a block.
+type creditLine struct {
+	Address string
+	Amount  int64
+	Share   *float64 // of the block's value
+}
+
+// blocksView fills templates/blocks.html.
+type blocksView struct {
+	Lines []blockLine
+	Older int64 // id to continue from, 0 at the end
+	First bool  // this is the newest page
+	Luck  luck
+}
+
+const blocksPerPage = 50
+
+func (s *site) blocks(r *http.Request, _ caller) (any, error) {
+	before, err := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64)
+	if err != nil || before < 0 {
+		before = 0
+	}
+	lines, err := s.box.Blocks(r.Context(), before, blocksPerPage+1)
+	if err != nil {
+		return nil, err
+	}
+	v := blocksView{Lines: lines, First: before == 0, Luck: s.box.Chances(r.Context())}
+	if len(lines) > blocksPerPage {
+		v.Lines = lines[:blocksPerPage]
+		v.Older = v.Lines[blocksPerPage-1].ID
+	}
+	return v, nil
+}
+
+func (s *site) block(r *http.Request, _ caller) (any, error) {
+	return s.box.Block(r.Context(), r.PathValue("hash"))
+}
+
+// Steps is the way of a block to money, with how far this one has come.
+func (v blockView) Steps() []step {
+	steps := []step{{Name: "found", Done: true}}
+	switch v.State {
+	case "orphaned", "stale", "rejected":
+		return append(steps, step{Name: v.State, Done: true, Bad: true})
+	}
+	accepted := v.State == "accepted" || v.State == "mature"
+	return append(steps,
+		step{Name: "accepted", Done: accepted, Now: !accepted},
+		step{Name: "mature", Done: v.State == "mature", Now: v.State == "accepted"})
+}
+
+// step is one station of a block or a payout.
+type step struct {
+	Name           string
+	Done, Now, Bad bool
+}

@@ -1,0 +1,82 @@
+package webui
+
+import (
+	"context"
+	"time"
+)
+
+// event is anything that may change what a page shows.
+type event = struct{}
+
+// box is what the pages need of the appliance: one question per page, answered
+// in the words of the page. Errors that a person may read are *problem.
+type box interface {
+	Identity() identity
+	Addresses() []string // of this machine, for the Host header
+	SetUp(ctx context.Context) bool
+	Health(ctx context.Context) health
+	Changes() (events <-chan event, cancel func())
+
+	Login(ctx context.Context, user, password, ip string) (operator, error)
+	Reauthenticate(ctx context.Context, op operator, password, ip string) error
+	SignedOut(ctx context.Context, op operator, ip string)
+
+	Dashboard(ctx context.Context) (dashboardView, error)
+	Hashrates(ctx context.Context, address string, from, to time.Time, step time.Duration) ([]point, error)
+	Workers(ctx context.Context) ([]workerLine, error)
+	Blocks(ctx context.Context, before int64, limit int) ([]blockLine, error)
+	Block(ctx context.Context, hash string) (blockView, error)
+	Chances(ctx context.Context) luck
+
+	Money(ctx context.Context) (moneyView, error)
+	Owed(ctx context.Context) ([]owedLine, error)
+	Payouts(ctx context.Context) ([]payoutLine, error)
+	Payout(ctx context.Context, id int64) (payoutView, error)
+	DraftPayout(ctx context.Context, op operator, key string) (id int64, err error)
+	ApprovePayout(ctx context.Context, a approval) error
+	CancelPayout(ctx context.Context, id, rev int64, op operator) error
+
+	Node(ctx context.Context) nodeView
+	Jobs(ctx context.Context) (jobsView, error)
+	RunJob(ctx context.Context, name string, op operator) error
+	Connect(ctx context.Context) connectView
+
+	ParseAddress(text string) (canonical string, err error)
+	Observer(ctx context.Context, address string) (observerView, error)
+	Shares(ctx context.Context, address string, limit, offset int) (lines []shareLine, total int64, err error)
+	PaidTo(ctx context.Context, address string, limit, offset int) (lines []paidLine, total int64, err error)
+}
+
+// codeWrongPassword marks the *problem of a name or password that is wrong.
+const codeWrongPassword = "wrong-password"
+
+// health is the state of the box: healthy, degraded or down, and why.
+type health struct {
+	Status string
+	Checks []check
+}
+
+// check is one part of health: ok, degraded or down.
+type check struct {
+	Name, Status, Reason, NextStep string
+}
+
+// Good counts the checks that are ok.
+func (h health) Good() int {
+	n := 0
+	for _, c := range h.Checks {
+		if c.Status == "ok" {
+			n++
+		}
+	}
+	return n
+}
+
+// rates are mean hash rates in hashes per second; nil is not known.
+type rates struct{ M10, H1, H24, D7 *float64 }
+
+// bests are the best shares as difficulties; nil is not known.
+type bests struct {
+	Session, Round, Ever *float64
+	EverAt               time.Time
+}

@@ -1,0 +1,98 @@
+package webui
+
+import (
+	"net/http"
+	"time"
+)
+
+// dashboardView fills templates/dashboard.html.
+type dashboardView struct {
+	Serving  bool   // miners get jobs
+	Reason   string // why they do not
+	Rates    rates
+	Online   int
+	Offline  int
+	Rejected *float64 // fraction of all shares of the last day
+	Best     bests
+	Effort   *float64 // work of this round over the work expected for a block
+	Luck     luck
+	Money    moneyView
+	Waiting  []payoutLine
+	Feed     feedView
+	Jobs     []jobLine
+	Recent   []recentLine
+
+	Range string
+	Chart *chart
+}
+
+// moneyView is the state of the purse, in satoshis; nil is not known.
+type moneyView struct {
+	Owed     *int64 // payable now
+	Pending  *int64 // credited by blocks that are not mature
+	Reserved *int64 // in payouts under way
+	Trusted  *int64 // what the wallet can spend
+	Immature *int64
+	Locked   bool
+	Problem  string
+	Frozen   string // why no payout moves, a sentence
+}
+
+// feedView is what the pool works on.
+type feedView struct {
+	Height     int32
+	TipAt      time.Time
+	TemplateAt time.Time
+	Txs        int
+	Value      *int64 // of the next block
+	Difficulty *float64
+	Peers      *int
+	Phase      string
+	Text       string
+	Version    string
+}
+
+// recentLine is something that happened; Kind and State choose its words.
+type recentLine struct {
+	At     time.Time
+	Kind   string // "block", "payout", "job"
+	State  string
+	Height int32
+	Amount int64
+	Name   string
+	Link   string
+}
+
+func (s *site) dashboard(r *http.Request, _ caller) (any, error) {
+	v, err := s.box.Dashboard(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	v.Range = chartRange(r)
+	v.Chart, err = s.hashrateChart(r, "", v.Range)
+	return v, err
+}
+
+// chartRange is the "range" of the URL, 24h unless 7d is asked for.
+func chartRange(r *http.Request) string {
+	if r.URL.Query().Get("range") == "7d" {
+		return "7d"
+	}
+	return "24h"
+}
+
+// hashrateChart draws the last day in slots of ten minutes, or the last week in
+// hours: in shorter slots a week would show only noise. The slot that is not
+// over yet is left out, since it would look like a drop.
+func (s *site) hashrateChart(r *http.Request, address, rng string) (*chart, error) {
+	length, step := 24*time.Hour, 10*time.Minute
+	if rng == "7d" {
+		length, step = 7*24*time.Hour, time.Hour
+	}
+	to := s.now().UTC().Truncate(step)
+	points, err := s.box.Hashrates(r.Context(), address, to.Add(-length), to, step)
+	if err != nil {
+		return nil, err
+	}
+	return newChart("chart", points, step), nil
+}

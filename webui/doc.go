@@ -1,0 +1,38 @@
+// Package webui is the window of the appliance: the operator's pages, the
+// observer pages that any miner may open, and the public read-only API.
+//
+// # The path of a request
+//
+// New returns one http.Handler. A request passes, from the outside in,
+//
+//	recover     a panic becomes an error page with a reference, not a dead socket
+//	headers     CSP and its companions, on every answer, error pages included
+//	host        a Host that is not one of ours is answered with 421, which
+//	            is what stops DNS rebinding
+//	origin      http.CrossOriginProtection: a foreign Origin may not change anything
+//	mux         the table in routes.go, the whole surface on one screen
+//	limit       one token bucket per kind of route and socket address
+//	session     a server-side session, looked up by the SHA-256 of its cookie
+//	access      the level in the route table; a POST also proves its form token
+//
+// and then reaches a handler that parses, calls the appliance and renders.
+//
+// # Pages
+//
+// Every page is complete HTML and works without JavaScript. A page is a
+// template of its own laid over base.html, filled from one typed struct, and
+// rendered into a buffer before the first byte is sent, so an error never
+// leaves half a page behind. Templates called live-NAME fill the element with
+// that id; when the same URL is asked for as text/event-stream, the server
+// renders these again whenever something happened and sends the ones that
+// changed. The script (static/app.js) only swaps them in.
+//
+// What a page shows comes through the box interface in views that know
+// nothing of the appliance, so that all of it can be tested from golden data.
+//
+// # Words and numbers
+//
+// A value that is not known is a nil pointer or a zero time and is shown as
+// "no data", never as 0. Amounts are satoshis in int64; hash rates are hashes
+// per second in float64; times are UTC and rendered as <time datetime>.
+package webui

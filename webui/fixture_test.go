@@ -1,0 +1,451 @@
+package webui
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// The people and things of the golden data.
+const (
+	aliceAddress = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"
+	bobAddress   = "tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c"
+	newAddress   = "tb1q6rz28mcfaxtmd6v789l9rrlrusdprr9pqcpvkl"
+	password     = "Correct horse, battery!"
+	hostile      = `<script>alert("x")</script>`
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 7, 0, time.UTC)
+
+// golden is a box whose answers never change, but for what a test sets.
+type golden struct {
+	mu        sync.Mutex
+	fresh     bool // not set up, or just set up with nothing in it
+	unset     bool
+	health    health
+	dashboard dashboardView
+	workers   []workerLine
+	blocks    []blockLine
+	block     blockView
+	owed      []owedLine
+	payouts   []payoutLine
+	payout    payoutView
+	node      nodeView
+	jobs      jobsView
+	observer  observerView
+	shares    []shareLine
+	paid      []paidLine
+	hosts     []string
+
+	approved  []approval
+	cancelled []int64
+	ran       []string
+	drafted   []string
+	out       int
+	fail      error
+	changes   chan event
+}
+
+func newGolden() *golden {
+	g := &golden{changes: make(chan event, 8), hosts: []string{"192.168.1.50"}}
+	at := func(d time.Duration) time.Time { return noon.Add(-d) }
+	g.health = health{Status: "healthy", Checks: []check{
+		{Name: "node", Status: "ok", Reason: "Height 925,001, last block 4 min ago."},
+		{Name: "stratum", Status: "ok", Reason: "5 workers on port 3333."},
+		{Name: "wallet", Status: "ok"},
+		{Name: "db", Status: "ok"},
+		{Name: "ledger", Status: "ok", Reason: "The books add up to zero."},
+	}}
+	teras := func(v float64) *float64 { return new(v * 1e12) }
+	g.workers = []workerLine{
+		{
+			Address: aliceAddress, Name: "bitaxe1", Status: "online", UserAgent: "bitaxe/BM1370/v2.9.0",
+			Rates: rates{teras(1.19), teras(1.21), teras(1.18), teras(1.15)}, Difficulty: new(1024.0),
+			Accepted: 18201, Late: 14, Rejected: 12, Reasons: []reasonLine{{"stale", 9}, {"low-difficulty", 3}},
+			Best: bests{Ever: new(48.2e9), EverAt: at(400 * time.Hour)}, LastShare: at(12 * time.Second),
+		},
+		{
+			Address: aliceAddress, Name: hostile, Status: "idle", UserAgent: `"><script>alert(1)</script>`,
+			Rates: rates{new(0.0), new(78_300.0), new(77_100.0), nil}, Difficulty: new(0.00012),
+			Accepted: 310, Best: bests{Ever: new(0.81)}, LastShare: at(7 * time.Minute),
+		},
+		{
+			Address: bobAddress, Name: "s19", Status: "online", UserAgent: "cgminer/4.11.1",
+			Rates: rates{teras(96.3), teras(95.1), teras(95.8), teras(94.9)}, Difficulty: new(131072.0),
+			Accepted: 91422, Rejected: 77, Reasons: []reasonLine{{"stale", 61}, {"duplicate", 16}},
+			Best: bests{Ever: new(1.31e12), EverAt: at(900 * time.Hour)}, LastShare: at(3 * time.Second),
+		},
+		{
+			Address: bobAddress, Name: "", Status: "offline", UserAgent: "",
+			Rates: rates{new(0.0), new(0.0), teras(0.41), teras(0.6)}, Accepted: 2044,
+			Best: bests{Ever: new(3.3e9)}, LastShare: at(14 * time.Hour),
+		},
+	}
+	hash := func(tail string) string { return strings.Repeat("0", 64-len(tail)) + tail }
+	g.blocks = []blockLine{
+		{ID: 4, Hash: hash("7be1c04d52aa9913f0"), Height: 925001, FoundAt: at(4 * time.Minute), State: "found", Value: 316_600_000, Finder: bobAddress, Worker: "s19", Maturity: 101},
+		{ID: 3, Hash: hash("1f0c9db2ab11e00451"), Height: 924980, FoundAt: at(5 * time.Hour), State: "accepted", Value: 314_200_114, Finder: aliceAddress, Worker: "bitaxe1", Confirmations: 22, Maturity: 101},
+		{ID: 2, Hash: hash("9d1a7720cd00ffe1a2"), Height: 924211, FoundAt: at(140 * time.Hour), State: "mature", Value: 313_020_500, Finder: aliceAddress, Worker: hostile, Confirmations: 791, Maturity: 101},
+		{ID: 1, Hash: hash("33c14b1d0a9effe107"), Height: 923007, FoundAt: at(400 * time.Hour), State: "orphaned", Value: 312_700_001, Finder: bobAddress, Worker: "s19", Confirmations: -1, Maturity: 101},
+	}
+	g.block = blockView{
+		blockLine: g.blocks[1], Prev: hash("88a1"), CoinbaseTx: strings.Repeat("c0ffee", 10) + "1234", Difficulty: new(150.84e12),
+		Submitted: true, Frozen: true, Settlement: "ledger", FeeBps: 100, WindowPct: "200",
+		Fee: 3_142_001, Reserve: 1, Credits: []creditLine{
+			{bobAddress, 250_000_112, new(250_000_112.0 / 314_200_114)},
+			{aliceAddress, 61_058_000, new(61_058_000.0 / 314_200_114)},
+		},
+	}
+	g.owed = []owedLine{
+		{Address: bobAddress, Payable: 1_222_300, Pending: 250_000_112, Reserved: 512_000, Paid: 44_120_000, MinPayout: 100_000},
+		{Address: aliceAddress, Payable: 45_210, Pending: 61_058_000, Paid: 9_300_000, MinPayout: 100_000},
+		{Address: newAddress, Payable: 400_000, MinPayout: 100_000, Hold: true},
+	}
+	txid := strings.Repeat("9f3c", 16)
+	g.payouts = []payoutLine{
+		{ID: 42, State: "pending", Total: 1_222_300, Miners: 2, Fee: new(int64(1410)), TxID: txid, CreatedAt: at(2 * time.Minute), CreatedBy: "payout rule", ExpiresAt: noon.Add(24 * time.Hour), Settles: 6},
+		{ID: 41, State: "broadcast", Total: 512_000, Miners: 1, Fee: new(int64(980)), TxID: strings.Repeat("ab12", 16), CreatedAt: at(time.Hour), CreatedBy: "admin", Settles: 6},
+		{ID: 40, State: "settled", Total: 9_300_000, Miners: 1, Fee: new(int64(1100)), TxID: strings.Repeat("77e0", 16), CreatedAt: at(90 * time.Hour), CreatedBy: "payout rule", Confirmations: 412, Settles: 6},
+		{ID: 39, State: "expired", Total: 9_100_000, Miners: 1, CreatedAt: at(120 * time.Hour), CreatedBy: "payout rule", Problem: "Nobody approved it within 24 hours."},
+	}
+	g.payout = payoutView{
+		payoutLine: g.payouts[0], Rev: 3, Digest: strings.Repeat("5a", 32), Change: 1_876_290, FeeCap: 5000,
+		Items:      []itemLine{{aliceAddress, 512_000}, {bobAddress, 710_300}},
+		Inputs:     []inputLine{{strings.Repeat("11aa", 16), 0, 2_000_000}, {strings.Repeat("22bb", 16), 1, 1_100_000}},
+		WalletSats: new(int64(3_100_000)),
+	}
+	feed := feedView{
+		Height: 925001, TipAt: at(4 * time.Minute), TemplateAt: at(12 * time.Second), Txs: 3120, Value: new(int64(316_600_000)),
+		Difficulty: new(150.84e12), Peers: new(10), Phase: "ready", Version: "Bitcoin Core 29.0",
+	}
+	g.node = nodeView{
+		Feed: feed, Serving: true, Headers: 925001, Progress: new(1.0), PID: 4711, Since: at(50 * time.Hour),
+		Wallet: walletView{Name: "pool", Mode: "own", Trusted: new(int64(3_100_000)), Immature: new(int64(314_200_114)), Pending: new(int64(0)), Address: aliceAddress},
+		Log:    []string{"2026-11-22T11:55:59Z UpdateTip: new best=0000…7be1 height=925001", "2026-11-22T11:56:01Z CreateNewBlock(): block weight: 3991212 txs: 3120 " + hostile},
+	}
+	g.jobs = jobsView{
+		Jobs: []jobLine{
+			{Name: "chain", Text: "Look for new blocks and maturity", Every: "every 2 minutes", Next: noon.Add(70 * time.Second), Last: at(50 * time.Second), Ran: true, OK: true},
+			{Name: "payout-draft", Text: "Prepare payouts that are due", Every: "every day at 06:00", Next: noon.Add(18 * time.Hour), Last: at(6 * time.Hour), Ran: true, OK: false, Message: "The wallet has too little that can be spent."},
+			{Name: "upkeep", Text: "Look after the databases", Every: "every night at 03:00", Next: noon.Add(15 * time.Hour)},
+		},
+		Runs: []runLine{
+			{Job: "chain", Started: at(50 * time.Second), Finished: at(49 * time.Second), OK: true, Message: "Nothing new."},
+			{Job: "payout-draft", Started: at(6 * time.Hour), Finished: at(6*time.Hour - 1200*time.Millisecond), Message: "The wallet has too little that can be spent."},
+			{Job: "chain", Started: at(3 * time.Second)},
+		},
+	}
+	g.dashboard = dashboardView{
+		Serving: true, Rates: rates{teras(97.5), teras(96.3), teras(97.4), teras(96.7)}, Online: 3, Offline: 1,
+		Rejected: new(0.0012), Best: bests{Round: new(48.2e9), Ever: new(1.31e12), EverAt: at(900 * time.Hour)},
+		Effort: new(0.0000412), Luck: newLuck(new(150.84e12), teras(96.3)),
+		Money: moneyView{
+			Owed: new(int64(1_267_510)), Pending: new(int64(311_058_112)), Reserved: new(int64(512_000)),
+			Trusted: new(int64(3_100_000)), Immature: new(int64(314_200_114)),
+		},
+		Waiting: g.payouts[:1], Feed: feed, Jobs: g.jobs.Jobs,
+		Recent: []recentLine{
+			{At: at(4 * time.Minute), Kind: "block", State: "found", Height: 925001, Link: "/blocks/" + g.blocks[0].Hash},
+			{At: at(time.Hour), Kind: "payout", State: "broadcast", Name: "41", Amount: 512_000, Link: "/payouts/41"},
+			{At: at(6 * time.Hour), Kind: "job", State: "failed", Name: "payout-draft", Link: "/jobs"},
+		},
+	}
+	g.observer = observerView{
+		Address: aliceAddress, Known: true, Rates: g.workers[0].Rates, LastShare: at(12 * time.Second),
+		Best:     bests{Session: new(2.1e9), Round: new(8.8e9), Ever: new(48.2e9), EverAt: at(400 * time.Hour)},
+		Accepted: 18511, Rejected: 12, Reasons: g.workers[0].Reasons, Workers: g.workers[:2],
+		Balance:   balanceView{Unpaid: 45_210, Pending: 61_058_000, Paid: 9_300_000},
+		MinPayout: 100_000, Luck: newLuck(new(150.84e12), teras(1.21)), WindowPct: new(0.196), Estimate: new(int64(61_430_000)),
+	}
+	for i := range 12 {
+		g.shares = append(g.shares, shareLine{At: at(time.Duration(12+9*i) * time.Second), Worker: "bitaxe1", Difficulty: 1024, Achieved: 1024 * (1 + float64(i*i)), Late: i == 3})
+	}
+	g.shares[5].Worker, g.shares[7].Block = hostile, g.blocks[0].Hash
+	g.paid = []paidLine{
+		{ID: 42, Amount: 512_000, State: "pending", CreatedAt: at(2 * time.Minute)},
+		{ID: 40, Amount: 9_300_000, State: "settled", TxID: strings.Repeat("77e0", 16), Vout: new(1), CreatedAt: at(90 * time.Hour), Confirmations: 412},
+	}
+	return g
+}
+
+// empty makes the box look as on its first minute: set up, and nothing known.
+func (g *golden) empty() *golden {
+	g.fresh = true
+	g.dashboard = dashboardView{Serving: false, Reason: "The node is still starting: Loading block index…"}
+	g.health = health{Status: "degraded", Checks: []check{
+		{Name: "node", Status: "degraded", Reason: "Loading block index…", NextStep: "Wait; this takes a few minutes."},
+		{Name: "db", Status: "ok"},
+	}}
+	g.workers, g.blocks, g.owed, g.payouts, g.shares, g.paid = nil, nil, nil, nil, nil, nil
+	g.jobs = jobsView{}
+	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934)}
+	g.observer = observerView{Address: newAddress}
+	return g
+}
+
+func (g *golden) Identity() identity {
+	return identity{Name: "Hill & Valley", Network: "practice"}
+}
+func (g *golden) Addresses() []string             { return g.hosts }
+func (g *golden) SetUp(context.Context) bool      { return !g.unset }
+func (g *golden) Health(context.Context) health   { return g.health }
+func (g *golden) Changes() (<-chan event, func()) { return g.changes, func() {} }
+
+func (g *golden) Login(_ context.Context, user, pass, _ string) (operator, error) {
+	if user == "admin" && pass == password {
+		return operator{ID: 1, Name: "admin"}, nil
+	}
+	return operator{}, &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword}
+}
+
+func (g *golden) Reauthenticate(ctx context.Context, op operator, pass, ip string) error {
+	_, err := g.Login(ctx, op.Name, pass, ip)
+	return err
+}
+func (g *golden) SignedOut(context.Context, operator, string) { g.out++ }
+
+func (g *golden) Dashboard(context.Context) (dashboardView, error) { return g.dashboard, g.fail }
+
+// Hashrates is a wave with two gaps, so that every part of a chart is seen.
+func (g *golden) Hashrates(_ context.Context, _ string, from, to time.Time, step time.Duration) ([]point, error) {
+	var points []point
+	for at := from; at.Before(to); at = at.Add(step) {
+		i := len(points)
+		p := point{At: at}
+		if !g.fresh && i > 20 && (i < 90 || i > 101) {
+			x := float64(i)
+			p.HS = new(96e12 + 9e12*math.Sin(x/9) + 5e12*math.Sin(x*1.9) + 3e12*math.Sin(x*0.7))
+		}
+		points = append(points, p)
+	}
+	return points, nil
+}
+func (g *golden) Workers(context.Context) ([]workerLine, error) { return g.workers, nil }
+func (g *golden) Blocks(context.Context, int64, int) ([]blockLine, error) {
+	return g.blocks, nil
+}
+
+func (g *golden) Block(_ context.Context, hash string) (blockView, error) {
+	if hash != g.block.Hash {
+		return blockView{}, notFound()
+	}
+	return g.block, nil
+}
+
+func (g *golden) Chances(context.Context) luck                  { return g.dashboard.Luck }
+func (g *golden) Money(context.Context) (moneyView, error)      { return g.dashboard.Money, nil }
+func (g *golden) Owed(context.Context) ([]owedLine, error)      { return g.owed, nil }
+func (g *golden) Payouts(context.Context) ([]payoutLine, error) { return g.payouts, nil }
+func (g *golden) Node(context.Context) nodeView                 { return g.node }
+func (g *golden) Jobs(context.Context) (jobsView, error)        { return g.jobs, nil }
+
+func (g *golden) Payout(_ context.Context, id int64) (payoutView, error) {
+	if id != g.payout.ID {
+		return payoutView{}, notFound()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.payout, nil
+}
+
+func (g *golden) DraftPayout(_ context.Context, _ operator, key string) (int64, error) {
+	g.drafted = append(g.drafted, key)
+	return 42, nil
+}
+
+func (g *golden) ApprovePayout(_ context.Context, a approval) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.approved = append(g.approved, a)
+	g.payout.State = "approved"
+	g.payout.Rev++
+	return nil
+}
+
+func (g *golden) CancelPayout(_ context.Context, id, rev int64, _ operator) error {
+	if rev != g.payout.Rev {
+		return stale(errors.New("revision changed"))
+	}
+	g.cancelled = append(g.cancelled, id)
+	return nil
+}
+
+func (g *golden) RunJob(_ context.Context, name string, _ operator) error {
+	g.ran = append(g.ran, name)
+	return nil
+}
+
+func (g *golden) Connect(context.Context) connectView {
+	return connectView{Hosts: []string{"192.168.1.50", "10.8.0.2"}, Port: 3333, Settlement: "ledger", Online: g.dashboard.Online, Names: []string{"bitaxe1", "s19", hostile}}
+}
+
+func (g *golden) ParseAddress(text string) (string, error) {
+	if !strings.HasPrefix(text, "tb1") || len(text) < 30 {
+		return "", errors.New("address is not valid")
+	}
+	return strings.ToLower(text), nil
+}
+
+func (g *golden) Observer(_ context.Context, address string) (observerView, error) {
+	if address != g.observer.Address {
+		return observerView{Address: address, MinPayout: 100_000}, nil
+	}
+	return g.observer, nil
+}
+
+func (g *golden) Shares(_ context.Context, _ string, limit, offset int) ([]shareLine, int64, error) {
+	lo := min(offset, len(g.shares))
+	return g.shares[lo:min(lo+limit, len(g.shares))], int64(len(g.shares)), nil
+}
+
+func (g *golden) PaidTo(_ context.Context, _ string, limit, offset int) ([]paidLine, int64, error) {
+	lo := min(offset, len(g.paid))
+	return g.paid[lo:min(lo+limit, len(g.paid))], int64(len(g.paid)), nil
+}
+
+// openDB makes a real ledger.db with the operator of the golden data.
+func openDB(t testing.TB) *sqlite.DB {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), ledger.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	addOperator(t, db)
+	return db
+}
+
+// addOperator stores the person that sessions belong to.
+func addOperator(t testing.TB, db *sqlite.DB) {
+	t.Helper()
+	err := db.Update(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), `
+			INSERT INTO operator (id, name, password_hash, created_at, updated_at) VALUES (1, 'admin', '-', 0, 0)`)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// watch is a clock that a test moves.
+type watch struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (w *watch) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at
+}
+
+func (w *watch) add(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.at = w.at.Add(d)
+}
+
+// window is a running server with golden data and a browser in front of it.
+type window struct {
+	t     testing.TB
+	box   *golden
+	clock *watch
+	db    *sqlite.DB
+	site  *site
+	url   string
+	http  *http.Client
+}
+
+func open(t testing.TB, g *golden) *window {
+	t.Helper()
+	w := &window{t: t, box: g, clock: &watch{at: noon}, db: openDB(t)}
+	s, err := makeSite(g, w.db, Options{Now: w.clock.now, Hosts: []string{"pool.lan"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.site = s
+	server := httptest.NewServer(s.guarded(s.register()))
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	jar, _ := cookiejar.New(nil)
+	w.http = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return w
+}
+
+// answer is what came back, read to its end.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (w *window) do(method, path string, form url.Values, change ...func(*http.Request)) answer {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Origin", w.url)
+	}
+	for _, c := range change {
+		c(req)
+	}
+	resp, err := w.http.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var body strings.Builder
+	if _, err := io.Copy(&body, resp.Body); err != nil {
+		w.t.Fatal(err)
+	}
+	return answer{resp, body.String()}
+}
+
+func (w *window) get(path string, change ...func(*http.Request)) answer {
+	w.t.Helper()
+	return w.do(http.MethodGet, path, nil, change...)
+}
+
+// signIn goes through the login form as a browser does.
+func (w *window) signIn() {
+	w.t.Helper()
+	form := w.get("/login")
+	resp := w.do(http.MethodPost, "/login", url.Values{"user": {"admin"}, "password": {password}, "token": {hidden(w.t, form.body, "token")}})
+	if resp.StatusCode != http.StatusSeeOther {
+		w.t.Fatalf("sign in: status %d, body %s", resp.StatusCode, resp.body)
+	}
+}
+
+// token is the form token of the session.
+func (w *window) token() string {
+	w.t.Helper()
+	return hidden(w.t, w.get("/jobs").body, "token")
+}
+
+// hidden is the value of a hidden input.
+func hidden(t testing.TB, html, name string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(html, `name="`+name+`" value="`)
+	if !ok {
+		t.Fatalf("no hidden input %q in %s", name, html)
+	}
+	value, _, _ := strings.Cut(rest, `"`)
+	return value
+}

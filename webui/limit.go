@@ -1,0 +1,116 @@
+package webui
+
+import (
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// limits are the buckets of the route table. They are apart from each other:
+// a page that polls can never use up the tries of the login form.
+type limits struct {
+	pages, login, api, none *limiter
+}
+
+func newLimits(now func() time.Time) limits {
+	return limits{
+		pages: newLimiter(now, time.Minute/240, 240),
+		login: newLimiter(now, time.Minute/10, 10),
+		api:   newLimiter(now, time.Minute/60, 60),
+		none:  nil,
+	}
+}
+
+// limiter is a token bucket per visitor. The visitor is the address at the
+// other end of the socket and nothing else: headers such as X-Forwarded-For
+// are written by whoever sends them. An IPv6 visitor is a whole /64, since
+// that is what one household can choose addresses from.
+//
+// A nil limiter lets everything through. It is safe for concurrent use.
+type limiter struct {
+	now   func() time.Time
+	every time.Duration
+	burst int
+
+	mu       sync.Mutex
+	visitors map[netip.Prefix]*rate.Limiter
+}
+
+// maxVisitors bounds the memory of a limiter (about 100 bytes each).
+const maxVisitors = 10_000
+
+func newLimiter(now func() time.Time, every time.Duration, burst int) *limiter {
+	return &limiter{now: now, every: every, burst: burst, visitors: map[netip.Prefix]*rate.Limiter{}}
+}
+
+// take spends one token of ip's bucket. It returns 0, or how long to wait
+// until the next token.
+func (l *limiter) take(ip netip.Addr) time.Duration {
+	if l == nil {
+		return 0
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	bucket := l.bucket(visitor(ip), now)
+	res := bucket.ReserveN(now, 1)
+	wait := res.DelayFrom(now)
+	if wait > 0 {
+		res.CancelAt(now)
+	}
+	return wait
+}
+
+func (l *limiter) bucket(key netip.Prefix, now time.Time) *rate.Limiter {
+	if b, ok := l.visitors[key]; ok {
+		return b
+	}
+	if len(l.visitors) >= maxVisitors {
+		l.forget(now)
+	}
+	if len(l.visitors) >= maxVisitors {
+		key = netip.Prefix{} // the strangers of a flood share one bucket
+		if b, ok := l.visitors[key]; ok {
+			return b
+		}
+	}
+	b := rate.NewLimiter(rate.Every(l.every), l.burst)
+	l.visitors[key] = b
+	return b
+}
+
+// forget drops every bucket that is full again: a new one would be the same.
+func (l *limiter) forget(now time.Time) {
+	for key, b := range l.visitors {
+		if b.TokensAt(now) >= float64(l.burst) {
+			delete(l.visitors, key)
+		}
+	}
+}
+
+// visitor groups an address as limits count it.
+func visitor(ip netip.Addr) netip.Prefix {
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	p, err := ip.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+// remoteIP is the address at the other end of the socket; the zero Addr when
+// it has none (a test's recorder, a unix socket).
+func remoteIP(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
+}

@@ -1,0 +1,195 @@
+package webui
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	pingEvery  = 15 * time.Second
+	calm       = time.Second      // events within this time are answered by one rendering
+	writeLimit = 10 * time.Second // a reader that does not read is let go
+	maxStreams = 64
+	maxPerUser = 4
+)
+
+// streams counts open streams: browsers keep at most six connections to one
+// host, and a flood of them should not cost the pool its memory.
+type streams struct {
+	mu    sync.Mutex
+	total int
+	users map[string]int
+}
+
+func newStreams() *streams { return &streams{users: map[string]int{}} }
+
+// open takes a place for user, or reports that there is none.
+func (s *streams) open(user string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.total >= maxStreams || s.users[user] >= maxPerUser {
+		return false
+	}
+	s.total++
+	s.users[user]++
+	return true
+}
+
+func (s *streams) close(user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if s.users[user]--; s.users[user] == 0 {
+		delete(s.users, user)
+	}
+}
+
+// stream keeps an EventSource supplied with the live parts of a page: all of
+// them at once, and then, whenever something happened (or with each ping, for
+// what moves with time), those that look different now. It ends when the
+// browser leaves, the server stops, or the session does.
+func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name string, gather pageFunc) error {
+	user := who.IP.String()
+	if who.signedIn() {
+		user = who.session.ID
+	}
+	if !s.streams.open(user) {
+		return throttled(pingEvery)
+	}
+	defer s.streams.close(user)
+
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+
+	feed := &feed{w: w, control: http.NewResponseController(w), sent: map[string][32]byte{}}
+	if feed.write("retry: 5000\n\n") != nil {
+		return nil
+	}
+	events, cancel := s.box.Changes()
+	defer func() { cancel() }()
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+
+	for {
+		if err := s.renew(r, who, name, gather, feed); err != nil {
+			return nil
+		}
+		wait := calm
+		select {
+		case <-r.Context().Done():
+			return nil
+		case <-ping.C:
+			if !s.stillSignedIn(r, who) {
+				_ = feed.write("event: signed-out\ndata: {}\n\n")
+				return nil
+			}
+			if feed.write(": ping\n\n") != nil {
+				return nil
+			}
+			wait = 0
+		case _, ok := <-events:
+			if !ok { // we were too slow and have been dropped: start over
+				cancel()
+				events, cancel = s.box.Changes()
+			}
+		}
+		if !settle(r.Context(), events, wait) {
+			return nil
+		}
+	}
+}
+
+// settle lets a burst of events pass, so that it costs one rendering.
+func settle(ctx context.Context, events <-chan event, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case _, ok := <-events:
+			if !ok {
+				return true // noticed by the caller's next receive
+			}
+		}
+	}
+}
+
+// renew renders the live parts and sends those that changed. A page that
+// cannot be gathered just now is tried again later.
+func (s *site) renew(r *http.Request, who caller, name string, gather pageFunc, feed *feed) error {
+	data, err := gather(r, who)
+	if err != nil {
+		s.log.Debug("Live page not gathered", "page", name, "err", err)
+		return nil
+	}
+	p := s.fill(r, who, name, data)
+	for _, id := range s.pages[name].live {
+		html, err := s.pages.render(name, id, p)
+		if err != nil {
+			s.log.Error("Live part not rendered", "page", name, "part", id, "err", err)
+			continue
+		}
+		if err := feed.send(id, html); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stillSignedIn asks the session table again, so that a session that was
+// ended elsewhere stops its streams too.
+func (s *site) stillSignedIn(r *http.Request, who caller) bool {
+	if !who.signedIn() {
+		return true
+	}
+	_, err := s.store.load(r.Context(), who.session.ID)
+	return err == nil
+}
+
+// feed writes server-sent events and remembers what it sent.
+type feed struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	sent    map[string][32]byte
+}
+
+// send sends the part unless the browser has it already.
+func (f *feed) send(id string, html []byte) error {
+	sum := sha256.Sum256(html)
+	if f.sent[id] == sum {
+		return nil
+	}
+	data, err := json.Marshal(struct {
+		ID   string `json:"id"`
+		HTML string `json:"html"`
+	}{id, string(html)})
+	if err != nil {
+		return fmt.Errorf("encode part: %w", err)
+	}
+	if err := f.write("event: part\ndata: " + string(data) + "\n\n"); err != nil {
+		return err
+	}
+	f.sent[id] = sum
+	return nil
+}
+
+// write sends text now. It moves the connection's write deadline, which would
+// otherwise end every stream after the server's WriteTimeout.
+func (f *feed) write(text string) error {
+	_ = f.control.SetWriteDeadline(time.Now().Add(writeLimit)) // not every writer has one
+	if _, err := f.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return f.control.Flush()
+}

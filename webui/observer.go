@@ -1,0 +1,138 @@
+package webui
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// observerView fills templates/observer.html: all that the pool knows about
+// one payout address. Whoever knows the address may see it.
+type observerView struct {
+	Address   string
+	Known     bool // the address has sent a share or was credited
+	Rates     rates
+	LastShare time.Time
+	Best      bests
+	Accepted  int64
+	Rejected  int64
+	Reasons   []reasonLine
+	Workers   []workerLine
+	Balance   balanceView
+	MinPayout int64
+	Luck      luck
+	WindowPct *float64 // fraction of the PPLNS window, nil when not known
+	Estimate  *int64   // sats that the next block would pay, nil when not known
+
+	Shares  []shareLine
+	Payouts []paidLine
+	Range   string
+	Chart   *chart
+	Code    qr
+}
+
+// balanceView is what an address is owed and was paid, in satoshis.
+type balanceView struct {
+	Unpaid   int64 // payable
+	Pending  int64 // in blocks that are not mature
+	Reserved int64 // in a payout under way
+	Paid     int64
+}
+
+// Progress is how much of the minimum payout is together, at most 1.
+func (v observerView) Progress() float64 {
+	if v.MinPayout <= 0 {
+		return 1
+	}
+	return min(1, float64(v.Balance.Unpaid)/float64(v.MinPayout))
+}
+
+// shareLine is one accepted share.
+type shareLine struct {
+	At         time.Time
+	Worker     string
+	Difficulty float64
+	Achieved   float64
+	Late       bool
+	Block      string // hash of the block that it found
+}
+
+// paidLine is one amount in one payout.
+type paidLine struct {
+	ID            int64
+	Amount        int64
+	State         string
+	TxID          string
+	Vout          *int
+	CreatedAt     time.Time
+	Confirmations int32
+}
+
+// findView fills templates/find.html.
+type findView struct {
+	Text   string
+	Reason string // why the text is no address
+}
+
+const recentShares, recentPayouts = 20, 20
+
+// findObserver is the search page; ?address= leads to the address's page.
+func (s *site) findObserver(w http.ResponseWriter, r *http.Request, who caller) error {
+	text := strings.TrimSpace(cut(r.URL.Query().Get("address"), 200))
+	if text == "" {
+		s.show(w, r, who, http.StatusOK, "find", findView{})
+		return nil
+	}
+	// People paste what they typed into the miner: "bitcoin:ADDRESS", "ADDRESS.rig".
+	text = strings.TrimPrefix(text, "bitcoin:")
+	name, _, _ := strings.Cut(text, ".")
+	address, err := s.box.ParseAddress(name)
+	if err != nil {
+		s.show(w, r, who, http.StatusUnprocessableEntity, "find", findView{Text: text, Reason: err.Error()})
+		return nil
+	}
+	http.Redirect(w, r, "/observer/"+url.PathEscape(address), http.StatusSeeOther)
+	return nil
+}
+
+func (s *site) observer(r *http.Request, _ caller) (any, error) {
+	ctx := r.Context()
+	v, err := s.observe(r)
+	if err != nil {
+		return nil, err
+	}
+	if v.Code, err = paymentQR(v.Address); err != nil {
+		return nil, err
+	}
+	if !v.Known {
+		return v, nil
+	}
+	v.Range = chartRange(r)
+	if v.Chart, err = s.hashrateChart(r, v.Address, v.Range); err != nil {
+		return nil, err
+	}
+	if v.Shares, _, err = s.box.Shares(ctx, v.Address, recentShares, 0); err != nil {
+		return nil, err
+	}
+	v.Payouts, _, err = s.box.PaidTo(ctx, v.Address, recentPayouts, 0)
+	return v, err
+}
+
+// observe reads the address in the URL; one that is none is a 400 with the reason.
+func (s *site) observe(r *http.Request) (observerView, error) {
+	address, err := s.box.ParseAddress(cut(r.PathValue("address"), 200))
+	if err != nil {
+		return observerView{}, invalid(asSentence(err))
+	}
+	return s.box.Observer(r.Context(), address)
+}
+
+// asSentence gives an error of a lower floor a capital and a full stop.
+func asSentence(err error) string {
+	text := err.Error()
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}

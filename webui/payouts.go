@@ -1,0 +1,287 @@
+package webui
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// payoutLine is one payout: one batch, paid by one transaction.
+type payoutLine struct {
+	ID            int64
+	State         string // as in pool/payout
+	Total         int64
+	Miners        int
+	Fee           *int64
+	TxID          string
+	CreatedAt     time.Time
+	CreatedBy     string
+	ExpiresAt     time.Time
+	UpdatedAt     time.Time
+	Confirmations int32
+	Settles       int32 // confirmations at which it is settled
+	Problem       string
+}
+
+// payoutView fills templates/payout.html.
+type payoutView struct {
+	payoutLine
+	Rev        int64
+	Digest     string // hex of the plan's digest
+	FeeCap     int64
+	Change     int64
+	ChangeTo   string
+	Items      []itemLine
+	Inputs     []inputLine
+	Approvals  []approvalLine
+	WalletSats *int64 // what the wallet can spend now
+
+	Typed string // total that was typed, when the form comes back
+	Wrong string // "total", "password" or "" : why it came back
+}
+
+// itemLine is what one miner gets.
+type itemLine struct {
+	Address string
+	Amount  int64
+}
+
+// inputLine is a coin that is spent.
+type inputLine struct {
+	TxID   string
+	Vout   uint32
+	Amount int64
+}
+
+// approvalLine is a yes that was given.
+type approvalLine struct {
+	User, Method, IP string
+	At               time.Time
+}
+
+// InputSum is what the coins add up to.
+func (v payoutView) InputSum() int64 {
+	var sum int64
+	for _, in := range v.Inputs {
+		sum += in.Amount
+	}
+	return sum
+}
+
+// After is what the wallet can spend once this payout is sent, nil when unknown.
+func (v payoutView) After() *int64 {
+	if v.WalletSats == nil || v.Fee == nil {
+		return nil
+	}
+	return new(*v.WalletSats - v.Total - *v.Fee)
+}
+
+// CanApprove reports whether a yes is what this payout waits for.
+func (v payoutView) CanApprove() bool { return v.State == "pending" }
+
+// CanCancel reports whether the payout can be given up: no signature exists.
+func (v payoutView) CanCancel() bool {
+	return v.State == "draft" || v.State == "pending" || v.State == "approved"
+}
+
+// Steps is the way of a payout, with how far this one has come.
+func (v payoutView) Steps() []step {
+	names := []string{"draft", "pending", "approved", "signed", "broadcast", "confirmed", "settled"}
+	at := slices.Index(names, v.State)
+	if at < 0 { // cancelled, expired, failed
+		return []step{{Name: "draft", Done: true}, {Name: v.State, Done: true, Bad: true}}
+	}
+	var steps []step
+	for i, name := range names {
+		steps = append(steps, step{Name: name, Done: i < at || name == "settled" && i == at, Now: i == at && name != "settled"})
+	}
+	return steps
+}
+
+// owedLine is what the pool owes to one account.
+type owedLine struct {
+	Address   string
+	Payable   int64
+	Pending   int64
+	Reserved  int64
+	Paid      int64
+	MinPayout int64
+	Hold      bool
+}
+
+// Due reports whether the next payout will include this account.
+func (o owedLine) Due() bool { return !o.Hold && o.Payable > 0 && o.Payable >= o.MinPayout }
+
+// payoutsView fills templates/payouts.html.
+type payoutsView struct {
+	Tab   string
+	Count map[string]int
+	Owed  []owedLine
+	Lines []payoutLine
+	Money moneyView
+	Due   int64
+	Key   string // makes drafting idempotent
+}
+
+// tabOf is the tab that a payout is listed under.
+func tabOf(p payoutLine) string {
+	switch p.State {
+	case "expired", "failed":
+		return "problems"
+	case "settled", "cancelled":
+		return "sent"
+	}
+	if p.Problem != "" {
+		return "problems"
+	}
+	if p.State == "draft" || p.State == "pending" {
+		return "approve"
+	}
+	return "sending"
+}
+
+func (s *site) payouts(r *http.Request, _ caller) (any, error) {
+	ctx := r.Context()
+	all, err := s.box.Payouts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owed, err := s.box.Owed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	money, err := s.box.Money(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := payoutsView{Tab: r.URL.Query().Get("tab"), Count: map[string]int{}, Owed: owed, Money: money, Key: rand.Text()}
+	v.Count["owed"] = len(owed)
+	for _, o := range owed {
+		if o.Due() {
+			v.Due += o.Payable
+		}
+	}
+	for _, p := range all {
+		v.Count[tabOf(p)]++
+	}
+	if !slices.Contains([]string{"owed", "approve", "sending", "sent", "problems"}, v.Tab) {
+		v.Tab = "owed"
+		if v.Count["approve"] > 0 {
+			v.Tab = "approve"
+		}
+	}
+	for _, p := range all {
+		if tabOf(p) == v.Tab {
+			v.Lines = append(v.Lines, p)
+		}
+	}
+	return v, nil
+}
+
+func (s *site) payout(r *http.Request, _ caller) (any, error) {
+	return s.findPayout(r.Context(), r)
+}
+
+func (s *site) findPayout(ctx context.Context, r *http.Request) (payoutView, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return payoutView{}, notFound()
+	}
+	return s.box.Payout(ctx, id)
+}
+
+// draftPayout gathers what is due into a payout that then waits for approval.
+func (s *site) draftPayout(w http.ResponseWriter, r *http.Request, who caller) error {
+	key := cut(r.PostFormValue("key"), 64)
+	if key == "" {
+		return invalid("The form has no key. Open the payouts page and try again.")
+	}
+	id, err := s.box.DraftPayout(r.Context(), who.Operator, key)
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/payouts/"+strconv.FormatInt(id, 10), http.StatusSeeOther)
+	return nil
+}
+
+// approval is a yes to exactly one plan.
+type approval struct {
+	ID, Rev  int64
+	Digest   []byte
+	Operator operator
+	IP       string
+}
+
+// approvePayout checks the typed total and the password, and says yes to the
+// revision and digest that the form was made from: a plan that changed since
+// is not approved but answered with 409.
+func (s *site) approvePayout(w http.ResponseWriter, r *http.Request, who caller) error {
+	v, err := s.findPayout(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	rev, revErr := strconv.ParseInt(r.PostFormValue("rev"), 10, 64)
+	digest, digestErr := hex.DecodeString(r.PostFormValue("digest"))
+	if revErr != nil || digestErr != nil {
+		return invalid("The form does not name a plan. Open the payout again.")
+	}
+	if rev != v.Rev || hex.EncodeToString(digest) != v.Digest || !v.CanApprove() {
+		return stale(nil)
+	}
+	v.Typed = cut(r.PostFormValue("total"), 40)
+	if total, ok := typedSats(v.Typed); !ok || total != v.Total {
+		v.Wrong = "total"
+		s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
+		return nil
+	}
+	err = s.box.Reauthenticate(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String())
+	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
+		v.Wrong = "password"
+		s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = s.box.ApprovePayout(r.Context(), approval{ID: v.ID, Rev: rev, Digest: digest, Operator: who.Operator, IP: who.IP.String()})
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/payouts/"+strconv.FormatInt(v.ID, 10), http.StatusSeeOther)
+	return nil
+}
+
+func (s *site) cancelPayout(w http.ResponseWriter, r *http.Request, who caller) error {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return notFound()
+	}
+	rev, err := strconv.ParseInt(r.PostFormValue("rev"), 10, 64)
+	if err != nil {
+		return invalid("The form does not name a plan. Open the payout again.")
+	}
+	if err := s.box.CancelPayout(r.Context(), id, rev, who.Operator); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/payouts/"+strconv.FormatInt(id, 10), http.StatusSeeOther)
+	return nil
+}
+
+// typedSats reads satoshis as people type or paste them: digits, in groups by
+// commas, dots, apostrophes or blanks if they like.
+func typedSats(text string) (int64, bool) {
+	digits := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(",.'’_ \u00a0\u2009\u202f", r) {
+			return -1
+		}
+		return r
+	}, strings.TrimSuffix(strings.TrimSpace(text), "sats"))
+	n, err := strconv.ParseUint(digits, 10, 63)
+	return int64(n), err == nil
+}

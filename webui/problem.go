@@ -1,0 +1,118 @@
+package webui
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// problem is an error that its reader may see. Code chooses the sentences in
+// templates/problem.html; Detail is a sentence from a lower floor (why an
+// address is wrong, why a payout cannot be approved) or empty.
+type problem struct {
+	Status     int
+	Code       string
+	Detail     string
+	RetryAfter time.Duration
+	cause      error
+}
+
+func (p *problem) Error() string {
+	if p.cause != nil {
+		return p.Code + ": " + p.cause.Error()
+	}
+	return strings.TrimSuffix(p.Code+": "+p.Detail, ": ")
+}
+
+func (p *problem) Unwrap() error { return p.cause }
+
+// notFound says that what the URL names does not exist.
+func notFound() error { return &problem{Status: http.StatusNotFound, Code: "not-found"} }
+
+// refused is a request that was understood and declined; detail says why.
+func refused(detail string) error {
+	return &problem{Status: http.StatusUnprocessableEntity, Code: "refused", Detail: detail}
+}
+
+// invalid is a request that was not understood; detail says what is wrong.
+func invalid(detail string) error {
+	return &problem{Status: http.StatusBadRequest, Code: "invalid", Detail: detail}
+}
+
+// stale is a form whose subject changed after it was shown.
+func stale(cause error) error {
+	return &problem{Status: http.StatusConflict, Code: "stale", cause: cause}
+}
+
+// throttled asks the visitor to come back later.
+func throttled(after time.Duration) error {
+	return &problem{Status: http.StatusTooManyRequests, Code: "too-many", RetryAfter: after}
+}
+
+// absent means that a part of the appliance is not running yet.
+func absent(detail string) error {
+	return &problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Detail: detail}
+}
+
+// problemView fills templates/problem.html.
+type problemView struct {
+	Status    int
+	Code      string
+	Detail    string
+	Seconds   int
+	Reference string
+}
+
+// fail answers with err: a problem in its own words, anything else as a 500
+// whose reference leads to the log line with the whole chain. The API gets
+// application/problem+json (RFC 9457), people get a page.
+func (s *site) fail(w http.ResponseWriter, r *http.Request, who caller, err error) {
+	var p *problem
+	if !errors.As(err, &p) {
+		p = &problem{Status: http.StatusInternalServerError, Code: "internal", cause: err}
+	}
+	v := problemView{Status: p.Status, Code: p.Code, Detail: p.Detail}
+	if p.Status >= http.StatusInternalServerError && p.Code == "internal" {
+		v.Reference = rand.Text()[:8]
+		s.log.Error("Request failed", "reference", v.Reference, "method", r.Method, "path", r.URL.Path, "err", err)
+	}
+	if p.RetryAfter > 0 {
+		v.Seconds = seconds(p.RetryAfter)
+		w.Header().Set("Retry-After", strconv.Itoa(v.Seconds))
+	}
+	if isAPI(r) {
+		writeProblem(w, v)
+		return
+	}
+	s.show(w, r, who, p.Status, "problem", v)
+}
+
+// writeProblem sends v as RFC 9457 problem details.
+func writeProblem(w http.ResponseWriter, v problemView) {
+	detail := v.Detail
+	if v.Reference != "" {
+		detail = fmt.Sprintf("Something went wrong here; the log of the pool has the reason under reference %s.", v.Reference)
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(v.Status)
+	_ = json.NewEncoder(w).Encode(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Code   string `json:"code"`
+		Detail string `json:"detail,omitempty"`
+	}{"about:blank", http.StatusText(v.Status), v.Status, v.Code, detail})
+}
+
+func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
+
+// seconds rounds a wait up to whole seconds, as Retry-After wants them.
+func seconds(d time.Duration) int {
+	return max(1, int((d+time.Second-1)/time.Second))
+}

@@ -1,0 +1,207 @@
+package webui
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed templates/*.html
+var templateFS embed.FS
+
+//go:embed static/*
+var staticFS embed.FS
+
+// page is what every template gets: what base.html needs, and the page's own
+// typed struct in View.
+type page struct {
+	Name     string // the template, and what the menu marks
+	Pool     identity
+	Operator operator
+	Token    string
+	Health   *health // for operators only
+	Now      time.Time
+	Live     bool
+	View     any
+}
+
+// identity is what the header of every page says.
+type identity struct {
+	Name, Network string
+}
+
+// livePrefix begins the names of templates that fill the element with that id
+// and are sent again when something changed.
+const livePrefix = "live-"
+
+// paper is one parsed page: base.html, the parts and the page's own file.
+type paper struct {
+	tmpl *template.Template
+	live []string
+}
+
+type pages map[string]paper
+
+// parsePages parses every page once. A template that does not parse is found
+// when the program starts and not when somebody opens the page.
+func parsePages(a assets) (pages, error) {
+	base, err := template.New("base.html").Funcs(functions(a)).
+		ParseFS(templateFS, "templates/base.html", "templates/part_*.html")
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Glob(templateFS, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	all := pages{}
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name == "base" || strings.HasPrefix(name, "part_") {
+			continue
+		}
+		tmpl, err := template.Must(base.Clone()).ParseFS(templateFS, file)
+		if err != nil {
+			return nil, err
+		}
+		p := paper{tmpl: tmpl}
+		for _, t := range tmpl.Templates() {
+			if strings.HasPrefix(t.Name(), livePrefix) {
+				p.live = append(p.live, t.Name())
+			}
+		}
+		slices.Sort(p.live)
+		all[name] = p
+	}
+	return all, nil
+}
+
+// render executes one template of a page into memory.
+func (p pages) render(name, part string, data *page) ([]byte, error) {
+	sheet, ok := p[name]
+	if !ok {
+		return nil, fmt.Errorf("render %s: no such page", name)
+	}
+	var buf bytes.Buffer
+	if err := sheet.tmpl.ExecuteTemplate(&buf, part, data); err != nil {
+		return nil, fmt.Errorf("render %s: %w", name, err)
+	}
+	return buf.Bytes(), nil
+}
+
+// fill makes the page that the templates see.
+func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
+	p := &page{
+		Name:     name,
+		Pool:     s.box.Identity(),
+		Operator: who.Operator,
+		Token:    who.Token,
+		Now:      s.now().UTC(),
+		View:     data,
+	}
+	if who.signedIn() {
+		h := s.box.Health(r.Context())
+		p.Health = &h
+	}
+	return p
+}
+
+// show renders a page and sends it, or says why it could not.
+func (s *site) show(w http.ResponseWriter, r *http.Request, who caller, status int, name string, data any) {
+	p := s.fill(r, who, name, data)
+	p.Live = status == http.StatusOK && len(s.pages[name].live) > 0
+	html, err := s.pages.render(name, "base.html", p)
+	if err != nil {
+		s.log.Error("Page not rendered", "page", name, "err", err)
+		http.Error(w, "This page could not be made. The log of the pool has the reason.", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Add("Vary", "Accept, Cookie")
+	w.WriteHeader(status)
+	_, _ = w.Write(html)
+}
+
+// pageFunc gathers what a page shows; it writes nothing.
+type pageFunc func(r *http.Request, who caller) (any, error)
+
+// page turns a pageFunc into a handler: HTML for people, and for an
+// EventSource on the same URL a stream of the page's live parts.
+func (s *site) page(name string, gather pageFunc) handler {
+	return func(w http.ResponseWriter, r *http.Request, who caller) error {
+		if wantsStream(r) {
+			return s.stream(w, r, who, name, gather)
+		}
+		data, err := gather(r, who)
+		if err != nil {
+			return err
+		}
+		s.show(w, r, who, http.StatusOK, name, data)
+		return nil
+	}
+}
+
+// assets are the static files, under a hash of all of them: a URL never
+// changes its content, so browsers may keep it for ever.
+type assets struct {
+	hash  string
+	files map[string][]byte
+}
+
+func loadAssets() (assets, error) {
+	a := assets{files: map[string][]byte{}}
+	entries, err := staticFS.ReadDir("static")
+	if err != nil {
+		return a, err
+	}
+	sum := sha256.New()
+	for _, e := range entries {
+		content, err := staticFS.ReadFile("static/" + e.Name())
+		if err != nil {
+			return a, err
+		}
+		a.files[e.Name()] = content
+		fmt.Fprintf(sum, "%s %d\n", e.Name(), len(content))
+		sum.Write(content)
+	}
+	a.hash = hex.EncodeToString(sum.Sum(nil))[:16]
+	return a, nil
+}
+
+// url is where a page links an asset.
+func (a assets) url(name string) string { return "/static/" + a.hash + "/" + name }
+
+func (s *site) static(w http.ResponseWriter, r *http.Request, _ caller) error {
+	name := r.PathValue("file")
+	content, ok := s.assets.files[name]
+	if !ok || r.PathValue("hash") != s.assets.hash {
+		return notFound()
+	}
+	h := w.Header()
+	h.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+	return nil
+}
+
+func (s *site) favicon(w http.ResponseWriter, r *http.Request, _ caller) error {
+	http.Redirect(w, r, s.assets.url("favicon.svg"), http.StatusFound)
+	return nil
+}
+
+func (s *site) robots(w http.ResponseWriter, _ *http.Request, _ caller) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, err := w.Write([]byte("User-agent: *\nDisallow: /\n"))
+	return err
+}

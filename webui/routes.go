@@ -1,0 +1,74 @@
+package webui
+
+import "net/http"
+
+// access says who may use a route. The zero value is no level at all, so a
+// route that forgets its level is refused when the table is built.
+type access int
+
+const (
+	anyone    access = iota + 1 // no session needed, and none is ever started
+	operators                   // a signed-in operator
+)
+
+// route is one line of the surface. Early routes also answer before the box
+// is set up; all others show the set-up page until then.
+type route struct {
+	pattern string
+	access  access
+	limit   *limiter
+	early   bool
+	handle  handler
+}
+
+// routes is everything that this server answers. Nothing is registered
+// anywhere else, and a test walks this table without a session.
+func (s *site) routes() []route {
+	const early = true
+	page, login, api, none := s.limits.pages, s.limits.login, s.limits.api, s.limits.none
+
+	return []route{
+		{"GET /{$}", operators, none, false, s.page("dashboard", s.dashboard)},
+		{"GET /workers", operators, none, false, s.page("workers", s.workers)},
+		{"GET /blocks", operators, none, false, s.page("blocks", s.blocks)},
+		{"GET /blocks/{hash}", operators, none, false, s.page("block", s.block)},
+		{"GET /payouts", operators, none, false, s.page("payouts", s.payouts)},
+		{"POST /payouts", operators, none, false, s.draftPayout},
+		{"GET /payouts/{id}", operators, none, false, s.page("payout", s.payout)},
+		{"POST /payouts/{id}/approve", operators, login, false, s.approvePayout},
+		{"POST /payouts/{id}/cancel", operators, none, false, s.cancelPayout},
+		{"GET /node", operators, none, false, s.page("node", s.node)},
+		{"GET /jobs", operators, none, false, s.page("jobs", s.jobs)},
+		{"POST /jobs/{name}/run", operators, none, false, s.runJob},
+		{"POST /logout", operators, none, false, s.logout},
+
+		{"GET /login", anyone, page, false, s.showLogin},
+		{"POST /login", anyone, login, false, s.login},
+		{"GET /connect", anyone, page, false, s.page("connect", s.connect)},
+		{"GET /observer", anyone, page, false, s.findObserver},
+		{"GET /observer/{address}", anyone, page, false, s.page("observer", s.observer)},
+
+		{"GET /api/health", anyone, api, early, s.apiHealth},
+		{"GET /api/observer/{address}", anyone, api, false, s.json(s.apiObserver)},
+		{"GET /api/observer/{address}/shares", anyone, api, false, s.json(s.apiShares)},
+		{"GET /api/observer/{address}/payouts", anyone, api, false, s.json(s.apiPayouts)},
+
+		{"GET /static/{hash}/{file}", anyone, none, early, s.static},
+		{"GET /favicon.ico", anyone, none, early, s.favicon},
+		{"GET /robots.txt", anyone, none, early, s.robots},
+	}
+}
+
+// register builds the mux from the table. The last pattern catches what no
+// route matched, so that even a 404 has our headers and our words.
+func (s *site) register() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, rt := range s.routes() {
+		if rt.access != anyone && rt.access != operators {
+			panic("webui: route without an access level: " + rt.pattern)
+		}
+		mux.Handle(rt.pattern, s.serve(rt))
+	}
+	mux.HandleFunc("/", s.unmatched(mux))
+	return mux
+}

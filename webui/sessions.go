@@ -1,0 +1,231 @@
+package webui
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+const (
+	sessionIdle = 30 * time.Minute // without a request by a person
+	sessionLife = 12 * time.Hour   // whatever happens
+	seenStep    = time.Minute      // seen_at is written at most this often
+)
+
+// store keeps sessions in the table web_session, which belongs to this file.
+// It implements sessions.Store of gorilla/sessions.
+//
+// The cookie holds 32 random bytes; the table holds only their SHA-256, so a
+// stolen backup opens no session. Deleting the row ends the session at once.
+//
+//	id_hash     SHA-256 of the id in the cookie
+//	operator    operator.id
+//	data        the session's values, JSON
+//	created_at  Unix milliseconds, as all times here
+//	seen_at     of the last request by a person
+//	expires_at  created_at + 12 h
+//	ip          where it was started
+//	user_agent  what started it
+type store struct {
+	db  *sqlite.DB
+	now func() time.Time
+}
+
+// Names of the values that a session holds.
+const (
+	keyOperatorID = "operator_id"
+	keyOperator   = "operator"
+	keyToken      = "form_token"
+)
+
+// cookieName is distinctive, because cookies do not know ports and another
+// app on this machine receives ours. Over TLS the prefix makes browsers
+// refuse one that was not set by this very host.
+func cookieName(r *http.Request) string {
+	if r.TLS != nil {
+		return "__Host-pool_session"
+	}
+	return "pool_session"
+}
+
+// Get returns the request's session, loaded once per request.
+func (s *store) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s, name)
+}
+
+// New returns the session that the request's cookie names, or an empty one
+// (IsNew) when there is none or it has ended. An error is a database error.
+func (s *store) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
+	session.IsNew = true
+	session.Options = &sessions.Options{
+		Path:     "/",
+		HttpOnly: true,
+		Secure:   r.TLS != nil,
+		SameSite: http.SameSiteLaxMode,
+	}
+	cookie, err := r.Cookie(name)
+	if err != nil {
+		return session, nil
+	}
+	values, err := s.load(r.Context(), cookie.Value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return session, nil
+	}
+	if err != nil {
+		return session, err
+	}
+	session.ID, session.IsNew = cookie.Value, false
+	for k, v := range values {
+		session.Values[k] = v
+	}
+	return session, nil
+}
+
+// Save writes the session and its cookie. Options.MaxAge < 0 ends it. An
+// empty ID gets a new one: that is how the id is rotated at login.
+func (s *store) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	if session.Options.MaxAge < 0 {
+		if err := s.end(r.Context(), session.ID); err != nil {
+			return err
+		}
+		http.SetCookie(w, sessions.NewCookie(session.Name(), "", session.Options))
+		return nil
+	}
+	values := map[string]string{}
+	for k, v := range session.Values {
+		key, ok1 := k.(string)
+		value, ok2 := v.(string)
+		if !ok1 || !ok2 {
+			return fmt.Errorf("save session: value %v is not a string", k)
+		}
+		values[key] = value
+	}
+	if session.ID == "" {
+		session.ID = newSessionID()
+	}
+	if err := s.write(r, session.ID, values); err != nil {
+		return err
+	}
+	http.SetCookie(w, sessions.NewCookie(session.Name(), session.ID, session.Options))
+	return nil
+}
+
+// touch notes that a person used the session. Polls and streams do not.
+func (s *store) touch(ctx context.Context, id string) error {
+	now := s.now().UnixMilli()
+	var seen int64
+	err := s.db.Reader().QueryRowContext(ctx, `SELECT seen_at FROM web_session WHERE id_hash = ?`, idHash(id)).Scan(&seen)
+	if err != nil || now-seen < seenStep.Milliseconds() {
+		return ignoreNoRows(err)
+	}
+	return s.db.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE web_session SET seen_at = ? WHERE id_hash = ?`, now, idHash(id))
+		return err
+	})
+}
+
+// load returns the values of a living session, or sql.ErrNoRows.
+func (s *store) load(ctx context.Context, id string) (map[string]string, error) {
+	now := s.now()
+	var data []byte
+	err := s.db.Reader().QueryRowContext(ctx, `
+		SELECT data
+		  FROM web_session
+		 WHERE id_hash    = ?
+		   AND expires_at > ?
+		   AND seen_at    > ?`,
+		idHash(id), now.UnixMilli(), now.Add(-sessionIdle).UnixMilli()).Scan(&data)
+	if err != nil {
+		return nil, fmt.Errorf("load session: %w", err)
+	}
+	values := map[string]string{}
+	if err := json.Unmarshal(data, &values); err != nil {
+		return nil, fmt.Errorf("decode session: %w", err)
+	}
+	return values, nil
+}
+
+// write stores a session and, in the same breath, drops those that ended.
+func (s *store) write(r *http.Request, id string, values map[string]string) error {
+	data, err := json.Marshal(values)
+	if err != nil {
+		return fmt.Errorf("encode session: %w", err)
+	}
+	operator, err := strconv.ParseInt(values[keyOperatorID], 10, 64)
+	if err != nil {
+		return fmt.Errorf("store session without an operator: %w", err)
+	}
+	ctx, now := r.Context(), s.now()
+	err = s.db.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM web_session WHERE expires_at <= ? OR seen_at <= ?`,
+			now.UnixMilli(), now.Add(-sessionIdle).UnixMilli())
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO web_session (id_hash, operator, data, created_at, seen_at, expires_at, ip, user_agent)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, seen_at = excluded.seen_at`,
+			idHash(id), operator, data, now.UnixMilli(), now.UnixMilli(), now.Add(sessionLife).UnixMilli(),
+			remoteIP(r).String(), cut(r.UserAgent(), 200))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store session: %w", err)
+	}
+	return nil
+}
+
+// end deletes the session, so that its cookie opens nothing any more.
+func (s *store) end(ctx context.Context, id string) error {
+	err := s.db.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM web_session WHERE id_hash = ?`, idHash(id))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+func newSessionID() string {
+	var id [32]byte
+	_, _ = rand.Read(id[:]) // never fails, see crypto/rand
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+func idHash(id string) []byte {
+	sum := sha256.Sum256([]byte(id))
+	return sum[:]
+}
+
+func ignoreNoRows(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
+// cut shortens s to at most n bytes without splitting a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}

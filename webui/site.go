@@ -1,0 +1,194 @@
+package webui
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// Options are the things that New can do without. The zero value is ready.
+type Options struct {
+	Logger *slog.Logger
+	Now    func() time.Time
+	Hosts  []string // further names that the Host header may have, such as "pool.lan"
+}
+
+// site is the handler's state. It is safe for concurrent use.
+type site struct {
+	box     box
+	store   *store
+	log     *slog.Logger
+	now     func() time.Time
+	hosts   []string
+	key     []byte // of login forms; a restart only asks to send the form again
+	pages   pages
+	assets  assets
+	limits  limits
+	streams *streams
+	ready   atomic.Bool // the box was seen set up, which never ends
+}
+
+func newSite(b box, db *sqlite.DB, o Options) (http.Handler, error) {
+	s, err := makeSite(b, db, o)
+	if err != nil {
+		return nil, err
+	}
+	return s.guarded(s.register()), nil
+}
+
+func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	assets, err := loadAssets()
+	if err != nil {
+		return nil, fmt.Errorf("load assets: %w", err)
+	}
+	pages, err := parsePages(assets)
+	if err != nil {
+		return nil, fmt.Errorf("parse templates: %w", err)
+	}
+	return &site{
+		box:     b,
+		store:   &store{db: db, now: o.Now},
+		log:     o.Logger,
+		now:     o.Now,
+		hosts:   ownNames(o.Hosts),
+		key:     []byte(rand.Text() + rand.Text()),
+		pages:   pages,
+		assets:  assets,
+		limits:  newLimits(o.Now),
+		streams: newStreams(),
+	}, nil
+}
+
+// handler answers a request that passed every check. An error that it returns
+// is shown by fail; it must not have written anything then.
+type handler func(w http.ResponseWriter, r *http.Request, who caller) error
+
+// serve puts a route behind its checks: rate, set-up, session, access, form token.
+func (s *site) serve(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wait := rt.limit.take(remoteIP(r)); wait > 0 {
+			s.fail(w, r, caller{}, throttled(wait))
+			return
+		}
+		if rt.early {
+			s.finish(w, r, caller{IP: remoteIP(r)}, rt.handle)
+			return
+		}
+		if !s.isSetUp(r.Context()) {
+			s.notSetUp(w, r)
+			return
+		}
+		who, err := s.identify(r)
+		if err != nil {
+			s.fail(w, r, caller{}, err)
+			return
+		}
+		if who.signedIn() {
+			w.Header().Set("Cache-Control", "no-store")
+			s.noteUse(r, who)
+		}
+		if rt.access == operators && !s.admit(w, r, who) {
+			return
+		}
+		s.finish(w, r, who, rt.handle)
+	})
+}
+
+// admit lets an operator pass whose form, if it is one, is ours.
+func (s *site) admit(w http.ResponseWriter, r *http.Request, who caller) bool {
+	if !who.signedIn() {
+		s.toLogin(w, r)
+		return false
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && !provesForm(r, who) {
+		s.fail(w, r, who, &problem{Status: http.StatusForbidden, Code: "form-token"})
+		return false
+	}
+	return true
+}
+
+// noteUse keeps the session alive when a person, and not a poll, asks.
+func (s *site) noteUse(r *http.Request, who caller) {
+	if isPoll(r) {
+		return
+	}
+	if err := s.store.touch(r.Context(), who.session.ID); err != nil {
+		s.log.Warn("Session not touched", "err", err)
+	}
+}
+
+func (s *site) finish(w http.ResponseWriter, r *http.Request, who caller, h handler) {
+	if err := h(w, r, who); err != nil {
+		s.fail(w, r, who, err)
+	}
+}
+
+// isPoll reports whether a script asks and not a person: such requests do not
+// keep a session alive.
+func isPoll(r *http.Request) bool {
+	return r.Header.Get("Dmpool-Poll") != "" || wantsStream(r)
+}
+
+func wantsStream(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream")
+}
+
+func (s *site) isSetUp(ctx context.Context) bool {
+	if s.ready.Load() {
+		return true
+	}
+	if !s.box.SetUp(ctx) {
+		return false
+	}
+	s.ready.Store(true)
+	return true
+}
+
+// notSetUp answers every route but the early ones until there is an operator.
+func (s *site) notSetUp(w http.ResponseWriter, r *http.Request) {
+	if isAPI(r) {
+		s.fail(w, r, caller{}, absent("The pool is not set up yet."))
+		return
+	}
+	s.show(w, r, caller{}, http.StatusServiceUnavailable, "setup", nil)
+}
+
+// unmatched answers what no route matched: 405 when the path exists under
+// another method, 404 otherwise.
+func (s *site) unmatched(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			probe := r.Clone(r.Context())
+			probe.Method = method
+			if _, pattern := mux.Handler(probe); pattern != "/" && pattern != "" {
+				allowed = append(allowed, method)
+			}
+		}
+		if len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			s.fail(w, r, caller{}, &problem{Status: http.StatusMethodNotAllowed, Code: "method"})
+			return
+		}
+		who := caller{}
+		if s.isSetUp(r.Context()) {
+			if known, err := s.identify(r); err == nil {
+				who = known
+			}
+		}
+		s.fail(w, r, who, notFound())
+	}
+}
