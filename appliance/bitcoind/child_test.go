@@ -109,32 +109,72 @@ func TestChildComesBackAfterKill(t *testing.T) {
 	}
 }
 
+// reasons is a log handler that keeps the reasons why the node is not running.
+type reasons struct {
+	slog.Handler
+	texts chan string
+}
+
+func (r reasons) Enabled(context.Context, slog.Level) bool { return true }
+
+func (r reasons) Handle(ctx context.Context, record slog.Record) error {
+	record.Attrs(func(a slog.Attr) bool {
+		if a.Key == "reason" {
+			select {
+			case r.texts <- a.Value.String():
+			default: // more than the test wants to see
+			}
+		}
+		return true
+	})
+	return nil
+}
+
+// pause returns the next pause that was announced.
+func (r reasons) pause(t *testing.T) string {
+	t.Helper()
+	select {
+	case text := <-r.texts:
+		_, pause, _ := strings.Cut(text, ". Next try in ")
+		return pause
+	case <-time.After(time.Minute):
+		t.Fatal("no failure was reported")
+		return ""
+	}
+}
+
 func TestPauseDoublesUpToItsLimit(t *testing.T) {
+	log := reasons{slog.DiscardHandler, make(chan string, 5)}
 	_, child := newFake(t, "plain", func(c *ChildConfig) {
 		c.Binary = filepath.Join(t.TempDir(), "none")
 		c.RetryMin, c.RetryMax = time.Millisecond, 4*time.Millisecond
+		c.Logger = slog.New(log)
 	})
-	stop := running(t, child)
+	defer running(t, child)()
 
-	pauses := make(map[int]string) // by number of the failure
-	until(t, child, "failed five times", func(s State) bool {
-		if _, text, ok := strings.Cut(s.Text, "Next try in "); ok {
-			pauses[s.Restarts] = text
-			if s.Class != ClassBinary {
-				t.Errorf("Class = %q, want %q", s.Class, ClassBinary)
-			}
-		}
-		return s.Restarts >= 5
-	})
-	stop()
-
-	for n, want := range map[int]string{1: "1ms.", 2: "2ms.", 3: "4ms.", 4: "4ms.", 5: "4ms."} {
-		if got, seen := pauses[n]; seen && got != want {
-			t.Errorf("pause %d = %s, want %s", n, got, want)
+	for n, want := range []string{"1ms.", "2ms.", "4ms.", "4ms.", "4ms."} {
+		if got := log.pause(t); got != want {
+			t.Errorf("pause %d = %s, want %s", n+1, got, want)
 		}
 	}
-	if len(pauses) == 0 {
-		t.Error("no pause was ever shown")
+}
+
+func TestHealthForgivesEarlierFailures(t *testing.T) {
+	log := reasons{slog.DiscardHandler, make(chan string, 3)}
+	_, child := newFake(t, "plain", func(c *ChildConfig) {
+		c.HealthyAfter = time.Nanosecond
+		c.Logger = slog.New(log)
+	})
+	defer running(t, child)()
+
+	for n := range 3 {
+		s := until(t, child, "ready", func(s State) bool { return s.Phase == PhaseReady && s.Restarts == n })
+		if err := syscall.Kill(s.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := log.pause(t), "1ms."; got != want {
+			t.Errorf("pause after failure %d = %s, want %s", n+1, got, want)
+		}
 	}
 }
 
@@ -156,7 +196,7 @@ func TestChildWaitsForLockThatTheNodeReports(t *testing.T) {
 // is still writing when the next daemon starts.
 func TestChildWaitsForPredecessor(t *testing.T) {
 	f, child := newFake(t, "slow")
-	daemon, node := startDaemon(t, "part:slow", f.dir)
+	daemon, node, _ := startDaemon(t, "part:slow", f.dir)
 	if err := daemon.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -182,7 +182,8 @@ func fakeConfig(part, dir string, ports []int) (fake, ChildConfig) {
 		panic(err)
 	}
 	binary := filepath.Join(dir, "bitcoind")
-	script := fmt.Sprintf("#!/bin/sh\nexec '%s' fake-bitcoind %s \"$@\"\n", self, part)
+	// With the race detector a program sleeps for a second before it ends, if not told otherwise.
+	script := fmt.Sprintf("#!/bin/sh\nGORACE=atexit_sleep_ms=0 exec '%s' fake-bitcoind %s \"$@\"\n", self, part)
 	if err := os.WriteFile(binary, []byte(script), 0o700); err != nil {
 		panic(err)
 	}
@@ -204,7 +205,8 @@ func fakeConfig(part, dir string, ports []int) (fake, ChildConfig) {
 }
 
 // daemonMain is a pool daemon in little: it runs a fake in a part, or the real
-// bitcoind, prints the node's PID when it is ready, and waits to be killed.
+// bitcoind, prints the node's PID and RPC port when it is ready, and waits to be
+// killed.
 func daemonMain(binary, dir string) int {
 	ctx := context.Background()
 	ports, err := FreePorts(ctx, 2)
@@ -215,7 +217,7 @@ func daemonMain(binary, dir string) int {
 	if part, ok := strings.CutPrefix(binary, "part:"); ok {
 		_, config = fakeConfig(part, dir, ports)
 	} else {
-		config = realConfig(binary, Conf{Network: NetworkPractice, Dir: dir, RPCPort: ports[0], ZMQPort: ports[1]})
+		config = realConfig(binary, Conf{Network: NetworkRegtest, Dir: dir, RPCPort: ports[0], ZMQPort: ports[1]})
 	}
 
 	child := NewChild(config)
@@ -223,7 +225,7 @@ func daemonMain(binary, dir string) int {
 		for {
 			changed := child.Changed()
 			if s := child.State(); s.Phase == PhaseReady {
-				fmt.Println(s.PID)
+				fmt.Println(s.PID, ports[0])
 				return
 			}
 			<-changed
@@ -236,8 +238,8 @@ func daemonMain(binary, dir string) int {
 }
 
 // startDaemon runs daemonMain in a process of its own and returns it with the
-// PID of its ready node.
-func startDaemon(t *testing.T, binary, dir string) (daemon *exec.Cmd, node int) {
+// PID and the RPC port of its ready node.
+func startDaemon(t *testing.T, binary, dir string) (daemon *exec.Cmd, node, port int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -256,10 +258,10 @@ func startDaemon(t *testing.T, binary, dir string) (daemon *exec.Cmd, node int) 
 	if err != nil {
 		t.Fatalf("daemon ended before its node was ready: %v", err)
 	}
-	if _, err := fmt.Sscan(line, &node); err != nil {
+	if _, err := fmt.Sscan(line, &node, &port); err != nil {
 		t.Fatal(err)
 	}
-	return daemon, node
+	return daemon, node, port
 }
 
 // running starts child and returns a function that ends Run and checks that it

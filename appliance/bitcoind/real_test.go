@@ -180,14 +180,22 @@ func TestRealNodeComesBackAfterKill(t *testing.T) {
 	until(t, child, "ready again", func(s State) bool { return s.Phase == PhaseReady && s.PID != first.PID })
 }
 
-func TestRealNodeEndsWithItsDaemon(t *testing.T) {
-	conf, child := newReal(t, NetworkPractice, false)
+// The node gets SIGTERM when its daemon is killed. That it has written its state
+// then shows in the blocks, which a killed node forgets.
+func TestRealNodeEndsWithItsDaemonAndKeepsItsBlocks(t *testing.T) {
+	conf, child := newReal(t, NetworkRegtest, false)
 	if err := os.MkdirAll(conf.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	daemon, node := startDaemon(t, realBitcoind(t), conf.Dir)
+	daemon, node, port := startDaemon(t, realBitcoind(t), conf.Dir)
 	if !alive(node) {
 		t.Fatalf("process %d is not there", node)
+	}
+	first := conf
+	first.RPCPort = port
+	const anyone = "raw(51)#8lvh9jxk" // an output that everybody can spend
+	if err := rpc(t.Context(), first, "generatetodescriptor", nil, 7, anyone); err != nil {
+		t.Fatal(err)
 	}
 	if err := daemon.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -197,6 +205,10 @@ func TestRealNodeEndsWithItsDaemon(t *testing.T) {
 	defer running(t, child)()
 	if s := untilPhase(t, child, PhaseReady); s.PID == node || s.Restarts != 0 {
 		t.Errorf("State = %+v, want a new process at the first try", s)
+	}
+	var height int
+	if err := rpc(t.Context(), conf, "getblockcount", &height); err != nil || height != 7 {
+		t.Errorf("height = %d (%v), want the 7 blocks that the first node made", height, err)
 	}
 	if holder, pid, err := lockHolder(conf.lockFile()); err != nil || pid != child.State().PID {
 		t.Errorf("lock is held by %q (%v), want our node alone", holder, err)
