@@ -48,7 +48,7 @@ func (p *Pool) followChain(ctx context.Context) error {
 	defer ticker.Stop()
 	wanted := sweepAll
 	for {
-		if err := p.followOnce(ctx, wanted); err != nil && ctx.Err() == nil {
+		if err := p.followOnce(ctx, wanted); err != nil && ctx.Err() == nil && !node.Unavailable(err) {
 			p.Logger.Warn("Blocks not compared with the chain", "err", err)
 		}
 		select {

@@ -53,7 +53,7 @@ type Pool struct {
 	script   atomic.Pointer[[]byte]
 	serving  atomic.Pointer[serving]
 	again    chan struct{} // asks the template loop for another job of the last template
-	lastTell atomic.Int64 // unix second of the last "share" event
+	lastTell atomic.Int64  // unix second of the last "share" event
 
 	lasting  context.Context // ends after the last block in flight, not with Run's context
 	inFlight sync.WaitGroup  // found blocks on their way to disk and node

@@ -50,7 +50,6 @@ func (p *Pool) Status() Status {
 // CurrentSettings returns the rules in force.
 func (p *Pool) CurrentSettings() Settings { return *p.settings.Load() }
 
-
 // sentence is an error's text as a person reads it: with a capital letter.
 func sentence(err error) string {
 	text := err.Error()

@@ -96,11 +96,7 @@ func (p *Pool) makeJob(t *work.Template, script []byte) (*work.Job, error) {
 func (p *Pool) watchSource(now time.Time) {
 	state := p.Source.State()
 	last := p.serving.Load()
-	switch {
-	case state.Problem == "":
-	case last.template == nil:
-		p.pause(last, strings.TrimSuffix(state.Problem, "."))
-	case now.Sub(state.Since) > templatePatience:
+	if state.Problem != "" && now.Sub(state.Since) > templatePatience {
 		p.pause(last, strings.TrimSuffix(state.Problem, "."))
 	}
 }
