@@ -8,8 +8,8 @@ import (
 	"github.com/dmpool/dmpool/pool/ledger"
 )
 
-// exec runs SQL as another package would inside Update.
-func exec(t *testing.T, l *ledger.Ledger, query string) error {
+// execute runs SQL as another package would inside Update.
+func execute(t *testing.T, l *ledger.Ledger, query string) error {
 	t.Helper()
 
 	return l.Update(t.Context(), func(tx *ledger.Tx) error {
@@ -40,7 +40,7 @@ func populate(t *testing.T) *ledger.Ledger {
 		`INSERT INTO approval (payout, rev, digest, user, method, ip, at) VALUES (1, 1, ` + zero + `, 'op', 'password', '::1', 1)`,
 		`INSERT INTO audit (seq, at, actor, action, prev_hash, hash) VALUES (1, 1, 'op', 'login', ` + zero + `, ` + id(5) + `)`,
 	} {
-		if err := exec(t, l, query); err != nil {
+		if err := execute(t, l, query); err != nil {
 			t.Fatalf("%s: %v", query, err)
 		}
 	}
@@ -126,7 +126,7 @@ func TestTriggers(t *testing.T) {
 		{`INSERT OR REPLACE INTO audit (seq, at, actor, action, prev_hash, hash) VALUES (1, 1, 'op', 'logout', zeroblob(32), zeroblob(32))`, "follows the last one"},
 	}
 	for _, tt := range tests {
-		if err := exec(t, l, tt.query); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err := execute(t, l, tt.query); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s\n\tgives %v, want %q", tt.query, err, tt.want)
 		}
 	}
@@ -166,7 +166,7 @@ func TestTriggersAllow(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := exec(t, populate(t), tt.query); err != nil {
+			if err := execute(t, populate(t), tt.query); err != nil {
 				t.Error(err)
 			}
 		})
