@@ -101,6 +101,9 @@ func (f funding) check(text string) (Plan, error) {
 		return Plan{}, fmt.Errorf("%d outputs are not in the plan, only one may be (the change)", len(rest))
 	case len(rest) == 1:
 		plan.Change, plan.ChangeScript = rest[0].Value, rest[0].PkScript
+		if plan.Change < dustLimit(plan.ChangeScript) {
+			return Plan{}, fmt.Errorf("the change of %d sats is dust", plan.Change)
+		}
 		if !f.mine(plan.ChangeScript) {
 			return Plan{}, fmt.Errorf("the change script %x is not the wallet's", plan.ChangeScript)
 		}
@@ -128,7 +131,10 @@ func (f funding) inputs(packet *psbt.Packet) ([]Input, error) {
 		op := in.PreviousOutPoint
 		coin, known := f.coins[op]
 		payout, leased := f.leased[op]
-		given := packet.Inputs[n].WitnessUtxo
+		given, err := spentOutput(packet, n)
+		if err != nil {
+			return nil, err
+		}
 
 		switch {
 		case seen[op]:
@@ -139,7 +145,7 @@ func (f funding) inputs(packet *psbt.Packet) ([]Input, error) {
 			return nil, fmt.Errorf("coin %v is not a confirmed and mature coin of the wallet", op)
 		case !txscript.IsWitnessProgram(coin.PkScript):
 			return nil, fmt.Errorf("coin %v is not segwit, so the transaction has no id before it is signed", op)
-		case given != nil && (given.Value != coin.Value || !bytes.Equal(given.PkScript, coin.PkScript)):
+		case given.Value != coin.Value || !bytes.Equal(given.PkScript, coin.PkScript):
 			return nil, fmt.Errorf("the psbt says that coin %v holds %d sats, the wallet says %d", op, given.Value, coin.Value)
 		}
 
@@ -148,6 +154,21 @@ func (f funding) inputs(packet *psbt.Packet) ([]Input, error) {
 	}
 
 	return inputs, nil
+}
+
+// spentOutput is what the PSBT says that its n-th input spends.
+func spentOutput(packet *psbt.Packet, n int) (*wire.TxOut, error) {
+	in, op := packet.Inputs[n], packet.UnsignedTx.TxIn[n].PreviousOutPoint
+	prev := in.NonWitnessUtxo
+
+	switch {
+	case in.WitnessUtxo != nil:
+		return in.WitnessUtxo, nil
+	case prev != nil && prev.TxHash() == op.Hash && int(op.Index) < len(prev.TxOut):
+		return prev.TxOut[op.Index], nil
+	}
+
+	return nil, fmt.Errorf("the psbt does not say what coin %v is", op)
 }
 
 // checkFee compares the fee with its cap and with the rate that was asked for.

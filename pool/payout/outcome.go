@@ -1,6 +1,7 @@
 package payout
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dmpool/dmpool/pool/node"
@@ -31,29 +32,18 @@ func sendOutcome(err error) outcome {
 		return noAnswer
 	}
 
-	text := strings.ToLower(err.Error())
-	says := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(text, w) {
-				return true
-			}
-		}
-
-		return false
-	}
-
 	switch {
-	case code == node.ErrCodeInChain, says("txn-already-in-mempool", "txn-already-known"):
+	case code == node.ErrCodeInChain, says(err, "txn-already-in-mempool", "txn-already-known"):
 		return sent
-	case code == node.ErrCodeVerify && says("fee exceeds maximum", "max-fee-exceeded"):
+	case code == node.ErrCodeVerify && says(err, "fee exceeds maximum", "max-fee-exceeded"):
 		return refused
 	case code == node.ErrCodeVerify:
 		return ambiguous
-	case code == node.ErrCodeRejected && says("missingorspent", "missing-inputs"):
+	case code == node.ErrCodeRejected && says(err, "missingorspent", "missing-inputs"):
 		return ambiguous
-	case code == node.ErrCodeRejected && says("insufficient fee", "txn-mempool-conflict", "bip125", "rejecting replacement"):
+	case code == node.ErrCodeRejected && says(err, "insufficient fee", "txn-mempool-conflict", "bip125", "rejecting replacement"):
 		return conflict
-	case code == node.ErrCodeRejected && says("min relay fee not met", "mempool min fee not met", "mempool full",
+	case code == node.ErrCodeRejected && says(err, "min relay fee not met", "mempool min fee not met", "mempool full",
 		"premature-spend", "non-final", "too-long-mempool-chain"):
 		return notNow
 	case code == node.ErrCodeRejected, code == node.ErrCodeDeserialization:
@@ -61,4 +51,11 @@ func sendOutcome(err error) outcome {
 	}
 
 	return noAnswer
+}
+
+// says reports whether the text of err contains one of the words, in any case.
+func says(err error, words ...string) bool {
+	text := strings.ToLower(err.Error())
+
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }

@@ -1,0 +1,225 @@
+package payout
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+
+	"github.com/dmpool/dmpool/pool/node"
+)
+
+// deep is the number of confirmations after which a payout is no longer watched.
+const deep = 100
+
+// pass is one pass over the payouts.
+type pass struct {
+	chain  node.ChainInfo
+	params *chaincfg.Params
+	frozen bool
+}
+
+// Advance drives every payout as far as it goes now: it funds drafts, expires
+// what nobody approved, signs what was approved, sends what was signed, follows
+// what was sent, and books it when it is deep enough. It can be called at any
+// time and by several: one pass runs after the other.
+//
+// What keeps one payout from going on becomes its Problem and does not stop the
+// others; the next pass tries again. The error is about the pass as a whole: the
+// node cannot be reached, or the database fails.
+func (d *Desk) Advance(ctx context.Context) error {
+	return d.exclusive(ctx, func() error {
+		p, err := d.begin(ctx)
+		if err != nil {
+			return fmt.Errorf("begin payouts: %w", err)
+		}
+
+		return errors.Join(d.drive(ctx, p, Draft, Pending, Approved, Signed, Broadcast, Confirmed, Settled), d.tidyLocks(ctx))
+	})
+}
+
+// exclusive runs fn as the only pass.
+func (d *Desk) exclusive(ctx context.Context, fn func() error) error {
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+
+	return fn()
+}
+
+// begin asks the node where it is and looks at what happened to the wallet. A
+// node that does not answer, or that knows less of the chain than the ledger
+// does, could only mislead: then nothing is done, and the payouts that wait for
+// it say so.
+func (d *Desk) begin(ctx context.Context) (pass, error) {
+	p, err := d.survey(ctx)
+	if text, ok := sentence(err); ok && ctx.Err() == nil {
+		err = errors.Join(err, d.setProblems(ctx, text))
+	}
+
+	return p, err
+}
+
+func (d *Desk) survey(ctx context.Context) (p pass, err error) {
+	if p.chain, err = d.wallet.BlockchainInfo(ctx); err != nil {
+		return pass{}, err
+	}
+	if p.params, err = chainParams(p.chain.Chain); err != nil {
+		return pass{}, err
+	}
+	if err := d.checkBehind(ctx, p.chain); err != nil {
+		return pass{}, err
+	}
+	d.tip.Store(p.chain.Blocks)
+
+	if !d.reconciled {
+		if err := d.reconcile(ctx, p.chain); err != nil {
+			return pass{}, err
+		}
+		d.reconciled = true
+	}
+	if err := d.watch(ctx); err != nil {
+		return pass{}, err
+	}
+	_, p.frozen = d.Frozen(ctx)
+
+	return p, nil
+}
+
+// checkBehind refuses a node that is still catching up.
+func (d *Desk) checkBehind(ctx context.Context, chain node.ChainInfo) error {
+	height, _, _, err := d.ledger.Cursor(ctx)
+	switch {
+	case err != nil:
+		return err
+	case chain.Blocks < height:
+		return problemf("The Bitcoin node is at block %d and first has to catch up to block %d.", chain.Blocks, height)
+	case chain.InitialBlockDownload && chain.Blocks < chain.Headers:
+		return problemf("The Bitcoin node is still downloading the block chain: %d of %d blocks.", chain.Blocks, chain.Headers)
+	}
+
+	return nil
+}
+
+// drive takes each payout in one of the states as far as it goes.
+func (d *Desk) drive(ctx context.Context, p pass, states ...State) error {
+	payouts, err := d.List(ctx, states...)
+	if err != nil {
+		return err
+	}
+
+	var errs []error
+	for i := len(payouts) - 1; i >= 0; i-- { // oldest first
+		one := payouts[i]
+		if one.State == Settled && one.Confirmations > deep {
+			continue
+		}
+		if err := d.follow(ctx, p, one.ID); err != nil {
+			errs = append(errs, fmt.Errorf("payout %d: %w", one.ID, err))
+		}
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, ctx.Err())...)
+		}
+	}
+
+	return errors.Join(errs...)
+}
+
+// follow takes one payout from step to step until it has to wait.
+func (d *Desk) follow(ctx context.Context, p pass, id int64) error {
+	for {
+		one, err := d.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+
+		moved, err := d.step(ctx, p, one)
+		if errors.Is(err, ErrStale) {
+			return nil // somebody else moved it meanwhile, by a click
+		}
+		if text, ok := sentence(err); ok {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+
+			return d.setProblem(ctx, one, text)
+		}
+		if err != nil {
+			return err
+		}
+		if !moved {
+			return d.setProblem(ctx, one, "")
+		}
+	}
+}
+
+// step makes one step, if there is one to make.
+func (d *Desk) step(ctx context.Context, p pass, one Payout) (moved bool, err error) {
+	switch one.State {
+	case Pending, Approved:
+		if p.frozen {
+			return false, nil
+		}
+		if !d.now().Before(one.ExpiresAt) {
+			return false, d.giveUp(ctx, one, Expired, "payout")
+		}
+		if one.State == Approved {
+			return d.sign(ctx, one)
+		}
+	case Draft:
+		if !p.frozen {
+			return d.fund(ctx, p, one)
+		}
+	case Signed:
+		if !p.frozen {
+			return d.send(ctx, one)
+		}
+	case Broadcast, Confirmed, Settled:
+		return d.track(ctx, p, one)
+	}
+
+	return false, nil
+}
+
+// setProblem writes why a payout does not go on; an empty text says that it does.
+func (d *Desk) setProblem(ctx context.Context, p Payout, text string) error {
+	if p.Problem == text {
+		return nil
+	}
+	err := d.db.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE payout SET problem = ? WHERE id = ? AND state = ?`, text, p.ID, p.State)
+
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write problem: %w", err)
+	}
+
+	p.Problem = text
+	if text != "" {
+		d.log.Warn("Payout waits", "payout", p.ID, "state", p.State, "reason", text)
+	}
+	d.changed(p)
+
+	return nil
+}
+
+// setProblems writes the same problem on all payouts that need the node now.
+func (d *Desk) setProblems(ctx context.Context, text string) error {
+	payouts, err := d.List(ctx, Draft, Approved, Signed, Broadcast)
+	if err != nil {
+		return err
+	}
+
+	var errs []error
+	for _, p := range payouts {
+		errs = append(errs, d.setProblem(ctx, p, text))
+	}
+
+	return errors.Join(errs...)
+}

@@ -1,0 +1,332 @@
+package payout
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// Errors on which callers branch. They come wrapped.
+var (
+	// ErrNotFound says that there is no such payout.
+	ErrNotFound = errors.New("no such payout")
+	// ErrNothingDue says that no account can be paid now.
+	ErrNothingDue = errors.New("nothing is due")
+	// ErrStale says that the payout is no longer as the caller saw it: another
+	// click was faster, or it expired, or is on its way already.
+	ErrStale = errors.New("the payout has changed meanwhile")
+	// ErrExpired says that the time for an approval is over.
+	ErrExpired = errors.New("the time for an approval is over")
+	// ErrFrozen says that no payout may be made; see [Desk.Frozen].
+	ErrFrozen = errors.New("payouts are frozen")
+)
+
+// Desk makes the payouts of one pool from one wallet. There is one Desk for a
+// ledger. Its methods can be called concurrently.
+type Desk struct {
+	db     *sqlite.DB
+	ledger *ledger.Ledger
+	wallet Wallet
+	policy func() Policy
+	pass   Passphrase
+	notify func(Event)
+	log    *slog.Logger
+	now    func() time.Time
+
+	tip  atomic.Int32  // height of the chain at the last pass
+	turn chan struct{} // held by the one pass over the payouts that may run
+
+	// Only that pass uses these.
+	reconciled bool           // since this Desk was made
+	seen       chainhash.Hash // the wallet's movements were looked at up to this block
+
+	mu     sync.Mutex
+	broken string // what is wrong with the ledger's books, a sentence; empty when they balance
+}
+
+// New returns a Desk. policy is asked at each step. notify is told of every
+// change, must not block and may be nil. New does no I/O; [Desk.Reconcile], or
+// the first [Desk.Advance], makes sure that ledger and wallet agree before
+// anything else is done.
+func New(db *sqlite.DB, l *ledger.Ledger, w Wallet, policy func() Policy, pass Passphrase, notify func(Event), log *slog.Logger) *Desk {
+	if notify == nil {
+		notify = func(Event) {}
+	}
+
+	return &Desk{
+		db: db, ledger: l, wallet: w,
+		policy: func() Policy { return policy().orDefaults() },
+		pass:   pass, notify: notify, log: log,
+		now:  time.Now,
+		turn: make(chan struct{}, 1),
+	}
+}
+
+// DraftRequest asks for a payout of all that is due.
+type DraftRequest struct {
+	Actor string // operator's name, or the job that drafts by rule
+	// IdemKey names the request: the same key gives the same payout again,
+	// whatever has become of it. The client makes it up before it asks.
+	IdemKey string
+	Note    string // operator's words, may be empty
+}
+
+// Draft selects what is due and reserves it, in one transaction. The payout is
+// the operator's to approve as soon as [Desk.Advance] has funded it. The error
+// is ErrNothingDue or ErrFrozen, or says what went wrong.
+func (d *Desk) Draft(ctx context.Context, r DraftRequest) (Payout, error) {
+	if r.IdemKey == "" || r.Actor == "" {
+		return Payout{}, errors.New("draft payout: the actor or the idempotency key is missing")
+	}
+	if id, ok, err := d.drafted(ctx, d.db.Reader(), r.IdemKey); err != nil {
+		return Payout{}, err
+	} else if ok {
+		return d.Get(ctx, id)
+	}
+	if err := d.checkFrozen(ctx); err != nil {
+		return Payout{}, err
+	}
+
+	balances, err := d.ledger.Balances(ctx)
+	if err != nil {
+		return Payout{}, fmt.Errorf("draft payout: %w", err)
+	}
+
+	var id int64
+	fresh := false
+	err = d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		var known bool
+		id, known, err = d.drafted(ctx, tx, r.IdemKey)
+		if err != nil || known {
+			return err
+		}
+		fresh = true
+		id, err = d.reserve(ctx, tx, r, balances)
+
+		return err
+	})
+	if err != nil {
+		return Payout{}, fmt.Errorf("draft payout: %w", err)
+	}
+
+	p, err := d.Get(ctx, id)
+	if err == nil && fresh {
+		d.log.Info("Payout drafted", "payout", id, "sats", p.Total, "recipients", p.Recipients)
+		d.changed(p)
+	}
+
+	return p, err
+}
+
+// drafted looks for a payout made by the same request.
+func (d *Desk) drafted(ctx context.Context, q querier, key string) (id int64, ok bool, err error) {
+	err = q.QueryRowContext(ctx, `SELECT id FROM payout WHERE idem_key = ?`, key).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("look for payout: %w", err)
+	}
+
+	return id, true, nil
+}
+
+// reserve writes a payout of all that is due and moves the amounts from payable
+// to reserved.
+func (d *Desk) reserve(ctx context.Context, tx *ledger.Tx, r DraftRequest, balances []ledger.Balance) (int64, error) {
+	candidates, err := candidates(ctx, tx, balances)
+	if err != nil {
+		return 0, err
+	}
+
+	now, policy := d.now(), d.policy()
+	used, err := spent(ctx, tx, 0, now.Add(-24*time.Hour), true)
+	if err != nil {
+		return 0, err
+	}
+	items, _ := Choose(candidates, policy, used)
+	if len(items) == 0 {
+		return 0, ErrNothingDue
+	}
+	sum := total(items)
+	if err := policy.caps(sum, len(items), used); err != nil {
+		return 0, err
+	}
+
+	var id int64
+	err = tx.QueryRowContext(ctx, `
+		INSERT INTO payout (created_by, created_at, updated_at, total, n_items, fee_cap, idem_key, note)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		RETURNING id`,
+		r.Actor, now.UnixMilli(), now.UnixMilli(), sum, len(items), policy.feeCap(sum), r.IdemKey, r.Note).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("write payout: %w", err)
+	}
+
+	postings := make([]ledger.Posting, 0, 2*len(items))
+	for _, i := range items {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO payout_item (payout, account, script, address, amount) VALUES (?, ?, ?, ?, ?)`,
+			id, i.Account, i.Script, i.Address, i.Amount)
+		if err != nil {
+			return 0, fmt.Errorf("write item: %w", err)
+		}
+		postings = append(postings,
+			ledger.Posting{Account: i.Account, Bucket: ledger.Payable, Amount: i.Amount},
+			ledger.Posting{Account: i.Account, Bucket: ledger.Reserved, Amount: -i.Amount})
+	}
+
+	return id, tx.Post(ctx, ledger.Event{
+		Key: reserveKey(id), Kind: ledger.KindReserve, Ref: ref(id), Actor: r.Actor, At: now,
+	}, postings)
+}
+
+// ref and the keys name a payout's events in the ledger; each is booked once.
+func ref(id int64) string        { return fmt.Sprintf("pay:%d", id) }
+func reserveKey(id int64) string { return ref(id) + ":reserve" }
+func releaseKey(id int64) string { return ref(id) + ":release" }
+
+// Approve records a person's yes to exactly the plan with this revision and
+// digest; the next [Desk.Advance] signs and sends it. The caller has made sure
+// that the person is who they say. Of several calls one succeeds. The error is
+// ErrStale when the payout is not as it was on the screen, ErrExpired, ErrFrozen,
+// ErrCap, or ErrNotFound.
+func (d *Desk) Approve(ctx context.Context, a Approval) error {
+	if a.User == "" || a.Method == "" {
+		return errors.New("approve payout: the user or the method is missing")
+	}
+	if err := d.checkFrozen(ctx); err != nil {
+		return err
+	}
+
+	var p Payout
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
+		p, err = load(ctx, tx, a.ID, d.tip.Load())
+		if err != nil {
+			return err
+		}
+
+		return d.approve(ctx, tx, p, a)
+	})
+	if err != nil {
+		return fmt.Errorf("approve payout %d: %w", a.ID, err)
+	}
+
+	d.log.Info("Payout approved", "payout", p.ID, "sats", p.Total, "user", a.User)
+	p.State = Approved
+	d.changed(p)
+
+	return nil
+}
+
+func (d *Desk) approve(ctx context.Context, tx *ledger.Tx, p Payout, a Approval) error {
+	now, policy := d.now(), d.policy()
+
+	if p.State != Pending || p.Rev != a.Rev || string(p.Digest) != string(a.Digest) {
+		return ErrStale
+	}
+	if !now.Before(p.ExpiresAt) {
+		return ErrExpired
+	}
+	if _, err := p.plan(p.Rev); err != nil {
+		return err
+	}
+	if err := d.checkCaps(ctx, tx, p, policy); err != nil {
+		return err
+	}
+
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO approval (payout, rev, digest, user, method, ip, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		p.ID, a.Rev, a.Digest, a.User, a.Method, a.IP, now.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("write approval: %w", err)
+	}
+	if err := move(ctx, tx.Tx, p, Approved, now); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE payout SET expires_at = ? WHERE id = ?`, now.Add(policy.Expiry).UnixMilli(), p.ID)
+
+	return err
+}
+
+// checkCaps compares a planned payout with the limits as they are now.
+func (d *Desk) checkCaps(ctx context.Context, q querier, p Payout, policy Policy) error {
+	used, err := spent(ctx, q, p.ID, d.now().Add(-24*time.Hour), false)
+	if err != nil {
+		return err
+	}
+	if err := policy.caps(p.Total, len(p.Items), used); err != nil {
+		return err
+	}
+	if highest := policy.feeCap(p.Total); p.Fee > highest {
+		return fmt.Errorf("%w: the network fee of %d sats, at most %d sats are allowed", ErrCap, p.Fee, highest)
+	}
+
+	return nil
+}
+
+// Cancel gives up a payout that has no signature yet and makes its money payable
+// again. ErrStale when it is not at this revision, or is signed: then only the
+// chain decides.
+func (d *Desk) Cancel(ctx context.Context, id, rev int64, actor string) error {
+	if err := d.checkFrozen(ctx); err != nil {
+		return err
+	}
+	p, err := d.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if p.Rev != rev || !p.State.CanBecome(Cancelled) {
+		return fmt.Errorf("cancel payout %d: %w", id, ErrStale)
+	}
+
+	return d.giveUp(ctx, p, Cancelled, actor)
+}
+
+// giveUp ends a payout of which no signature is stored: the money is payable
+// again and the coins are free. A signature that is being made at this moment
+// comes to nothing, because it is stored, before it is sent, only if the payout
+// is still approved.
+func (d *Desk) giveUp(ctx context.Context, p Payout, to State, actor string) error {
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now := d.now()
+		if err := move(ctx, tx.Tx, p, to, now); err != nil {
+			return err
+		}
+		for _, statement := range []string{
+			`UPDATE payout_item SET live = 0 WHERE payout = ?`,
+			`UPDATE payout_tx SET state = 'dead' WHERE payout = ?`,
+			`DELETE FROM utxo_lease WHERE payout = ?`,
+		} {
+			if _, err := tx.ExecContext(ctx, statement, p.ID); err != nil {
+				return err
+			}
+		}
+
+		return tx.Reverse(ctx, reserveKey(p.ID), releaseKey(p.ID), actor, now)
+	})
+	if err != nil {
+		return fmt.Errorf("give up payout %d: %w", p.ID, err)
+	}
+
+	d.log.Info("Payout given up", "payout", p.ID, "state", to, "sats", p.Total)
+	p.State, p.Problem = to, ""
+	d.changed(p)
+
+	return nil
+}
+
+// changed tells the rest of the pool about a payout.
+func (d *Desk) changed(p Payout) {
+	d.notify(Event{Payout: p.ID, State: p.State, Total: p.Total, TxID: p.TxID, Problem: p.Problem})
+}

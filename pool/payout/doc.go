@@ -1,0 +1,49 @@
+// Package payout pays miners what the ledger owes them, each exactly once,
+// whatever crashes, times out, is clicked twice or has its answer lost.
+//
+// A payout is one batch: many accounts, one transaction. It goes through the
+// states of [State], and every arrow is one transaction of the database, with the
+// calls to the wallet between them, never inside:
+//
+//	draft      choose who is due, move their money from payable to reserved
+//	           ── the wallet builds a PSBT; it is compared with all that is known ──
+//	pending    PSBT, expected txid, digest and the lease of its coins are stored
+//	approved   a person said yes to this revision and this digest
+//	           ── the wallet signs; the result is compared with the plan ──
+//	signed     the signed bytes and their txid are stored
+//	           ── sendrawtransaction ──
+//	broadcast  the node has them
+//	confirmed  a block has them
+//	settled    deep enough: reserved money is booked as paid
+//
+// # Why nobody is paid twice
+//
+// The signed bytes are on the disk before they leave the process, and from then
+// on only these bytes are sent, for as long as it takes. Sending them a second
+// time pays nobody a second time. A crash before that commit leaves a signature
+// that nobody has seen; the wallet makes the same one again.
+//
+// Nothing is built anew and nothing released once a signature may exist. What a
+// node answers can be misleading ("inputs missing or spent" is also said of a
+// payout that arrived), so no answer of it ends a payout. Only confirmations move
+// it on, and only their disappearance moves it back.
+//
+// Before that border a payout can be cancelled, or expires, and compare-and-set
+// on id, state and revision lets one of two clicks, tabs or passes win.
+//
+// # Whom to believe
+//
+// The ledger says who is owed what. The wallet is asked to build and to sign, but
+// its answers are checked against the ledger and against coins that it listed
+// before ([Plan]); the signature is verified here. Which coins belong to a payout
+// is written in the ledger, the wallet's own locks are a copy. And if money
+// leaves the wallet that the ledger knows nothing of, everything stops
+// ([Desk.Frozen]).
+//
+// # Who drives it
+//
+// [Desk.Draft], [Desk.Approve] and [Desk.Cancel] only write to the ledger.
+// [Desk.Advance] talks to the wallet and can be called at any time: by a timer,
+// after a block, after a click. Whatever keeps a payout from going on is a
+// sentence in its Problem, and is tried again at the next pass.
+package payout

@@ -1,0 +1,159 @@
+package payout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/node"
+)
+
+// lookBack is how many blocks below the last known tip the wallet's movements
+// are looked at when the program starts. It only has to be longer than what the
+// chain moved on between the last look and the end of the program.
+const lookBack = 1000
+
+// Reconcile makes ledger, wallet and chain agree after a start: exactly the
+// leased coins are locked, every payout that was signed is looked up or sent
+// again, and a payment from the wallet that the ledger does not know, or books
+// that do not balance, freeze all payouts. [Desk.Advance] begins with it as long
+// as it has not worked once.
+func (d *Desk) Reconcile(ctx context.Context) error {
+	return d.exclusive(ctx, func() error {
+		d.reconciled = false
+		p, err := d.begin(ctx)
+		if err != nil {
+			return fmt.Errorf("reconcile payouts: %w", err)
+		}
+
+		return d.drive(ctx, p, Signed, Broadcast, Confirmed, Settled)
+	})
+}
+
+// reconcile is done once before the first payout is touched.
+func (d *Desk) reconcile(ctx context.Context, chain node.ChainInfo) error {
+	// The ledger knows which coins are promised; the wallet's own locks are a
+	// copy, of which a part is lost when the node restarts.
+	if err := d.wallet.LockUnspent(ctx, true, nil, false); err != nil {
+		return err
+	}
+	leased, err := leases(ctx, d.db.Reader())
+	if err != nil {
+		return err
+	}
+	if err := d.lockCoins(ctx, outPoints(leased)); err != nil {
+		return err
+	}
+
+	if d.seen, err = d.firstLook(ctx, chain); err != nil {
+		return err
+	}
+
+	return d.checkBooks(ctx)
+}
+
+// firstLook is the block from which on the wallet's movements are looked at; the
+// zero hash means all.
+func (d *Desk) firstLook(ctx context.Context, chain node.ChainInfo) (chainhash.Hash, error) {
+	height, _, _, err := d.ledger.Cursor(ctx)
+	if err != nil {
+		return chainhash.Hash{}, err
+	}
+	from := min(height, chain.Blocks) - lookBack
+	if from <= 0 {
+		return chainhash.Hash{}, nil
+	}
+
+	return d.wallet.BlockHash(ctx, from)
+}
+
+// lockCoins locks coins in the wallet so that the lock survives the node. A coin
+// that is spent already, by its payout, cannot be locked and need not be.
+func (d *Desk) lockCoins(ctx context.Context, coins []wire.OutPoint) error {
+	for _, coin := range coins {
+		err := d.wallet.LockUnspent(ctx, false, []wire.OutPoint{coin}, true)
+		if err != nil && !node.IsCode(err, node.ErrCodeParameter) {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// tidyLocks frees coins that are locked for no payout: what is left of a plan
+// that was refused, or given up, or never stored because of a crash. It locks
+// those whose lock was lost with the node.
+func (d *Desk) tidyLocks(ctx context.Context) error {
+	if err := d.endLeases(ctx); err != nil {
+		return err
+	}
+	leased, err := leases(ctx, d.db.Reader())
+	if err != nil {
+		return err
+	}
+	locked, err := d.wallet.LockedUnspent(ctx)
+	if err != nil {
+		return fmt.Errorf("compare locks: %w", err)
+	}
+
+	var strays []wire.OutPoint
+	for _, coin := range locked {
+		if _, ok := leased[coin]; !ok {
+			strays = append(strays, coin)
+		}
+		delete(leased, coin)
+	}
+	if len(strays) > 0 {
+		if err := d.wallet.LockUnspent(ctx, true, strays, false); err != nil && !node.IsCode(err, node.ErrCodeParameter) {
+			return fmt.Errorf("unlock coins: %w", err)
+		}
+	}
+
+	unsent, err := d.List(ctx, Pending, Approved, Signed)
+	if err != nil {
+		return err
+	}
+	waiting := make(map[int64]bool, len(unsent))
+	for _, p := range unsent {
+		waiting[p.ID] = true
+	}
+	for coin, payout := range leased {
+		if !waiting[payout] {
+			delete(leased, coin) // spent
+		}
+	}
+
+	return d.lockCoins(ctx, outPoints(leased))
+}
+
+// endLeases ends the leases of payouts that lie too deep to come back.
+func (d *Desk) endLeases(ctx context.Context) error {
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			DELETE FROM utxo_lease WHERE payout IN (
+				SELECT t.payout FROM payout_tx t JOIN payout p ON p.id = t.payout
+				WHERE p.state = 'settled' AND t.state = 'confirmed' AND t.height <= ?)`, d.tip.Load()-deep)
+
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("end leases: %w", err)
+	}
+
+	return nil
+}
+
+// outPoints are the coins of a set of leases, in order.
+func outPoints(leased map[wire.OutPoint]int64) []wire.OutPoint {
+	coins := make([]wire.OutPoint, 0, len(leased))
+	for coin := range leased {
+		coins = append(coins, coin)
+	}
+	slices.SortFunc(coins, compareOutPoints)
+
+	return coins
+}

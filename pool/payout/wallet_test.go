@@ -1,0 +1,739 @@
+package payout
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/address/v2"
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/psbt/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+	"pgregory.net/rapid"
+
+	"github.com/dmpool/dmpool/pool/node"
+)
+
+var (
+	_ Wallet = (*node.Client)(nil)
+	_ Wallet = (*fakeWallet)(nil)
+)
+
+// fault is what happens to one call.
+type fault int
+
+const (
+	noFault     fault = iota
+	unreachable       // the request does not arrive
+	lostReply         // the request is carried out, the answer is lost
+	warmup            // the node is starting
+	crashBefore       // our process dies before the request leaves
+	crashAfter        // our process dies before the answer arrives
+	killBefore        // the node dies before the request arrives, and is started again
+	killAfter         // the node dies after it has carried out the request
+)
+
+func (f fault) String() string {
+	return [...]string{
+		"no fault", "unreachable", "lost reply", "warmup", "crash before", "crash after", "kill node before", "kill node after",
+	}[f]
+}
+
+// crashed is the panic with which our process dies at a call.
+type crashed struct{ method string }
+
+const passphrase = "correct horse"
+
+// fakeTx is a transaction that the node or the wallet has seen.
+type fakeTx struct {
+	tx       *wire.MsgTx
+	coinbase bool
+	block    int32 // height, zero while unconfirmed
+	mempool  bool
+}
+
+// fakeWallet is a small chain, its node and its wallet: coins, locks, keys, a
+// mempool, confirmations, and the ways in which all of this fails.
+type fakeWallet struct {
+	mu sync.Mutex
+
+	height int32
+	branch byte // changes the hashes of blocks after a reorganisation
+	forked int32
+	txs    map[chainhash.Hash]*fakeTx
+	keys   map[string]*btcec.PrivateKey // by scriptPubKey
+	locks  map[wire.OutPoint]bool       // true: survives a restart
+	open   bool                         // unlocked
+	fee    string                       // the node's estimate, empty for none
+	noKeys bool                         // not loaded
+	sent   int                          // times a transaction was accepted anew
+	refuse error                        // answer to SendRaw and TestAccept instead of the true one
+
+	calls   int
+	faultAt int    // the call at which fault happens
+	faultOn string // or the method
+	fault   fault
+	dead    bool // our process crashed: nothing it still does arrives
+	log     []string
+}
+
+func newFakeWallet() *fakeWallet {
+	return &fakeWallet{
+		txs: map[chainhash.Hash]*fakeTx{}, keys: map[string]*btcec.PrivateKey{}, locks: map[wire.OutPoint]bool{},
+		fee: "2.000",
+	}
+}
+
+// call runs do under the lock, with the fault that is due.
+func (w *fakeWallet) call(method string, do func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	if w.dead {
+		return fmt.Errorf("call %s: %w", method, node.ErrUnreachable)
+	}
+	w.calls++
+	w.log = append(w.log, method)
+	now := noFault
+	if w.calls == w.faultAt || method == w.faultOn {
+		now, w.faultOn = w.fault, ""
+	}
+
+	gone := fmt.Errorf("call %s: %w", method, node.ErrUnreachable)
+	switch now {
+	case unreachable:
+		return gone
+	case warmup:
+		return &node.RPCError{Method: method, Code: node.ErrCodeWarmup, Message: "Loading wallet…"}
+	case crashBefore:
+		w.dead = true
+		panic(crashed{method})
+	case killBefore:
+		w.restart()
+		return gone
+	}
+
+	err := do()
+
+	switch now {
+	case lostReply:
+		return gone
+	case crashAfter:
+		w.dead = true
+		panic(crashed{method})
+	case killAfter:
+		w.restart()
+		return gone
+	}
+
+	return err
+}
+
+// walletCall is call for methods that need the wallet.
+func (w *fakeWallet) walletCall(method string, do func() error) error {
+	return w.call(method, func() error {
+		if w.noKeys {
+			return &node.RPCError{Method: method, Code: node.ErrCodeNoWallet, Message: "Requested wallet does not exist or is not loaded"}
+		}
+
+		return do()
+	})
+}
+
+func refusal(method string, code int, text string) error {
+	return &node.RPCError{Method: method, Code: code, Message: text}
+}
+
+// restart is kill -9 and a new start: the mempool, the locks in memory and the
+// wallet's open door are gone, and so is what it had not yet written down.
+func (w *fakeWallet) restart() {
+	for txid, t := range w.txs {
+		if t.block == 0 {
+			delete(w.txs, txid)
+		}
+	}
+	for coin, persistent := range w.locks {
+		if !persistent {
+			delete(w.locks, coin)
+		}
+	}
+	w.open = false
+}
+
+// newScript makes a key and returns its P2WPKH script.
+func (w *fakeWallet) newScript() []byte {
+	seed := sha256.Sum256(fmt.Appendf(nil, "key %d", len(w.keys)))
+	key, pub := btcec.PrivKeyFromBytes(seed[:])
+	a, err := address.NewAddressWitnessPubKeyHash(address.Hash160(pub.SerializeCompressed()), &chaincfg.RegressionNetParams)
+	if err != nil {
+		panic(err)
+	}
+	script, err := txscript.PayToAddrScript(a)
+	if err != nil {
+		panic(err)
+	}
+	w.keys[string(script)] = key
+
+	return script
+}
+
+// mine adds a block that confirms the mempool and, for a reward, pays the wallet.
+func (w *fakeWallet) mine(blocks int, reward int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	for range blocks {
+		w.height++
+		for _, t := range w.txs {
+			if t.mempool {
+				t.mempool, t.block = false, w.height
+			}
+		}
+		if reward > 0 {
+			tx := wire.NewMsgTx(2)
+			var height [4]byte
+			binary.LittleEndian.PutUint32(height[:], uint32(w.height))
+			tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(&chainhash.Hash{}, 0xffffffff), append(height[:], w.branch), nil))
+			tx.AddTxOut(wire.NewTxOut(reward, w.newScript()))
+			w.txs[tx.TxHash()] = &fakeTx{tx: tx, coinbase: true, block: w.height}
+		}
+	}
+}
+
+// reorg takes the last blocks away; their transactions return to the mempool, or
+// are forgotten. As many empty blocks follow.
+func (w *fakeWallet) reorg(blocks int32, forget bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	w.branch++
+	w.forked = w.height - blocks + 1
+	for txid, t := range w.txs {
+		if t.block < w.forked {
+			continue
+		}
+		t.block, t.mempool = 0, true
+		if forget || t.coinbase {
+			delete(w.txs, txid)
+		}
+	}
+}
+
+// steal spends the coins of a transaction with another one, in the next block.
+func (w *fakeWallet) steal(tx *wire.MsgTx) chainhash.Hash {
+	w.mu.Lock()
+	theft := wire.NewMsgTx(2)
+	for _, in := range tx.TxIn {
+		theft.AddTxIn(wire.NewTxIn(&in.PreviousOutPoint, nil, nil))
+	}
+	theft.AddTxOut(wire.NewTxOut(1000, script(666)))
+	w.height++
+	w.txs[theft.TxHash()] = &fakeTx{tx: theft, block: w.height}
+	if t := w.txs[tx.TxHash()]; t != nil {
+		t.mempool, t.block = false, 0
+	}
+	w.mu.Unlock()
+
+	return theft.TxHash()
+}
+
+func (w *fakeWallet) blockHash(height int32) chainhash.Hash {
+	branch := w.branch
+	if height < w.forked {
+		branch = 0
+	}
+
+	return chainhash.HashH(fmt.Appendf(nil, "block %d %d", height, branch))
+}
+
+// spender returns the transaction that spends a coin; confirmed ones win.
+func (w *fakeWallet) spender(coin wire.OutPoint, except chainhash.Hash) *fakeTx {
+	var found *fakeTx
+	for txid, t := range w.txs {
+		if txid == except || t.coinbase || t.block == 0 && !t.mempool {
+			continue
+		}
+		for _, in := range t.tx.TxIn {
+			if in.PreviousOutPoint == coin && (found == nil || t.block > 0) {
+				found = t
+			}
+		}
+	}
+
+	return found
+}
+
+// coin returns the output that an outpoint names, nil unless it is confirmed.
+func (w *fakeWallet) coin(op wire.OutPoint) (*wire.TxOut, *fakeTx) {
+	t := w.txs[op.Hash]
+	if t == nil || t.block == 0 || int(op.Index) >= len(t.tx.TxOut) {
+		return nil, nil
+	}
+
+	return t.tx.TxOut[op.Index], t
+}
+
+// unspent lists the wallet's confirmed, mature and unspent coins.
+func (w *fakeWallet) unspent() []node.Unspent {
+	var all []node.Unspent
+	for txid, t := range w.txs {
+		if t.block == 0 || t.coinbase && w.height-t.block < 100 {
+			continue
+		}
+		for n, out := range t.tx.TxOut {
+			op := wire.OutPoint{Hash: txid, Index: uint32(n)}
+			if w.keys[string(out.PkScript)] == nil || w.spender(op, chainhash.Hash{}) != nil {
+				continue
+			}
+			all = append(all, node.Unspent{
+				TxID: txid, Vout: uint32(n), Script: out.PkScript, Amount: node.Sats(out.Value),
+				Confirmations: w.height - t.block + 1, Spendable: true, Safe: true,
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b node.Unspent) int {
+		return compareOutPoints(wire.OutPoint{Hash: a.TxID, Index: a.Vout}, wire.OutPoint{Hash: b.TxID, Index: b.Vout})
+	})
+
+	return all
+}
+
+// paidTo adds up what confirmed transactions pay to a script.
+func (w *fakeWallet) paidTo(script []byte) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	var sum int64
+	for _, t := range w.txs {
+		for _, out := range t.tx.TxOut {
+			if t.block > 0 && bytes.Equal(out.PkScript, script) {
+				sum += out.Value
+			}
+		}
+	}
+
+	return sum
+}
+
+// balance is what the wallet holds in coins that it can spend.
+func (w *fakeWallet) balance() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+
+	var sum int64
+	for _, u := range w.unspent() {
+		sum += int64(u.Amount)
+	}
+
+	return sum
+}
+
+func (w *fakeWallet) BlockchainInfo(context.Context) (info node.ChainInfo, err error) {
+	err = w.call("getblockchaininfo", func() error {
+		info = node.ChainInfo{Chain: "regtest", Blocks: w.height, Headers: w.height, BestBlockHash: w.blockHash(w.height)}
+		return nil
+	})
+
+	return info, err
+}
+
+func (w *fakeWallet) BlockHash(_ context.Context, height int32) (hash chainhash.Hash, err error) {
+	err = w.call("getblockhash", func() error {
+		hash = w.blockHash(height)
+		return nil
+	})
+
+	return hash, err
+}
+
+func (w *fakeWallet) AddressInfo(_ context.Context, text string) (info node.Address, err error) {
+	err = w.walletCall("getaddressinfo", func() error {
+		a, err := address.DecodeAddress(text, &chaincfg.RegressionNetParams)
+		if err != nil {
+			return refusal("getaddressinfo", node.ErrCodeNotFound, "Invalid address")
+		}
+		script, err := txscript.PayToAddrScript(a)
+		info = node.Address{Address: text, Script: script, Mine: w.keys[string(script)] != nil, Witness: true}
+
+		return err
+	})
+
+	return info, err
+}
+
+func (w *fakeWallet) ListUnspent(_ context.Context, minConf int) (coins []node.Unspent, err error) {
+	err = w.walletCall("listunspent", func() error {
+		for _, u := range w.unspent() {
+			_, locked := w.locks[wire.OutPoint{Hash: u.TxID, Index: u.Vout}]
+			if !locked && int(u.Confirmations) >= minConf {
+				coins = append(coins, u)
+			}
+		}
+
+		return nil
+	})
+
+	return coins, err
+}
+
+func (w *fakeWallet) LockUnspent(_ context.Context, unlock bool, coins []wire.OutPoint, persistent bool) error {
+	return w.walletCall("lockunspent", func() error {
+		if unlock && coins == nil {
+			clear(w.locks)
+			return nil
+		}
+		for _, coin := range coins {
+			_, locked := w.locks[coin]
+			out, _ := w.coin(coin)
+			switch {
+			case unlock && !locked:
+				return refusal("lockunspent", node.ErrCodeParameter, "Invalid parameter, expected locked output")
+			case out == nil || w.spender(coin, chainhash.Hash{}) != nil:
+				return refusal("lockunspent", node.ErrCodeParameter, "Invalid parameter, expected unspent output")
+			case !unlock && locked && !persistent:
+				return refusal("lockunspent", node.ErrCodeParameter, "Invalid parameter, output already locked")
+			}
+		}
+		for _, coin := range coins {
+			if unlock {
+				delete(w.locks, coin)
+			} else {
+				w.locks[coin] = persistent
+			}
+		}
+
+		return nil
+	})
+}
+
+func (w *fakeWallet) LockedUnspent(context.Context) (coins []wire.OutPoint, err error) {
+	err = w.walletCall("listlockunspent", func() error {
+		for coin := range w.locks {
+			coins = append(coins, coin)
+		}
+
+		return nil
+	})
+
+	return coins, err
+}
+
+func (w *fakeWallet) FeeRate(context.Context, int) (rate string, err error) {
+	err = w.call("estimatesmartfee", func() error {
+		if rate = w.fee; rate == "" {
+			return node.ErrNoEstimate
+		}
+
+		return nil
+	})
+
+	return rate, err
+}
+
+func (w *fakeWallet) FundPSBT(_ context.Context, outputs []node.PayTo, o node.FundOptions) (funded node.Funded, err error) {
+	err = w.walletCall("walletcreatefundedpsbt", func() error {
+		tx := wire.NewMsgTx(2)
+		var out int64
+		for _, p := range outputs {
+			a, err := address.DecodeAddress(p.Address, &chaincfg.RegressionNetParams)
+			if err != nil {
+				return refusal("walletcreatefundedpsbt", node.ErrCodeNotFound, "Invalid Bitcoin address")
+			}
+			script, err := txscript.PayToAddrScript(a)
+			if err != nil {
+				return err
+			}
+			tx.AddTxOut(wire.NewTxOut(p.Amount, script))
+			out += p.Amount
+		}
+		tx.AddTxOut(wire.NewTxOut(0, w.newScript()))
+
+		rate, err := parseFeeRate(o.FeeRate)
+		if err != nil {
+			return err
+		}
+		var in, fee int64
+		var spent []*wire.TxOut
+		for _, u := range w.unspent() {
+			op := wire.OutPoint{Hash: u.TxID, Index: u.Vout}
+			if _, locked := w.locks[op]; locked || int(u.Confirmations) < o.MinConf {
+				continue
+			}
+			txIn := wire.NewTxIn(&op, nil, nil)
+			txIn.Sequence = 0xfffffffd
+			tx.AddTxIn(txIn)
+			spent = append(spent, wire.NewTxOut(int64(u.Amount), u.Script))
+			in += int64(u.Amount)
+			if fee = (signedWeight(tx) + 3) / 4 * rate / 1000; in >= out+fee+1000 {
+				break
+			}
+		}
+		if in < out+fee+1000 {
+			return refusal("walletcreatefundedpsbt", node.ErrCodeWallet, "Insufficient funds")
+		}
+		tx.TxOut[len(tx.TxOut)-1].Value = in - out - fee
+
+		packet, err := psbt.NewFromUnsignedTx(tx)
+		if err != nil {
+			return err
+		}
+		for n := range packet.Inputs {
+			packet.Inputs[n].WitnessUtxo = spent[n]
+			if o.LockUnspents {
+				w.locks[tx.TxIn[n].PreviousOutPoint] = false
+			}
+		}
+		funded.PSBT, err = packet.B64Encode()
+		funded.Fee, funded.ChangePos = fee, len(tx.TxOut)-1
+
+		return err
+	})
+
+	return funded, err
+}
+
+func (w *fakeWallet) Unlock(_ context.Context, pass string, d time.Duration) error {
+	return w.walletCall("walletpassphrase", func() error {
+		if d > unlockFor {
+			return fmt.Errorf("unlocked for %v", d)
+		}
+		if pass != passphrase {
+			return refusal("walletpassphrase", node.ErrCodeWrongPassphrase, "Error: The wallet passphrase entered was incorrect.")
+		}
+		w.open = true
+
+		return nil
+	})
+}
+
+func (w *fakeWallet) Lock(context.Context) error {
+	return w.walletCall("walletlock", func() error {
+		w.open = false
+		return nil
+	})
+}
+
+func (w *fakeWallet) ProcessPSBT(_ context.Context, text string) (signed string, complete bool, err error) {
+	err = w.walletCall("walletprocesspsbt", func() error {
+		if !w.open {
+			return refusal("walletprocesspsbt", node.ErrCodeNeedPassphrase, "Error: Please enter the wallet passphrase with walletpassphrase first.")
+		}
+		packet, err := decodePSBT(text)
+		if err != nil {
+			return err
+		}
+		signPacket(packet, w.keys)
+		signed, err = packet.B64Encode()
+		complete = true
+
+		return err
+	})
+
+	return signed, complete, err
+}
+
+// signPacket adds the signature of each input whose key is known.
+func signPacket(packet *psbt.Packet, keys map[string]*btcec.PrivateKey) {
+	coins := map[wire.OutPoint]*wire.TxOut{}
+	for n, in := range packet.UnsignedTx.TxIn {
+		coins[in.PreviousOutPoint] = packet.Inputs[n].WitnessUtxo
+	}
+	hashes := txscript.NewTxSigHashes(packet.UnsignedTx, txscript.NewMultiPrevOutFetcher(coins))
+	for n := range packet.Inputs {
+		coin := packet.Inputs[n].WitnessUtxo
+		key := keys[string(coin.PkScript)]
+		if key == nil {
+			continue
+		}
+		sig, err := txscript.RawTxInWitnessSignature(packet.UnsignedTx, hashes, n, coin.Value, coin.PkScript, txscript.SigHashAll, key)
+		if err != nil {
+			panic(err)
+		}
+		packet.Inputs[n].PartialSigs = []*psbt.PartialSig{{PubKey: key.PubKey().SerializeCompressed(), Signature: sig}}
+	}
+}
+
+func (w *fakeWallet) FinalizePSBT(_ context.Context, text string) (raw []byte, complete bool, err error) {
+	err = w.call("finalizepsbt", func() error {
+		packet, err := decodePSBT(text)
+		if err != nil {
+			return err
+		}
+		raw, err = extract(packet)
+		complete = err == nil
+
+		return err
+	})
+
+	return raw, complete, err
+}
+
+// extract finalizes a signed packet and serializes its transaction.
+func extract(packet *psbt.Packet) ([]byte, error) {
+	if err := psbt.MaybeFinalizeAll(packet); err != nil {
+		return nil, err
+	}
+	tx, err := psbt.Extract(packet)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	err = tx.Serialize(&buf)
+
+	return buf.Bytes(), err
+}
+
+// accept judges a transaction as the node's mempool does.
+func (w *fakeWallet) accept(raw []byte) (*wire.MsgTx, error) {
+	tx := new(wire.MsgTx)
+	if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
+		return nil, refusal("sendrawtransaction", node.ErrCodeDeserialization, "TX decode failed")
+	}
+	if w.refuse != nil {
+		return tx, w.refuse
+	}
+
+	txid := tx.TxHash()
+	if t := w.txs[txid]; t != nil && t.block > 0 {
+		return tx, refusal("sendrawtransaction", node.ErrCodeInChain, "Transaction outputs already in utxo set")
+	}
+	for _, in := range tx.TxIn {
+		out, _ := w.coin(in.PreviousOutPoint)
+		other := w.spender(in.PreviousOutPoint, txid)
+		switch {
+		case out == nil, other != nil && other.block > 0:
+			return tx, refusal("sendrawtransaction", node.ErrCodeVerify, "bad-txns-inputs-missingorspent")
+		case other != nil:
+			return tx, refusal("sendrawtransaction", node.ErrCodeRejected, "insufficient fee, rejecting replacement")
+		}
+	}
+
+	return tx, nil
+}
+
+func (w *fakeWallet) TestAccept(_ context.Context, raw []byte) (allowed bool, reason string, err error) {
+	err = w.call("testmempoolaccept", func() error {
+		tx, err := w.accept(raw)
+		code, _ := node.Code(err)
+		switch {
+		case code == node.ErrCodeInChain:
+			reason = "txn-already-known"
+		case code == node.ErrCodeVerify:
+			reason = "missing-inputs"
+		case err != nil:
+			reason = err.(*node.RPCError).Message //nolint:errorlint // made above
+		case w.txs[tx.TxHash()] != nil && w.txs[tx.TxHash()].mempool:
+			reason = "txn-already-in-mempool"
+		default:
+			allowed = true
+		}
+
+		return nil
+	})
+
+	return allowed, reason, err
+}
+
+func (w *fakeWallet) SendRaw(_ context.Context, raw []byte, _ string) (txid chainhash.Hash, err error) {
+	err = w.call("sendrawtransaction", func() error {
+		tx, err := w.accept(raw)
+		if err != nil {
+			return err
+		}
+		txid = tx.TxHash()
+		if t := w.txs[txid]; t == nil || !t.mempool {
+			w.sent++
+			w.txs[txid] = &fakeTx{tx: tx, mempool: true}
+			for _, in := range tx.TxIn {
+				delete(w.locks, in.PreviousOutPoint)
+			}
+		}
+
+		return nil
+	})
+
+	return txid, err
+}
+
+func (w *fakeWallet) WalletTx(_ context.Context, txid chainhash.Hash) (tx node.WalletTx, err error) {
+	err = w.walletCall("gettransaction", func() error {
+		t := w.txs[txid]
+		if t == nil {
+			return refusal("gettransaction", node.ErrCodeNotFound, "Invalid or non-wallet transaction id")
+		}
+		tx = node.WalletTx{TxID: txid}
+		if t.block > 0 {
+			hash := w.blockHash(t.block)
+			tx.Confirmations, tx.BlockHeight, tx.BlockHash = w.height-t.block+1, t.block, &hash
+		}
+		if !t.coinbase && t.block == 0 {
+			for _, in := range t.tx.TxIn {
+				if other := w.spender(in.PreviousOutPoint, txid); other != nil && other.block > 0 {
+					tx.Confirmations = -(w.height - other.block + 1)
+				}
+			}
+		}
+
+		return nil
+	})
+
+	return tx, err
+}
+
+func (w *fakeWallet) ListSinceBlock(_ context.Context, from chainhash.Hash) (since node.Since, err error) {
+	err = w.walletCall("listsinceblock", func() error {
+		low := int32(-1)
+		for h := int32(0); h <= w.height; h++ {
+			if w.blockHash(h) == from {
+				low = h
+			}
+		}
+		if low < 0 && from != (chainhash.Hash{}) {
+			return refusal("listsinceblock", node.ErrCodeNotFound, "Block not found")
+		}
+		for txid, t := range w.txs {
+			if t.block > 0 && t.block <= low {
+				continue
+			}
+			category := "generate"
+			if !t.coinbase {
+				category = "send"
+			}
+			since.Transactions = append(since.Transactions, node.WalletEntry{TxID: txid, Category: category})
+		}
+		since.LastBlock = w.blockHash(w.height)
+
+		return nil
+	})
+
+	return since, err
+}
+
+// fixedPass is a passphrase that was entered, or an error.
+type fixedPass struct{ err error }
+
+func (p fixedPass) Passphrase(context.Context) (string, error) { return passphrase, p.err }
+
+// addressOf is the regtest address of a script.
+func addressOf(t rapid.TB, script []byte) string {
+	t.Helper()
+	_, addresses, _, err := txscript.ExtractPkScriptAddrs(script, &chaincfg.RegressionNetParams)
+	if err != nil || len(addresses) != 1 {
+		t.Fatalf("script %x has no address: %v", script, err)
+	}
+
+	return addresses[0].EncodeAddress()
+}
+
+// wrongPass is a passphrase that is not the wallet's.
+type wrongPass struct{}
+
+func (wrongPass) Passphrase(context.Context) (string, error) { return "wrong", nil }
