@@ -74,7 +74,7 @@ func New(c Config) (*Pool, error) {
 	if err := c.Settings.Validate(); err != nil {
 		return nil, fmt.Errorf("check settings: %w", err)
 	}
-	p := &Pool{Config: c, chain: make(chan sweep, 1), again: make(chan struct{}, 1)}
+	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), again: make(chan struct{}, 1)}
 	if c.Script != nil {
 		p.script.Store(&c.Script)
 	}
@@ -119,8 +119,6 @@ func (p *Pool) offerAgain() {
 // sessions drained, shares committed, found blocks handed to the node. It
 // returns nil when ctx ended it.
 func (p *Pool) Run(ctx context.Context) error {
-	p.startedAt = time.Now()
-
 	// The share log outlives the sessions that write to it, and a found block
 	// outlives both.
 	logCtx, endLog := context.WithCancel(context.WithoutCancel(ctx))

@@ -247,7 +247,7 @@ func (s *Source) report(err error) {
 	switch {
 	case !changed:
 	case err != nil:
-		s.log.Warn("No block template", "problem", problem, "err", err)
+		s.log.Info("No block template for the moment", "problem", problem, "err", err)
 	default:
 		s.log.Info("Block templates arrive")
 	}
