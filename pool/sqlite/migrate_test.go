@@ -125,7 +125,7 @@ func TestOpenRefuses(t *testing.T) {
 	foreign := func(name, statements string) string {
 		path := filepath.Join(dir, name)
 		db := open(t, path, sqlite.Schema{FS: fstest.MapFS{}, ApplicationID: 0})
-		if err := db.Update(t.Context(), func(tx *sql.Tx) error { _, err := tx.Exec(statements); return err }); err != nil {
+		if err := db.Update(t.Context(), func(tx *sql.Tx) error { _, err := tx.ExecContext(t.Context(), statements); return err }); err != nil {
 			t.Fatal(err)
 		}
 

@@ -124,7 +124,11 @@ func (d *DB) Update(ctx context.Context, fn func(tx *sql.Tx) error) error {
 		return err
 	}
 
-	if err := tx.Commit(); err != nil {
+	err = tx.Commit()
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		err = ctx.Err() // the end of ctx rolled back before us
+	}
+	if err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
 	}
 

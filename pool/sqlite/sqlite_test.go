@@ -57,7 +57,7 @@ func insert(t *testing.T, db *sqlite.DB, ids ...int) {
 
 	err := db.Update(t.Context(), func(tx *sql.Tx) error {
 		for _, id := range ids {
-			if _, err := tx.Exec("INSERT INTO parent VALUES (?)", id); err != nil {
+			if _, err := tx.ExecContext(t.Context(), "INSERT INTO parent VALUES (?)", id); err != nil {
 				return err
 			}
 		}
@@ -104,7 +104,7 @@ func TestPragmas(t *testing.T) {
 	} {
 		err := db.Update(t.Context(), func(tx *sql.Tx) error {
 			var got string
-			if err := tx.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil {
+			if err := tx.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil {
 				return err
 			}
 			if got != want {
@@ -131,7 +131,7 @@ func TestUpdate(t *testing.T) {
 	ctx := t.Context()
 	db := open(t, filepath.Join(t.TempDir(), "x.db"), schema(makeParent, makeChild))
 	insertInto := func(tx *sql.Tx, id int) error {
-		_, err := tx.Exec("INSERT INTO parent VALUES (?)", id)
+		_, err := tx.ExecContext(t.Context(), "INSERT INTO parent VALUES (?)", id)
 
 		return err
 	}
@@ -170,7 +170,7 @@ func TestUpdate(t *testing.T) {
 	}
 
 	err = db.Update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec("INSERT INTO child VALUES (99)")
+		_, err := tx.ExecContext(t.Context(), "INSERT INTO child VALUES (99)")
 
 		return err
 	})
@@ -201,10 +201,10 @@ func TestConcurrentUpdates(t *testing.T) {
 			for range rounds {
 				err := handles[i%2].Update(t.Context(), func(tx *sql.Tx) error {
 					var n int
-					if err := tx.QueryRow("SELECT n FROM counter").Scan(&n); err != nil {
+					if err := tx.QueryRowContext(t.Context(), "SELECT n FROM counter").Scan(&n); err != nil {
 						return err
 					}
-					_, err := tx.Exec("UPDATE counter SET n = ?", n+1)
+					_, err := tx.ExecContext(t.Context(), "UPDATE counter SET n = ?", n+1)
 
 					return err
 				})
@@ -238,7 +238,7 @@ func TestBackup(t *testing.T) {
 
 	// A backup needs no turn of the writer, and replaces the one before it.
 	err := db.Update(t.Context(), func(tx *sql.Tx) error {
-		if _, err := tx.Exec("INSERT INTO parent VALUES (3)"); err != nil {
+		if _, err := tx.ExecContext(t.Context(), "INSERT INTO parent VALUES (3)"); err != nil {
 			return err
 		}
 
@@ -266,7 +266,7 @@ func TestCheck(t *testing.T) {
 	db := open(t, path, schema("CREATE TABLE t (x TEXT NOT NULL) STRICT; CREATE INDEX i ON t (x);"))
 
 	err := db.Update(t.Context(), func(tx *sql.Tx) error {
-		_, err := tx.Exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT 'row ' || i FROM n")
+		_, err := tx.ExecContext(t.Context(), "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO t SELECT 'row ' || i FROM n")
 
 		return err
 	})
