@@ -125,7 +125,7 @@ func change(t testing.TB, l *Log, statement string, args ...any) {
 	t.Helper()
 
 	err := l.db.Update(context.Background(), func(tx *sql.Tx) error {
-		_, err := tx.Exec(statement, args...)
+		_, err := tx.ExecContext(context.Background(), statement, args...)
 
 		return err
 	})
