@@ -1,0 +1,308 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/node"
+	"github.com/dmpool/dmpool/pool/payout"
+	"github.com/dmpool/dmpool/pool/shares"
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// Config is what a box needs to know at its start; everything else is a setting
+// in its database.
+type Config struct {
+	DataDir  string
+	Network  string         // only for the first start; later the data directory's own counts
+	Bitcoind string         // path of the node's program, empty: look for it
+	Stratum  []net.Listener // open ports for miners; the appliance closes them
+	HTTPPort int            // port of the web pages, for links to them
+	Logger   *slog.Logger
+}
+
+// Appliance is one box. Make one with [New], run it, close it.
+type Appliance struct {
+	config    Config
+	dir       dataDir
+	network   string
+	log       *slog.Logger
+	startedAt time.Time
+	events    pool.Events
+	gate      *gate
+	lockFile  *os.File
+
+	db      *sqlite.DB
+	shares  *shares.Log
+	ledger  *ledger.Ledger
+	payouts *payout.Desk
+	node    *node.Client
+	keys    *keyring
+	wallet  *walletKeeper
+
+	settings  atomic.Pointer[pool.Settings]
+	pool      atomic.Pointer[pool.Pool]
+	child     atomic.Pointer[bitcoind.Child]
+	schedule  atomic.Pointer[scheduler]
+	nodeReady chan struct{} // a value each time the node became ready
+}
+
+// New opens the data directory and takes it for this process. It starts
+// nothing. Its errors are sentences for the person at the terminal.
+func New(ctx context.Context, c Config) (*Appliance, error) {
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	root, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	a := &Appliance{config: c, dir: dataDir{root}, log: c.Logger, startedAt: time.Now(), nodeReady: make(chan struct{}, 1)}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *Appliance) open(ctx context.Context) (err error) {
+	if a.network, err = a.dir.chosenNetwork(a.config.Network); err != nil {
+		return err
+	}
+	if err := a.dir.prepare(a.network); err != nil {
+		return err
+	}
+	if a.lockFile, err = a.dir.lock(); err != nil {
+		return err
+	}
+	if a.db, err = sqlite.Open(ctx, a.dir.ledger(a.network), ledger.Schema); err != nil {
+		return fmt.Errorf("open ledger: %w", err)
+	}
+	if err := a.dir.setNetwork(a.network); err != nil {
+		return err
+	}
+	if a.gate, err = newGate(); err != nil {
+		return err
+	}
+	a.ledger = ledger.New(a.db)
+	defaults := pool.DefaultSettings(a.network)
+	a.settings.Store(&defaults)
+	return nil
+}
+
+// Close releases what [New] took. Call it after Run has returned.
+func (a *Appliance) Close() error {
+	var errs []error
+	for _, ln := range a.config.Stratum {
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if a.shares != nil {
+		errs = append(errs, a.shares.Close())
+	}
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	if a.lockFile != nil {
+		errs = append(errs, a.lockFile.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run waits for the set-up, then runs node, wallet, pool and jobs until ctx
+// ends. Everything stops in order: miners first, the node last. It returns nil
+// when ctx ended it.
+func (a *Appliance) Run(ctx context.Context) error {
+	if err := a.awaitSetUp(ctx); err != nil {
+		return stopped(ctx, err)
+	}
+	child, source, err := a.assemble(ctx)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+
+	// The node has a life of its own: it stops when nobody needs it any more.
+	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNode()
+	nodeEnded := make(chan error, 1)
+	go func() { nodeEnded <- child.Run(nodeCtx) }()
+
+	p, err := pool.New(pool.Config{
+		Network: a.network, Maturity: a.maturity(), Node: a.node, Source: source,
+		Shares: a.shares, Ledger: a.ledger, Settings: a.Settings(),
+		Listeners: a.config.Stratum, Events: &a.events, Logger: a.log,
+	})
+	if err == nil {
+		a.pool.Store(p)
+		err = a.runPool(ctx, p, nodeEnded)
+	}
+	stopNode()
+	err = errors.Join(stopped(ctx, err), <-nodeEnded)
+	a.node.CloseIdle()
+	return err
+}
+
+// runPool runs everything that needs the node, until ctx ends or the node can
+// not be run at all.
+func (a *Appliance) runPool(ctx context.Context, p *pool.Pool, nodeEnded chan error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.Run(ctx) })
+	g.Go(func() error { return a.wallet.run(ctx) })
+	g.Go(func() error { return a.watchNode(ctx) })
+	g.Go(func() error { return a.followPayouts(ctx) })
+	g.Go(func() error {
+		s, err := newScheduler(a)
+		if err != nil {
+			return err
+		}
+		return s.run(ctx)
+	})
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-nodeEnded:
+			nodeEnded <- nil
+			return fmt.Errorf("run node: %w", err)
+		}
+	})
+	return g.Wait()
+}
+
+// stopped turns the error of an ended context into nil.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// awaitSetUp waits until there is an operator: another process, or a page, may
+// do the set-up while this one runs.
+func (a *Appliance) awaitSetUp(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	told := false
+	for {
+		done, err := hasOperator(ctx, a.db.Reader())
+		if err != nil {
+			return err
+		}
+		if done {
+			return nil
+		}
+		if !told {
+			a.log.Info("Waiting for the set-up", "data_dir", a.dir.root, "network", a.network)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// assemble reads the settings and makes the parts. It starts nothing.
+func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source, error) {
+	settings := a.Settings()
+	if _, err := a.readSetting(ctx, settingPool, &settings); err != nil {
+		return nil, nil, err
+	}
+	a.settings.Store(&settings)
+	var wallet walletSettings
+	if _, err := a.readSetting(ctx, settingWallet, &wallet); err != nil {
+		return nil, nil, err
+	}
+	binary, err := bitcoind.Find(a.config.Bitcoind)
+	if err != nil {
+		return nil, nil, err
+	}
+	conf, err := a.nodeConf(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.shares, err = shares.Open(ctx, a.dir.shares(a.network), shares.Options{Logger: a.log}); err != nil {
+		return nil, nil, fmt.Errorf("open share log: %w", err)
+	}
+	a.node = node.New(node.Config{URL: conf.RPCURL(), CookieFile: conf.CookieFile(), Wallet: wallet.Name})
+	a.keys = &keyring{file: a.dir.passphrase(a.network), unlock: wallet.Unlock}
+	a.wallet = &walletKeeper{a: a, keys: a.keys, name: wallet.Name}
+	a.payouts = payout.New(a.db, a.ledger, a.node, a.payoutPolicy, a.keys, a.tellPayout, a.log)
+	child := bitcoind.NewChild(bitcoind.ChildConfig{
+		Binary: binary, Conf: conf,
+		Probe: a.probeNode, Stop: a.node.Stop, Warmup: warmingUp, Logger: a.log,
+	})
+	a.child.Store(child)
+	return child, node.NewSource(a.node, conf.ZMQ(), a.log), nil
+}
+
+// nodeConf is the node's configuration. Its ports are free ones, chosen once
+// and kept.
+func (a *Appliance) nodeConf(ctx context.Context) (bitcoind.Conf, error) {
+	var wishes nodeSettings
+	if _, err := a.readSetting(ctx, settingNode, &wishes); err != nil {
+		return bitcoind.Conf{}, err
+	}
+	var ports nodePorts
+	known, err := a.readSetting(ctx, settingPorts, &ports)
+	if err != nil {
+		return bitcoind.Conf{}, err
+	}
+	if !known {
+		free, err := bitcoind.FreePorts(ctx, 2)
+		if err != nil {
+			return bitcoind.Conf{}, err
+		}
+		ports = nodePorts{RPC: free[0], ZMQ: free[1]}
+		if err := a.saveSetting(ctx, settingPorts, ports); err != nil {
+			return bitcoind.Conf{}, err
+		}
+	}
+	return bitcoind.Conf{
+		Network: a.network,
+		Dir:     filepath.Join(a.dir.node(a.network), bitcoind.DataDirName(a.network)),
+		RPCPort: ports.RPC, ZMQPort: ports.ZMQ,
+		PruneMiB: wishes.PruneMiB,
+	}, nil
+}
+
+// maturity is the number of confirmations at which a reward becomes payable.
+// Consensus asks for 100 and the wallet for 101; where coins are worth
+// something, the pool waits for more (money.md 2.3).
+func (a *Appliance) maturity() int32 {
+	if a.privateChain() {
+		return 101
+	}
+	return 120
+}
+
+// privateChain tells whether the chain lives on this box alone.
+func (a *Appliance) privateChain() bool { return a.network == "practice" || a.network == "regtest" }
+
+// payoutPolicy are the bounds that the payouts keep.
+func (a *Appliance) payoutPolicy() payout.Policy {
+	s := a.Settings()
+	return payout.Policy{MinPayout: s.MinPayoutSat, FeeRate: s.PayoutFeeRate}
+}
+
+// tellPayout passes a payout's news on to the pages.
+func (a *Appliance) tellPayout(e payout.Event) {
+	event := pool.Event{Kind: "payout", At: time.Now(), State: string(e.State), Amount: e.Total, Text: e.Problem}
+	if e.TxID != nil {
+		event.Hash = e.TxID.String()
+	}
+	a.events.Publish(event)
+}

@@ -1,0 +1,110 @@
+package appliance
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+)
+
+// dataDir is the folder that holds everything of one box.
+type dataDir struct{ root string }
+
+func (d dataDir) networkFile() string        { return filepath.Join(d.root, "network") }
+func (d dataDir) lockFile() string           { return filepath.Join(d.root, "lock") }
+func (d dataDir) of(network string) string   { return filepath.Join(d.root, network) }
+func (d dataDir) ledger(net string) string   { return filepath.Join(d.of(net), "ledger.db") }
+func (d dataDir) shares(net string) string   { return filepath.Join(d.of(net), "shares.db") }
+func (d dataDir) node(net string) string     { return filepath.Join(d.of(net), "node") }
+func (d dataDir) passphrase(n string) string { return filepath.Join(d.of(n), "passphrase") }
+
+// prepare makes the folder, and the network's folder inside it, and checks that
+// they can be written to. The errors are sentences with the next step.
+func (d dataDir) prepare(network string) error {
+	if err := os.MkdirAll(d.of(network), 0o700); err != nil {
+		return fmt.Errorf("data directory %s cannot be made: %w; choose another with --data-dir or make it writable", d.root, errors.Unwrap(err))
+	}
+	probe, err := os.CreateTemp(d.of(network), ".writable-*")
+	if err != nil {
+		return fmt.Errorf("data directory %s is not writable by this user; choose another with --data-dir or change its owner", d.root)
+	}
+	probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return fmt.Errorf("remove probe: %w", err)
+	}
+	return nil
+}
+
+// network returns the network that this directory was first used with, or ""
+// for a new one.
+func (d dataDir) network() (string, error) {
+	text, err := os.ReadFile(d.networkFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("data directory %s cannot be read: %w; choose another with --data-dir", d.root, err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+func (d dataDir) setNetwork(network string) error {
+	if err := renameio.WriteFile(d.networkFile(), []byte(network+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", d.networkFile(), err)
+	}
+	return nil
+}
+
+// lock takes the directory for this process. It is released when the file is
+// closed, or by the kernel when the process dies.
+func (d dataDir) lock() (*os.File, error) {
+	f, err := os.OpenFile(d.lockFile(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(d.lockFile())
+		f.Close()
+		if pid := strings.TrimSpace(string(holder)); pid != "" {
+			return nil, fmt.Errorf("data directory %s is in use by the dmpool with process id %s; stop that one first, or choose another with --data-dir", d.root, pid)
+		}
+		return nil, fmt.Errorf("data directory %s is in use by another dmpool; stop that one first, or choose another with --data-dir", d.root)
+	}
+	if err := f.Truncate(0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("write lock: %w", err)
+	}
+	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("write lock: %w", err)
+	}
+	return f, nil
+}
+
+// servedNetworks are the networks that this version mines on. A node of a
+// public network is accepted only once it passes the chain guard, which is not
+// part of this version.
+var servedNetworks = []string{"practice", "regtest"}
+
+// chosenNetwork returns the network to use: the directory's own, else the one
+// wished for, else practice.
+func (d dataDir) chosenNetwork(wish string) (string, error) {
+	network, err := d.network()
+	if err != nil {
+		return "", err
+	}
+	if network == "" {
+		network = cmp.Or(wish, "practice")
+	}
+	if !slices.Contains(servedNetworks, network) {
+		return "", fmt.Errorf("network %q is not served by this version; use practice, a private chain on which everything but the coins is real", network)
+	}
+	return network, nil
+}

@@ -1,0 +1,143 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// How a part, or the whole box, is.
+const (
+	Healthy  = "healthy"
+	Degraded = "degraded"
+	Down     = "down"
+)
+
+// Check is the state of one part of the box with its reason and what to do.
+type Check struct {
+	Name     string // "node", "stratum", "db", "wallet", "ledger"
+	Status   string // Healthy, Degraded or Down
+	Reason   string // a sentence, also when all is well
+	NextStep string // a sentence, empty when there is nothing to do
+}
+
+// Health is the state of the box: as bad as its worst part.
+type Health struct {
+	Status string
+	Checks []Check
+}
+
+// healthDeadline bounds how long the checks wait for disk and node.
+const healthDeadline = 5 * time.Second
+
+// Health looks at every part. It asks the node, so it takes milliseconds when
+// all is well and up to five seconds when the node hangs.
+func (a *Appliance) Health(ctx context.Context) Health {
+	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
+	defer cancel()
+	h := Health{Status: Healthy, Checks: []Check{
+		a.checkNodeHealth(ctx), a.checkStratumHealth(), a.checkDBHealth(ctx), a.checkWalletHealth(ctx), a.checkMoneyHealth(ctx),
+	}}
+	for _, c := range h.Checks {
+		if c.Status == Down || c.Status == Degraded && h.Status == Healthy {
+			h.Status = c.Status
+		}
+	}
+	return h
+}
+
+func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
+	n := a.Node(ctx)
+	c := Check{Name: "node", Status: Healthy, Reason: fmt.Sprintf("The node is at block %d.", n.Height)}
+	switch {
+	case n.Phase != "ready":
+		c.Status, c.Reason = Degraded, n.Text
+		c.NextStep = "Wait: the box starts the node by itself and tries again when it fails."
+		if n.Phase == "failed" {
+			c.Status, c.NextStep = Down, "Open the node page; its log tells what bitcoind says."
+		}
+	case n.Problem != "":
+		c.Status, c.Reason = Degraded, n.Problem
+		c.NextStep = "Open the node page; the box keeps asking."
+	}
+	return c
+}
+
+func (a *Appliance) checkStratumHealth() Check {
+	p := a.pool.Load()
+	if p == nil {
+		return Check{
+			Name: "stratum", Status: Down, Reason: "The box is not set up yet.",
+			NextStep: "Run dmpool setup --answers FILE.",
+		}
+	}
+	s := p.Status()
+	if !s.Serving {
+		return Check{
+			Name: "stratum", Status: Degraded, Reason: "Miners get no new work: " + s.Reason + ".",
+			NextStep: "Nothing is lost; work goes out again as soon as this ends.",
+		}
+	}
+	return Check{Name: "stratum", Status: Healthy, Reason: fmt.Sprintf("%d miners are connected.", len(s.Sessions))}
+}
+
+func (a *Appliance) checkDBHealth(ctx context.Context) Check {
+	var one int
+	err := a.db.Reader().QueryRowContext(ctx, `SELECT 1 FROM setting LIMIT 1`).Scan(&one)
+	if err != nil && a.SetUp(ctx) {
+		return Check{
+			Name: "db", Status: Down, Reason: "The ledger cannot be read: " + err.Error() + ".",
+			NextStep: "Check the disk and its free space.",
+		}
+	}
+	return Check{Name: "db", Status: Healthy, Reason: "Both databases answer."}
+}
+
+func (a *Appliance) checkWalletHealth(ctx context.Context) Check {
+	if a.pool.Load() == nil {
+		return Check{Name: "wallet", Status: Down, Reason: "The box is not set up yet.", NextStep: "Run dmpool setup --answers FILE."}
+	}
+	w := a.Wallet(ctx)
+	switch {
+	case w.Problem != "":
+		return Check{
+			Name: "wallet", Status: Degraded, Reason: "The wallet is not ready: " + w.Problem + ".",
+			NextStep: "Mining goes on; payouts wait until the wallet answers.",
+		}
+	case w.NeedsKey:
+		return Check{
+			Name: "wallet", Status: Degraded, Reason: "The wallet is locked and its passphrase is not known to the box.",
+			NextStep: "Type the passphrase on the payouts page before the next payout.",
+		}
+	}
+	return Check{Name: "wallet", Status: Healthy, Reason: "The wallet is loaded."}
+}
+
+// checkMoneyHealth tells of a frozen ledger, and of the last full check of its
+// sums, which the ledger-check job makes.
+func (a *Appliance) checkMoneyHealth(ctx context.Context) Check {
+	c := Check{Name: "ledger", Status: Healthy, Reason: "All sums agree."}
+	if a.pool.Load() == nil {
+		c.Reason = "No money has been booked yet."
+		return c
+	}
+	if reason, frozen := a.payouts.Frozen(ctx); frozen {
+		return Check{
+			Name: "ledger", Status: Down, Reason: "Payouts are frozen: " + reason,
+			NextStep: "Nothing is paid until this is explained. Mining and booking go on.",
+		}
+	}
+	runs, err := a.jobRuns(ctx, "ledger-check", 1)
+	switch {
+	case err != nil:
+		return Check{Name: "ledger", Status: Down, Reason: err.Error(), NextStep: "Check the disk."}
+	case len(runs) == 0:
+		c.Reason = "The sums have not been checked since the start yet."
+	case !runs[0].OK:
+		return Check{
+			Name: "ledger", Status: Down, Reason: "The ledger's check failed: " + runs[0].Message,
+			NextStep: "Do not approve payouts. Keep a copy of the data directory and ask for help.",
+		}
+	}
+	return c
+}

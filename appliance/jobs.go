@@ -1,0 +1,281 @@
+package appliance
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+
+	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/node"
+	"github.com/dmpool/dmpool/pool/payout"
+)
+
+// job is one row of the table of scheduled jobs. The message it returns says in
+// a few words what came out, empty when there was nothing to do.
+type job struct {
+	name  string
+	text  string // what it does, for the jobs page
+	every time.Duration
+	run   func(ctx context.Context) (message string, err error)
+}
+
+// jobs is the whole schedule of the box.
+func (a *Appliance) jobs() []job {
+	table := []job{
+		{"block-check", "Compares the pool's blocks with the node's chain and books what became mature or orphaned", 2 * time.Minute, a.checkBlocks},
+		{"reward-booking", "Freezes the splits of found blocks that a crash left open", 2 * time.Minute, a.bookRewards},
+		{"payout-draft", "Drafts a payout when enough is owed", a.payoutEvery(), a.draftPayout},
+		{"payout-track", "Funds, sends and follows payouts up to their confirmation", 30 * time.Second, a.trackPayouts},
+		{"ledger-check", "Adds up the whole ledger and compares it with its own balances", time.Hour, a.checkLedger},
+		{"upkeep", "Removes what is older than it has to be kept, checks the databases", 6 * time.Hour, a.upkeep},
+	}
+	if a.privateChain() {
+		table = append(table, job{"node-flush", "Has the node write its chain to disk: nobody else has a private chain", time.Minute, a.flushNode})
+	}
+	return table
+}
+
+func (a *Appliance) payoutEvery() time.Duration {
+	return time.Duration(a.Settings().PayoutEvery) * time.Second
+}
+
+func (a *Appliance) checkBlocks(ctx context.Context) (string, error) {
+	return "", a.pool.Load().CheckBlocks(ctx)
+}
+
+func (a *Appliance) bookRewards(ctx context.Context) (string, error) {
+	return "", a.pool.Load().BookRewards(ctx)
+}
+
+// draftPayout drafts by rule. The key names the period, so that a restart
+// within it does not draft a second one.
+func (a *Appliance) draftPayout(ctx context.Context) (string, error) {
+	period := time.Now().Unix() / max(1, a.Settings().PayoutEvery)
+	p, err := a.payouts.Draft(ctx, payout.DraftRequest{
+		Actor:   "schedule",
+		IdemKey: fmt.Sprintf("schedule:%d:%d", a.Settings().PayoutEvery, period),
+	})
+	if errors.Is(err, payout.ErrNothingDue) {
+		return "nothing is due", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := a.payouts.Advance(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("payout %d over %d sat", p.ID, p.Total), nil
+}
+
+func (a *Appliance) trackPayouts(ctx context.Context) (string, error) {
+	return "", a.payouts.Advance(ctx)
+}
+
+func (a *Appliance) checkLedger(ctx context.Context) (string, error) {
+	if err := a.ledger.Check(ctx); err != nil {
+		return "", err
+	}
+	return "all sums agree", nil
+}
+
+func (a *Appliance) upkeep(ctx context.Context) (string, error) {
+	now := time.Now()
+	if err := a.shares.Prune(ctx, now); err != nil {
+		return "", fmt.Errorf("prune shares: %w", err)
+	}
+	err := a.db.Update(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM job_run WHERE started_at < ?`, now.Add(-jobHistory).UnixMilli()); err != nil {
+			return fmt.Errorf("prune job history: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := a.db.Check(ctx); err != nil {
+		return "", fmt.Errorf("check ledger.db: %w", err)
+	}
+	if err := a.db.Checkpoint(ctx); err != nil {
+		return "", fmt.Errorf("checkpoint ledger.db: %w", err)
+	}
+	return "databases are sound", nil
+}
+
+// flushNode makes bitcoind write its chain state: it does so by itself only
+// about once an hour, and a kill would lose all since (appliance.md 1.6).
+func (a *Appliance) flushNode(ctx context.Context) (string, error) {
+	if err := a.node.Call(ctx, "gettxoutsetinfo", nil, "none"); err != nil {
+		return "", err
+	}
+	return "", nil
+}
+
+const (
+	jobHistory = 7 * 24 * time.Hour
+	jobTimeout = 5 * time.Minute
+)
+
+// scheduler runs the table on gocron and keeps a history of the runs.
+type scheduler struct {
+	a    *Appliance
+	cron gocron.Scheduler
+	jobs map[string]gocron.Job
+	rows []job
+}
+
+func newScheduler(a *Appliance) (*scheduler, error) {
+	cron, err := gocron.NewScheduler(gocron.WithLocation(time.UTC), gocron.WithStopTimeout(30*time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("make scheduler: %w", err)
+	}
+	return &scheduler{a: a, cron: cron, jobs: map[string]gocron.Job{}, rows: a.jobs()}, nil
+}
+
+// run schedules every job, the first time at once, until ctx ends, and waits
+// for those that are under way.
+func (s *scheduler) run(ctx context.Context) error {
+	for _, row := range s.rows {
+		j, err := s.cron.NewJob(
+			gocron.DurationJob(row.every),
+			gocron.NewTask(func(ctx context.Context) { s.record(ctx, row) }),
+			gocron.WithName(row.name),
+			gocron.WithContext(ctx),
+			gocron.WithSingletonMode(gocron.LimitModeReschedule),
+			gocron.WithStartAt(gocron.WithStartImmediately()),
+		)
+		if err != nil {
+			return fmt.Errorf("schedule %s: %w", row.name, err)
+		}
+		s.jobs[row.name] = j
+	}
+	s.cron.Start()
+	s.a.schedule.Store(s)
+	<-ctx.Done()
+	s.a.schedule.Store(nil)
+	if err := s.cron.Shutdown(); err != nil {
+		return fmt.Errorf("stop scheduler: %w", err)
+	}
+	return ctx.Err()
+}
+
+// record runs a job and writes down how it went.
+func (s *scheduler) record(ctx context.Context, row job) {
+	ctx, cancel := context.WithTimeout(ctx, jobTimeout)
+	defer cancel()
+	started := time.Now()
+	message, err := row.run(ctx)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return // the box stops
+	}
+	if err != nil {
+		message = err.Error()
+		level := slog.LevelWarn
+		if node.Unavailable(err) {
+			level = slog.LevelDebug // the node's own state is told elsewhere, and the job comes again
+		}
+		s.a.log.Log(ctx, level, "Job failed", "job", row.name, "err", err)
+	}
+	writeErr := s.a.db.Update(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO job_run (job, started_at, finished_at, ok, message) VALUES (?, ?, ?, ?, ?)`,
+			row.name, started.UnixMilli(), time.Now().UnixMilli(), err == nil, message)
+		return err
+	})
+	if writeErr != nil && ctx.Err() == nil {
+		s.a.log.Error("Job history not written", "job", row.name, "err", writeErr)
+	}
+	s.a.events.Publish(pool.Event{Kind: "job", At: started, State: row.name, Text: message})
+}
+
+// JobInfo is a row of the schedule for the jobs page.
+type JobInfo struct {
+	Name  string
+	Text  string
+	Every time.Duration
+	Next  time.Time // zero when it is not scheduled
+	Last  JobRun    // zero before the first run
+}
+
+// JobRun is one run of a job.
+type JobRun struct {
+	Job      string
+	Started  time.Time
+	Finished time.Time
+	OK       bool
+	Message  string
+}
+
+// Jobs returns the schedule with the last run of each job.
+func (a *Appliance) Jobs(ctx context.Context) ([]JobInfo, error) {
+	s := a.schedule.Load()
+	var infos []JobInfo
+	for _, row := range a.jobs() {
+		info := JobInfo{Name: row.name, Text: row.text, Every: row.every}
+		if s != nil {
+			if next, err := s.jobs[row.name].NextRun(); err == nil {
+				info.Next = next
+			}
+		}
+		runs, err := a.jobRuns(ctx, row.name, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(runs) > 0 {
+			info.Last = runs[0]
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+// JobRuns returns the newest runs of all jobs.
+func (a *Appliance) JobRuns(ctx context.Context, limit int) ([]JobRun, error) {
+	return a.jobRuns(ctx, "", limit)
+}
+
+func (a *Appliance) jobRuns(ctx context.Context, name string, limit int) ([]JobRun, error) {
+	rows, err := a.db.Reader().QueryContext(ctx, `
+		SELECT job, started_at, finished_at, ok, message FROM job_run
+		WHERE (?1 = '' OR job = ?1) AND finished_at IS NOT NULL ORDER BY id DESC LIMIT ?2`, name, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read job history: %w", err)
+	}
+	defer rows.Close()
+	var runs []JobRun
+	for rows.Next() {
+		var r JobRun
+		var started, finished int64
+		if err := rows.Scan(&r.Job, &started, &finished, &r.OK, &r.Message); err != nil {
+			return nil, fmt.Errorf("read job history: %w", err)
+		}
+		r.Started, r.Finished = time.UnixMilli(started), time.UnixMilli(finished)
+		runs = append(runs, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read job history: %w", err)
+	}
+	return runs, nil
+}
+
+// ErrNoJob says that there is no job of that name, or that none runs yet.
+var ErrNoJob = errors.New("there is no such job at the moment")
+
+// RunJob runs a job now, beside its schedule and never twice at once.
+func (a *Appliance) RunJob(ctx context.Context, name, actor, ip string) error {
+	s := a.schedule.Load()
+	if s == nil || s.jobs[name] == nil {
+		return ErrNoJob
+	}
+	if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: "job.run", Object: name, Result: "ok", IP: ip}); err != nil {
+		return err
+	}
+	if err := s.jobs[name].RunNow(); err != nil {
+		return fmt.Errorf("run %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package appliance
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/mattn/go-sqlite3" // opens a database behind the appliance's back
+)
+
+// setVersion changes a closed database's schema version.
+func setVersion(t *testing.T, file string, version int) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLogin(t *testing.T) {
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "box")
+	if err := SetUp(ctx, dir, parse(t, `{"operator":{"user":"anna","password":"`+goodPassword+`"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, dir)
+
+	op, err := a.Login(ctx, "Anna", goodPassword, "192.168.1.9")
+	if err != nil || op.Name != "anna" {
+		t.Fatalf("%+v, %v", op, err)
+	}
+	if err := a.Reauthenticate(ctx, op.ID, goodPassword, "192.168.1.9"); err != nil {
+		t.Error(err)
+	}
+	if err := a.Reauthenticate(ctx, op.ID, "wrong", "192.168.1.9"); !errors.Is(err, ErrLogin) {
+		t.Errorf("wrong password: %v", err)
+	}
+	if _, err := a.Login(ctx, "bert", goodPassword, "192.168.1.9"); !errors.Is(err, ErrLogin) {
+		t.Errorf("unknown name: %v", err)
+	}
+	log, err := a.AuditLog(ctx, 10)
+	if err != nil || len(log) != 5 {
+		t.Fatalf("%d audit rows, %v", len(log), err)
+	}
+	for _, e := range log {
+		if strings.Contains(fmt.Sprint(e), goodPassword) || strings.Contains(fmt.Sprint(e), "bert") {
+			t.Errorf("the audit log tells what was typed: %+v", e)
+		}
+	}
+}
+
+func TestGateSlowsGuessingAndNeverLocksOut(t *testing.T) {
+	g := &gate{byIP: nil, failures: map[string]failure{}}
+	now := time.Unix(1_000_000, 0)
+	wait := func() time.Duration {
+		// Each attempt comes from an address of its own, so only the account counts.
+		g.byIP = nil
+		return admitWait(t, g, "anna", "10.0.0.1", now)
+	}
+	for i := range freeFailures {
+		if d := wait(); d != 0 {
+			t.Fatalf("attempt %d waits %v", i, d)
+		}
+		g.note("Anna", false, now)
+	}
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		if d := wait(); d != want*time.Second {
+			t.Errorf("waits %v, want %v", d, want*time.Second)
+		}
+		now = now.Add(want * time.Second)
+		if d := wait(); d != 0 {
+			t.Errorf("still waits %v", d)
+		}
+		g.note("anna", false, now)
+	}
+	now = now.Add(time.Minute)
+	g.note("anna", true, now)
+	if d := wait(); d != 0 {
+		t.Errorf("waits %v after the right password", d)
+	}
+}
+
+func TestGateCountsByAddress(t *testing.T) {
+	g := &gate{failures: map[string]failure{}}
+	now := time.Unix(1_000_000, 0)
+	for i := range loginsPerMinute {
+		if d := admitWait(t, g, fmt.Sprint("user", i), "10.0.0.1", now); d != 0 {
+			t.Fatalf("attempt %d waits %v", i, d)
+		}
+	}
+	if d := admitWait(t, g, "another", "10.0.0.1", now); d == 0 {
+		t.Error("an eleventh attempt in the same minute does not wait")
+	}
+	if d := admitWait(t, g, "another", "10.0.0.2", now); d != 0 {
+		t.Errorf("another address waits %v", d)
+	}
+}
+
+func admitWait(t *testing.T, g *gate, name, ip string, now time.Time) time.Duration {
+	t.Helper()
+	if g.byIP == nil {
+		g.byIP = newLimiters()
+	}
+	err := g.admit(name, ip, now)
+	var throttled *ThrottledError
+	if err != nil && !errors.As(err, &throttled) {
+		t.Fatal(err)
+	}
+	if throttled == nil {
+		return 0
+	}
+	return throttled.RetryAfter
+}
+
+func TestListenNamesWhoHasThePort(t *testing.T) {
+	ctx := t.Context()
+	first, err := Listen(ctx, "miners", "127.0.0.1:0", "--stratum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	addr := first.Addr().(*net.TCPAddr).String()
+	_, err = Listen(ctx, "the web pages", addr, "--http")
+	for _, want := range []string{addr, "the web pages", "is taken", "--http"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not tell %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package appliance
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/dmpool/dmpool/pool/payout"
+)
+
+// How the wallet's passphrase is kept.
+const (
+	// unlockAuto: the box keeps it and pays what was approved by itself. The
+	// file protects backups of the wallet, not a stolen disk.
+	unlockAuto = "auto"
+	// unlockAsk: it lives in memory only; the operator types it after a start.
+	unlockAsk = "ask"
+)
+
+// credentialName is the passphrase's name among the service's credentials
+// (systemd.exec(5), LoadCredentialEncrypted=). It wins over the file.
+const credentialName = "wallet-passphrase"
+
+// defaultUnlock is ask wherever coins are worth something.
+func defaultUnlock(network string) string {
+	if network == "practice" || network == "regtest" {
+		return unlockAuto
+	}
+	return unlockAsk
+}
+
+// keepPassphrase stores the passphrase at set-up: for good with unlockAuto, and
+// until the wallet is made with unlockAsk. Without an answer it makes one. A
+// passphrase that is there already may open a wallet, so it is never replaced.
+func keepPassphrase(d dataDir, network string, answer WalletAnswer) error {
+	file := d.passphrase(network)
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("read passphrase: %w", err)
+	}
+	if len(old) > 0 {
+		if answer.Passphrase == "" || answer.Passphrase == strings.TrimSpace(string(old)) {
+			return nil
+		}
+		return fmt.Errorf("%s holds the passphrase of an earlier set-up, which may open a wallet with coins; move it away to use another", file)
+	}
+	passphrase := answer.Passphrase
+	if passphrase == "" {
+		passphrase = rand.Text()
+	}
+	if err := renameio.WriteFile(file, []byte(passphrase+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write passphrase: %w", err)
+	}
+	return nil
+}
+
+// keyring gives the wallet's passphrase to whoever has to unlock it.
+type keyring struct {
+	file   string
+	unlock string
+
+	mu     sync.Mutex
+	memory string
+}
+
+// Passphrase implements [payout.Passphrase]. It returns [payout.ErrLocked] when
+// the operator has to type it first.
+func (k *keyring) Passphrase(context.Context) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.memory != "" {
+		return k.memory, nil
+	}
+	for _, file := range []string{credentialFile(), k.file} {
+		if file == "" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err == nil {
+			k.memory = strings.TrimSpace(string(text))
+			return k.memory, nil
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("read passphrase: %w", err)
+		}
+	}
+	return "", payout.ErrLocked
+}
+
+// remember keeps a passphrase that the operator typed, until the box stops.
+func (k *keyring) remember(passphrase string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.memory = passphrase
+}
+
+// forgetFile removes the file once the wallet exists, when the operator wants to
+// be asked.
+func (k *keyring) forgetFile() error {
+	if k.unlock != unlockAsk {
+		return nil
+	}
+	if err := os.Remove(k.file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove passphrase file: %w", err)
+	}
+	return nil
+}
+
+func credentialFile() string {
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
+		return filepath.Join(dir, credentialName)
+	}
+	return ""
+}

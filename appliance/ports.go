@@ -1,0 +1,69 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dmpool/dmpool/appliance/bitcoind"
+)
+
+// Listen opens a TCP port, or says in a sentence which one is taken, what for
+// it was wanted, and by which program it is held where that can be seen.
+func Listen(ctx context.Context, purpose, addr, flag string) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", addr)
+	if err == nil {
+		return ln, nil
+	}
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, fmt.Errorf("port %s for %s is taken%s; stop that program or choose another port with %s", addr, purpose, holder(addr), flag)
+	}
+	if errors.Is(err, unix.EACCES) {
+		return nil, fmt.Errorf("port %s for %s needs more rights than this user has; choose a port above 1023 with %s", addr, purpose, flag)
+	}
+	return nil, fmt.Errorf("listen on %s for %s: %w", addr, purpose, err)
+}
+
+// holder names the program that listens on addr's port, when that can be seen.
+func holder(addr string) string {
+	_, portText, err := net.SplitHostPort(addr)
+	if err != nil {
+		return ""
+	}
+	port, err := strconv.Atoi(portText)
+	if err != nil {
+		return ""
+	}
+	if owner := bitcoind.PortOwner(port); owner != "" {
+		return " by " + owner
+	}
+	return ""
+}
+
+// lanAddresses returns this box's own IP addresses that a miner at home could
+// reach: private and link-local IPv4 first, then the other addresses that are
+// up. Loopback comes last, so that there is always one.
+func lanAddresses() []string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return []string{"127.0.0.1"}
+	}
+	var private, other []string
+	for _, a := range addrs {
+		ipnet, ok := a.(*net.IPNet)
+		if !ok || ipnet.IP.IsLoopback() || ipnet.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		if ip4 := ipnet.IP.To4(); ip4 != nil && ip4.IsPrivate() {
+			private = append(private, ip4.String())
+			continue
+		}
+		other = append(other, ipnet.IP.String())
+	}
+	return append(append(private, other...), "127.0.0.1")
+}

@@ -1,0 +1,232 @@
+package appliance
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+	_ "time/tzdata" // time zones of the answers, also on a box without them
+
+	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// Answers are what the first set-up asks. Only the operator's password has no
+// default.
+type Answers struct {
+	Network  string         `json:"network"`
+	Operator OperatorAnswer `json:"operator"`
+	Node     nodeSettings   `json:"node"`
+	Wallet   WalletAnswer   `json:"wallet"`
+	Pool     PoolAnswer     `json:"pool"`
+	TimeZone string         `json:"time_zone"`
+	Language string         `json:"language"`
+}
+
+// OperatorAnswer names the operator and the password.
+type OperatorAnswer struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+}
+
+// WalletAnswer is how the pool's wallet is protected.
+type WalletAnswer struct {
+	// Passphrase encrypts the wallet. Without one the box makes its own.
+	Passphrase string `json:"passphrase"`
+	// Unlock is "auto": the box keeps the passphrase, or "ask": the operator
+	// types it after each start. Practice chains default to auto, others to ask.
+	Unlock string `json:"unlock"`
+}
+
+// PoolAnswer is the part of the pool's settings that the set-up asks for; what
+// is nil keeps its default.
+type PoolAnswer struct {
+	Name         *string `json:"name"`
+	Settlement   *string `json:"settlement"`
+	FeeBps       *int64  `json:"fee_bps"`
+	WindowMilli  *int64  `json:"window_milli"`
+	MinPayoutSat *int64  `json:"min_payout_sat"`
+}
+
+var (
+	// ErrSetUp says that the box has an operator already.
+	ErrSetUp = errors.New("this box is set up already; change it in the web pages")
+
+	operatorName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
+)
+
+// ParseAnswers reads answers as JSON. A key that is not known is an error, so
+// that a misspelt answer is not silently a default.
+func ParseAnswers(r io.Reader) (Answers, error) {
+	var a Answers
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&a); err != nil {
+		return Answers{}, fmt.Errorf("read answers: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Answers{}, errors.New("read answers: there is more than one JSON value")
+	}
+	return a, nil
+}
+
+// complete fills in the defaults and returns the settings that follow, or an
+// error that joins a sentence for every answer that does not do.
+func (a *Answers) complete(network string) (pool.Settings, error) {
+	var errs []error
+	if a.Network == "" {
+		a.Network = network
+	}
+	if a.Network != network {
+		errs = append(errs, fmt.Errorf("this data directory is used with network %s; answer %s with another --data-dir", network, a.Network))
+	}
+	if a.Operator.User == "" {
+		a.Operator.User = "admin"
+	}
+	if !operatorName.MatchString(a.Operator.User) {
+		errs = append(errs, errors.New("operator.user takes 1 to 32 letters, digits, dots, dashes and underscores"))
+	}
+	if err := CheckPassword(a.Operator.Password, a.Operator.User); err != nil {
+		errs = append(errs, fmt.Errorf("operator.%w", err))
+	}
+	if a.Node.PruneMiB != 0 && a.Node.PruneMiB < 550 {
+		errs = append(errs, fmt.Errorf("node.prune_mib %d is below 550, the least that the node can keep; 0 keeps all", a.Node.PruneMiB))
+	}
+	if a.Wallet.Unlock == "" {
+		a.Wallet.Unlock = defaultUnlock(a.Network)
+	}
+	switch {
+	case a.Wallet.Unlock != unlockAuto && a.Wallet.Unlock != unlockAsk:
+		errs = append(errs, fmt.Errorf("wallet.unlock %q is neither \"auto\" nor \"ask\"", a.Wallet.Unlock))
+	case a.Wallet.Unlock == unlockAsk && a.Wallet.Passphrase == "":
+		errs = append(errs, errors.New("wallet.passphrase is needed, since the box is not to keep it"))
+	}
+	if a.TimeZone == "" {
+		a.TimeZone = "UTC"
+	}
+	if _, err := time.LoadLocation(a.TimeZone); err != nil {
+		errs = append(errs, fmt.Errorf("time_zone %q is not known; give a name like Europe/Berlin", a.TimeZone))
+	}
+	if a.Language == "" {
+		a.Language = "en"
+	}
+	if a.Language != "en" {
+		errs = append(errs, fmt.Errorf("language %q is not available; this version speaks \"en\"", a.Language))
+	}
+	s := pool.DefaultSettings(a.Network)
+	set(&s.Name, a.Pool.Name)
+	set(&s.Settlement, a.Pool.Settlement)
+	set(&s.FeeBps, a.Pool.FeeBps)
+	set(&s.WindowMilli, a.Pool.WindowMilli)
+	set(&s.MinPayoutSat, a.Pool.MinPayoutSat)
+	if err := s.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	return s, errors.Join(errs...)
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// SetUp answers the first set-up of the data directory, whether or not a daemon
+// runs with it; a waiting daemon goes on by itself. It returns [ErrSetUp] when
+// there is an operator already, and changes nothing then.
+func SetUp(ctx context.Context, dir string, a Answers) error {
+	d := dataDir{dir}
+	network, err := d.chosenNetwork(a.Network)
+	if err != nil {
+		return err
+	}
+	settings, err := a.complete(network)
+	if err != nil {
+		return fmt.Errorf("set-up answers: %w", err)
+	}
+	if err := d.prepare(network); err != nil {
+		return err
+	}
+	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
+	if err != nil {
+		return fmt.Errorf("open ledger: %w", err)
+	}
+	defer db.Close()
+	hash, err := HashPassword(a.Operator.Password)
+	if err != nil {
+		return err
+	}
+	// The passphrase file comes first: a set-up without its passphrase could
+	// never open its wallet. A file without a set-up is written over next time.
+	write := func(tx *sql.Tx) error {
+		if done, err := hasOperator(ctx, tx); err != nil || done {
+			return errors.Join(err, when(done, ErrSetUp))
+		}
+		if err := keepPassphrase(d, network, a.Wallet); err != nil {
+			return err
+		}
+		return writeSetUp(ctx, tx, a, settings, hash)
+	}
+	if err := db.Update(ctx, write); err != nil {
+		return err
+	}
+	return d.setNetwork(network)
+}
+
+func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settings, hash string) error {
+	now := time.Now()
+	values := []struct {
+		key   string
+		value any
+	}{
+		{settingPool, settings},
+		{settingNode, a.Node},
+		{settingWallet, walletSettings{Name: "dmpool-" + a.Network, Unlock: a.Wallet.Unlock}},
+		{settingDisplay, displaySettings{TimeZone: a.TimeZone, Language: a.Language}},
+	}
+	for _, v := range values {
+		if err := writeSetting(ctx, tx, v.key, v.value, now); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO setup (step, detail, done_at) VALUES ('answers', ?, ?)`,
+		a.Network, now.UnixMilli()); err != nil {
+		return fmt.Errorf("write set-up step: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO operator (name, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?)`,
+		a.Operator.User, hash, now.UnixMilli(), now.UnixMilli()); err != nil {
+		return fmt.Errorf("write operator: %w", err)
+	}
+	return writeAudit(ctx, tx, AuditEntry{
+		At: now, Actor: a.Operator.User, Action: "setup", Result: "ok",
+		Detail: map[string]string{"network": a.Network, "settlement": settings.Settlement},
+	})
+}
+
+// queryer is what a database and a transaction have in common.
+type queryer interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// hasOperator tells whether the box is set up: the state is derived from the
+// operator's row, there is no flag that could open the set-up again.
+func hasOperator(ctx context.Context, q queryer) (bool, error) {
+	var n int
+	if err := q.QueryRowContext(ctx, `SELECT COUNT(*) FROM operator`).Scan(&n); err != nil {
+		return false, fmt.Errorf("read operators: %w", err)
+	}
+	return n > 0, nil
+}
+
+func when(cond bool, err error) error {
+	if cond {
+		return err
+	}
+	return nil
+}
