@@ -53,11 +53,11 @@ func BenchmarkGroupCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkWindow reads a window that holds a week of shifts of 100 workers.
+// BenchmarkWindow reads a window that holds a day of shifts of 100 workers.
 func BenchmarkWindow(b *testing.B) {
 	l, _ := start(b, filepath.Join(b.TempDir(), "shares.db"), Options{})
 	var seq int64
-	for minute := range 7 * 24 * 60 {
+	for minute := range 24 * 60 {
 		batch := make([]Share, 100)
 		for i := range batch {
 			batch[i] = share(fmt.Sprintf("account%d", i), 4, time.Duration(minute)*time.Minute)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -32,7 +31,7 @@ const practiceBits = 0x1e0377ae
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // quiet are options for tests that provoke errors.
-func quiet() Options { return Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))} }
+func quiet() Options { return Options{Logger: slog.New(slog.DiscardHandler)} }
 
 // start opens the log at path and runs it until stop is called or the test ends.
 func start(t testing.TB, path string, opts Options) (l *Log, stop func()) {
@@ -262,6 +261,26 @@ func TestQueueFull(t *testing.T) {
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The pause between two commits ends with Run, and what gathered meanwhile is written.
+func TestMinInterval(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "shares.db")
+	l, stop := start(t, path, Options{MinInterval: time.Hour})
+	put(t, l, share("a", 1, 0))
+	c, err := l.Append(t.Context(), share("a", 2, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := c.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	l, _ = start(t, path, Options{})
+	if got := works(t, l); !slices.Equal(got, []int64{1, 2}) {
+		t.Errorf("stored %v, want 1 and 2", got)
 	}
 }
 

@@ -114,6 +114,9 @@ func spooled(t *testing.T) (path string, last int64) {
 	}
 	last = l.Last()
 	stop()
+	if _, err := l.Window(t.Context(), last, 2000); !errors.Is(err, ErrClosed) {
+		t.Errorf("Window of a spooled share after Run = %v, want ErrClosed", err)
+	}
 	mend(t, path)
 
 	return path, last
