@@ -58,13 +58,12 @@ func (s *session) suggest(d float64) {
 		return
 	}
 	if st.accepted == 0 {
-		st.want = s.limits().fit(d)
-		s.deliver(time.Now(), true)
+		st.want, st.urgent = s.limits().fit(d), true
 		return
 	}
 	st.hint = d // limits knows it from now on
 	st.want = s.limits().fit(st.want)
-	s.deliver(time.Now(), st.want > 2*st.current)
+	st.urgent = st.want > 2*st.current
 }
 
 // adjust lets vardiff act unless an earlier change has not gone out yet.
@@ -84,17 +83,12 @@ func (s *session) adjust(at time.Time) {
 	if capped(want, st.last().NetworkDifficulty) == st.current {
 		return
 	}
-	st.want = want
-	s.deliver(at, urgent)
+	st.want, st.urgent = want, urgent
 }
 
-// deliver sends a job with the wanted difficulty if there is one and it is
-// urgent; otherwise it goes out with the next job.
-func (s *session) deliver(at time.Time, urgent bool) {
-	if urgent && s.state.last() != nil && s.pending() {
-		s.renew(at, false)
-	}
-}
+// due reports whether the wanted difficulty should go out at once, with a job
+// of its own, instead of with the next one.
+func (s *session) due() bool { return s.state.urgent && s.state.last() != nil && s.pending() }
 
 // pending reports whether the next job will change the difficulty.
 func (s *session) pending() bool {

@@ -209,7 +209,7 @@ func (s *session) parseError(at time.Time) error {
 }
 
 // flush waits until the shares are durable and lets the answers go, together
-// with the first job if the handshake is complete now.
+// with a job if one is due: the first one, or one with another difficulty.
 func (s *session) flush(ctx context.Context) error {
 	for _, commit := range s.commits {
 		if err := commit.Wait(ctx); err != nil {
@@ -226,12 +226,15 @@ func (s *session) flush(ctx context.Context) error {
 		items = append(items, item{line: s.answers})
 		s.answers = nil // the outbox has it now
 	}
-	if !s.state.active && s.subscribed && len(s.workers) > 0 {
+	switch {
+	case !s.state.active && s.subscribed && len(s.workers) > 0:
 		s.lines.idle = time.Time{} // a miner may be silent for as long as it likes
 		s.begin()
 		if n := s.server.current.Load(); n != nil {
 			items = append(items, s.issue(n, true, time.Now()))
 		}
+	case s.due():
+		items = append(items, s.renew(time.Now(), false))
 	}
 	if len(items) > 0 {
 		s.out.push(items...)

@@ -21,6 +21,7 @@ type state struct {
 	suggested float64 // the last suggestion
 	hint      float64 // a suggestion that vardiff keeps above, until the miner falls silent
 	want      float64 // goes out with the next job
+	urgent    bool    // which should not be waited for
 	current   float64 // went out with the last job
 	vardiff   vardiff
 
@@ -106,17 +107,15 @@ func (s *session) notify(n *notice, clean bool, at time.Time) {
 	s.out.push(s.issue(n, clean || last == nil, at))
 }
 
-// renew sends the last job again under a new number. The caller holds mu.
-func (s *session) renew(at time.Time, moveTime bool) {
+// renew makes the item that takes the last job to the miner again, under a new
+// number. The caller holds mu and pushes the item.
+func (s *session) renew(at time.Time, moveTime bool) item {
 	last := s.state.last()
-	if last == nil {
-		return
-	}
 	t := last.Time
 	if moveTime && !s.server.config.FixedTime {
 		t = max(t, uint32(at.Unix()))
 	}
-	s.out.push(s.issue(newNotice(last.WithID(s.server.NextJobID(), t)), false, at))
+	return s.issue(newNotice(last.WithID(s.server.NextJobID(), t)), false, at)
 }
 
 // issue makes the item that takes a job to the miner, with a new difficulty
@@ -127,7 +126,7 @@ func (s *session) issue(n *notice, clean bool, at time.Time) item {
 	if clean {
 		it.line = n.clean
 	}
-	st.want = s.limits().fit(st.want)
+	st.want, st.urgent = s.limits().fit(st.want), false
 	if d := capped(st.want, n.job.NetworkDifficulty); d != st.current {
 		it.difficulty = appendDifficulty(nil, d)
 		st.current = d
@@ -160,7 +159,7 @@ func (s *session) tick(at time.Time) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.state.active {
+	if s.state.last() == nil {
 		return nil
 	}
 	s.adjust(at)
@@ -168,8 +167,11 @@ func (s *session) tick(at time.Time) error {
 	// The pool publishes more often than this; while it cannot, the session
 	// keeps its miner by itself: many hang up after 90 seconds of silence.
 	silent := at.Sub(s.state.noticed)
-	if paused && silent >= s.server.config.KeepAlive || silent >= 2*s.server.config.KeepAlive {
-		s.renew(at, true)
+	switch {
+	case paused && silent >= s.server.config.KeepAlive, silent >= 2*s.server.config.KeepAlive:
+		s.out.push(s.renew(at, true))
+	case s.due():
+		s.out.push(s.renew(at, false))
 	}
 	return nil
 }

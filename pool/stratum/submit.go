@@ -61,14 +61,15 @@ func parseSubmit(line []byte) (s submission, ok bool) {
 	}
 }
 
-// submission takes a mining.submit from a message of the general parser.
+// submission takes a mining.submit from a message of the general parser. With
+// an error it has at least the id.
 func (m Message) submission() (submission, error) {
 	list := m.params()
 	var fields [5][]byte
 	for i := range fields {
 		text, ok := stringAt(list, i)
 		if !ok {
-			return submission{}, errMalformed
+			return submission{id: m.ID}, errMalformed
 		}
 		fields[i] = []byte(text)
 	}
@@ -76,7 +77,7 @@ func (m Message) submission() (submission, error) {
 	if len(list) > 5 && !isNull(list[5]) {
 		var ok bool
 		if version, ok = stringAt(list, 5); !ok {
-			return submission{}, errMalformed
+			return submission{id: m.ID}, errMalformed
 		}
 	}
 	return submission{m.ID, fields[0], fields[1], fields[2], fields[3], fields[4], []byte(version)}, nil
