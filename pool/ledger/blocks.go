@@ -143,6 +143,20 @@ func (l *Ledger) Unfinished(ctx context.Context) ([]Block, error) {
 	return blocks, nil
 }
 
+// Above returns the blocks higher than height that the node has or may have had,
+// lowest first and with Raw: what a node that lost the end of its chain is given
+// again, parents before children.
+func (l *Ledger) Above(ctx context.Context, height int32) ([]Block, error) {
+	blocks, err := l.blocks(ctx, selectBlock+`b.raw`+fromBlock+`
+		b.height > ? AND b.state IN ('found', 'unknown', 'accepted', 'mature')
+		ORDER BY b.height, b.id`, height)
+	if err != nil {
+		return nil, fmt.Errorf("read blocks above %d: %w", height, err)
+	}
+
+	return blocks, nil
+}
+
 // Blocks returns up to limit found blocks, newest first, without Raw and Split:
 // those with an id below before, or the newest when before is 0.
 func (l *Ledger) Blocks(ctx context.Context, limit int, before int64) ([]Block, error) {

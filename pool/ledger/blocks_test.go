@@ -262,7 +262,7 @@ func TestObserveRefuses(t *testing.T) {
 
 func TestUnfinished(t *testing.T) {
 	l, _ := open(t)
-	old, waiting, recent := mine(t, l, 1), mine(t, l, 2), mine(t, l, 3)
+	waiting, old, recent := mine(t, l, 1), mine(t, l, 2), mine(t, l, 3)
 	observe(t, l, old, confirmed(1), confirmed(101))
 	observe(t, l, recent, confirmed(1), confirmed(101))
 	if err := l.SetCursor(t.Context(), 222, hash(222)); err != nil {
@@ -277,8 +277,29 @@ func TestUnfinished(t *testing.T) {
 	for _, b := range blocks {
 		got = append(got, fmt.Sprintf("%d %s %v", b.Height, b.State, len(b.Raw) > 0))
 	}
-	if diff := cmp.Diff([]string{"2 found true", "3 mature true"}, got); diff != "" {
-		t.Errorf("Unfinished 219 blocks later, without %s, with %s (-want +got):\n%s", old, waiting, diff)
+	if diff := cmp.Diff([]string{"1 found true", "3 mature true"}, got); diff != "" {
+		t.Errorf("Unfinished 220 blocks after %s, with %s (-want +got):\n%s", old, waiting, diff)
+	}
+}
+
+func TestAbove(t *testing.T) {
+	l, _ := open(t)
+	for _, n := range []int{4, 2, 3, 1} {
+		mine(t, l, n)
+	}
+	observe(t, l, hash(3), ledger.Observation{Known: true, Confirmations: -1, Maturity: 101})
+	observe(t, l, hash(2), confirmed(1), confirmed(101))
+
+	blocks, err := l.Above(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, b := range blocks {
+		got = append(got, fmt.Sprintf("%d %s %v", b.Height, b.State, len(b.Raw) > 0))
+	}
+	if diff := cmp.Diff([]string{"2 mature true", "4 found true"}, got); diff != "" {
+		t.Errorf("Above 1 (-want +got):\n%s", diff)
 	}
 }
 

@@ -80,8 +80,8 @@ func broken(err error) (names []string) {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
 		return []string{err.Error()}
 	}
 	for _, err := range joined.Unwrap() {
@@ -124,6 +124,7 @@ func TestCheck(t *testing.T) {
 		{"I12: the last event is gone", `DELETE FROM event_seal WHERE event = 5; DELETE FROM posting WHERE event = 5; DELETE FROM event WHERE id = 5`, []string{"I12"}},
 		{"seal: a seal is gone", `DELETE FROM event_seal WHERE event = 3`, []string{"seal"}},
 		{"chain: another actor", `UPDATE event SET actor = 'mallory' WHERE id = 5`, []string{"chain"}},
+		{"chain: another predecessor", `UPDATE event SET prev_hash = zeroblob(32) WHERE id = 5`, []string{"chain"}},
 		{"chain: another time", `UPDATE event SET at = at + 1 WHERE id = 1`, []string{"chain"}},
 		{"chain: an event is gone", `DELETE FROM event_seal WHERE event = 1; DELETE FROM event WHERE id = 1`, []string{"I9", "I12", "block", "chain"}},
 		{"chain: booked for another miner", `UPDATE posting SET account = 101 WHERE event = 5`, []string{"I12", "chain"}},

@@ -153,10 +153,9 @@ func shareOut(weights []AccountWeight) ([]share, *big.Int, error) {
 	return shares, denominator, nil
 }
 
-// perTenThousand returns floor(value·bps/10000). The product may not fit in 64 bits.
-func perTenThousand(value, bps int64) int64 {
-	return value/10000*bps + value%10000*bps/10000
-}
+// perTenThousand returns floor(value·bps/10000). With the ceilings of the terms
+// the product of the largest value fits in 64 bits.
+func perTenThousand(value, bps int64) int64 { return value * bps / 10000 }
 
 // mulDiv returns floor(value·numerator/denominator).
 func mulDiv(value int64, numerator, denominator *big.Int) int64 {
