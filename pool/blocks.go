@@ -107,7 +107,8 @@ func (p *Pool) noteSubmit(block ledger.Found, result string, err error) {
 		p.Logger.Error("Node's answer not recorded", "height", block.Height, "hash", block.Hash, "err", err)
 	}
 	if result != "" {
-		p.Logger.Warn("Node did not take the block at once", "height", block.Height, "hash", block.Hash, "answer", result)
+		// "inconclusive" is another block of this height that came first.
+		p.Logger.Info("Node did not take the block at once", "height", block.Height, "hash", block.Hash, "answer", result)
 	}
 	p.wakeChain(sweepDue)
 }
@@ -119,7 +120,11 @@ func (p *Pool) freezeWhenCommitted(hash chainhash.Hash, commit *shares.Commit) {
 		p.Logger.Error("Winning share not stored", "hash", hash, "err", err)
 		return
 	}
-	if err := p.freeze(p.lasting, hash, commit.Seq()); err != nil {
+	err := p.freeze(p.lasting, hash, commit.Seq())
+	for errors.Is(err, ledger.ErrNotFound) && sleep(p.lasting, recordPatience) {
+		err = p.freeze(p.lasting, hash, commit.Seq()) // the disk was slow to take the block itself
+	}
+	if err != nil {
 		p.Logger.Error("Split not frozen yet", "hash", hash, "err", err)
 		return
 	}

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 	"unicode"
@@ -110,7 +111,11 @@ func (p *Pool) pause(last *serving, reason string) {
 	next.reason = reason
 	p.serving.Store(&next)
 	p.server.Pause(reason)
-	p.Logger.Warn("Mining paused", "reason", reason)
+	level := slog.LevelWarn
+	if last.job == nil {
+		level = slog.LevelInfo // still starting
+	}
+	p.Logger.Log(context.Background(), level, "Mining paused", "reason", reason)
 	p.Events.Publish(Event{Kind: "node", At: time.Now(), State: "paused", Text: reason})
 }
 
