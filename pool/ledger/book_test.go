@@ -271,7 +271,7 @@ func (m *model) agree(t *rapid.T) {
 // Whatever happens to blocks and payouts in whatever order, the books are what
 // plain arithmetic says, add up to zero (I9) and replay to themselves (I12).
 func TestRandomBooks(t *testing.T) {
-	root := t.TempDir()
+	root := directory(t)
 
 	rapid.Check(t, func(t *rapid.T) {
 		dir, err := os.MkdirTemp(root, "")

@@ -88,11 +88,12 @@ func (c *checker) replay(ctx context.Context, tx *sql.Tx) (err error) {
 	}
 	defer func() { err = errors.Join(err, events.Close()) }()
 
-	postings, err := readPostings(ctx, tx)
+	rows, err := tx.QueryContext(ctx, `SELECT event, account, bucket, amount FROM posting ORDER BY event, account, bucket`)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, postings.rows.Close()) }()
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	postings := postingCursor{rows: rows}
 
 	last, prev := int64(0), make([]byte, 32)
 	for events.Next() {
@@ -123,11 +124,14 @@ func (c *checker) replay(ctx context.Context, tx *sql.Tx) (err error) {
 	}
 
 	_, strays, err := postings.upTo(math.MaxInt64)
+	if err != nil {
+		return err
+	}
 	if strays > 0 {
 		c.fail(InvariantZero, "%d postings after event %d belong to no event", strays, last)
 	}
 
-	return err
+	return rows.Err()
 }
 
 // event replays one event.
@@ -153,12 +157,6 @@ type postingCursor struct {
 	event int64 // of next
 	next  Posting
 	own   []Posting // reused
-}
-
-func readPostings(ctx context.Context, tx *sql.Tx) (*postingCursor, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT event, account, bucket, amount FROM posting ORDER BY event, account, bucket`)
-
-	return &postingCursor{rows: rows}, err
 }
 
 // upTo returns the postings of an event and counts those of missing events

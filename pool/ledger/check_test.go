@@ -26,7 +26,7 @@ import (
 func tamper(t *testing.T, db *sqlite.DB, query string) *ledger.Ledger {
 	t.Helper()
 
-	path := filepath.Join(t.TempDir(), "copy.db")
+	path := filepath.Join(directory(t), "copy.db")
 	if err := db.Backup(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestNoFloats(t *testing.T) {
 
 // BenchmarkCheck replays 100 000 events.
 func BenchmarkCheck(b *testing.B) {
-	db, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "ledger.db"), ledger.Schema)
+	db, err := sqlite.Open(b.Context(), filepath.Join(directory(b), "ledger.db"), ledger.Schema)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"fmt"
 	"math/big"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,11 +14,30 @@ import (
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
+// directory returns a folder in memory where the system has such. The tests commit
+// thousands of transactions, and what they test does not depend on how long a disk
+// takes to sync each of them.
+func directory(t testing.TB) string {
+	t.Helper()
+
+	dir, err := os.MkdirTemp("/dev/shm", "ledger-test-*")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+
+	return dir
+}
+
 // open returns a new ledger and its file.
 func open(t *testing.T) (*ledger.Ledger, *sqlite.DB) {
 	t.Helper()
 
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), ledger.Schema)
+	db, err := sqlite.Open(t.Context(), filepath.Join(directory(t), "ledger.db"), ledger.Schema)
 	if err != nil {
 		t.Fatal(err)
 	}
