@@ -182,7 +182,6 @@ type miner struct {
 	w        *world
 	conn     net.Conn
 	segments chan string
-	lines    []string // of segments that have been taken
 }
 
 // connect opens a connection and reads from it all the time.

@@ -51,7 +51,7 @@ func (s *session) info(at time.Time) SessionInfo {
 		UserAgent:   st.agent,
 		Workers:     slices.Clone(st.workers),
 		Difficulty:  st.current,
-		Hashrate:    st.difficulty.rate(at) * hashesPerDifficulty,
+		Hashrate:    st.credited.rate(at) * hashesPerDifficulty,
 		Accepted:    st.accepted,
 		Late:        st.late,
 		Rejected:    maps.Clone(st.rejected),
@@ -80,7 +80,7 @@ func (s *session) credit(share Share) {
 		st.late++
 	}
 	st.lastShare = share.At
-	st.difficulty.add(share.Difficulty, share.At)
+	st.credited.add(share.Difficulty, share.At)
 	st.vardiff.share(share.Difficulty, share.At)
 	s.adjust(share.At)
 }

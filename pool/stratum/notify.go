@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -38,53 +37,62 @@ func ParseNotify(params json.RawMessage) (Notify, error) {
 	}
 
 	var n Notify
+	var prev, coinbase1, coinbase2, version, bits, time string
 	var branches []string
-	err := errors.Join(
-		json.Unmarshal(list[0], &n.JobID),
-		json.Unmarshal(list[4], &branches),
-		json.Unmarshal(list[len(list)-1], &n.Clean),
-	)
-	for _, field := range []struct {
-		index int
-		size  int // 0: any
-		store func([]byte)
-	}{
-		{1, 32, func(b []byte) { n.PrevHash = swapWords([32]byte(b)) }},
-		{2, 0, func(b []byte) { n.Coinbase1 = b }},
-		{3, 0, func(b []byte) { n.Coinbase2 = b }},
-		{5, 4, func(b []byte) { n.Version = binary.BigEndian.Uint32(b) }},
-		{6, 4, func(b []byte) { n.Bits = binary.BigEndian.Uint32(b) }},
-		{7, 4, func(b []byte) { n.Time = binary.BigEndian.Uint32(b) }},
-	} {
-		var text string
-		err = errors.Join(err, json.Unmarshal(list[field.index], &text))
-		raw, hexErr := sizedHex(text, field.size)
-		if err = errors.Join(err, hexErr); err != nil {
-			return Notify{}, fmt.Errorf("parse notify: param %d: %w", field.index, err)
+	for i, field := range []any{&n.JobID, &prev, &coinbase1, &coinbase2, &branches, &version, &bits, &time} {
+		if err := json.Unmarshal(list[i], field); err != nil {
+			return Notify{}, fmt.Errorf("parse notify: param %d: %w", i, err)
 		}
-		field.store(raw)
+	}
+	if err := json.Unmarshal(list[len(list)-1], &n.Clean); err != nil {
+		return Notify{}, fmt.Errorf("parse notify: last param: %w", err)
 	}
 
-	for _, text := range branches {
-		raw, err := sizedHex(text, chainhash.HashSize)
-		if err != nil {
-			return Notify{}, fmt.Errorf("parse notify: branch: %w", err)
-		}
-		n.Branches = append(n.Branches, chainhash.Hash(raw))
+	var d hexDecoder
+	n.PrevHash = swapWords(d.hash(prev))
+	n.Coinbase1, n.Coinbase2 = d.bytes(coinbase1), d.bytes(coinbase2)
+	for _, branch := range branches {
+		n.Branches = append(n.Branches, d.hash(branch))
+	}
+	n.Version, n.Bits, n.Time = d.uint32(version), d.uint32(bits), d.uint32(time)
+	if d.err != nil {
+		return Notify{}, fmt.Errorf("parse notify: %w", d.err)
 	}
 	return n, nil
 }
 
-// sizedHex decodes hex of size bytes, or of any number of them when size is 0.
-func sizedHex(text string, size int) ([]byte, error) {
+// hexDecoder decodes hex fields and keeps the first error.
+type hexDecoder struct{ err error }
+
+func (d *hexDecoder) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+func (d *hexDecoder) bytes(text string) []byte {
 	raw, err := hex.DecodeString(text)
 	if err != nil {
-		return nil, err
+		d.fail(err)
 	}
-	if size != 0 && len(raw) != size {
-		return nil, fmt.Errorf("%d bytes instead of %d", len(raw), size)
+	return raw
+}
+
+func (d *hexDecoder) hash(text string) (h chainhash.Hash) {
+	raw := d.bytes(text)
+	if len(raw) != len(h) {
+		d.fail(fmt.Errorf("hash of %d bytes", len(raw)))
 	}
-	return raw, nil
+	copy(h[:], raw)
+	return h
+}
+
+func (d *hexDecoder) uint32(text string) uint32 {
+	v, ok := hex32([]byte(text))
+	if !ok {
+		d.fail(fmt.Errorf("number %q is not 1 to 8 hex digits", text))
+	}
+	return v
 }
 
 // appendLine appends the notification. The job id must need no escaping.

@@ -47,8 +47,7 @@ func (o *outbox) push(items ...item) {
 		return
 	}
 	o.items = append(o.items, items...)
-	o.bytes = 0
-	for _, it := range o.items {
+	for _, it := range items {
 		o.bytes += len(it.difficulty) + len(it.line)
 	}
 	if o.full() {

@@ -25,14 +25,14 @@ type state struct {
 	current   float64 // went out with the last job
 	vardiff   vardiff
 
-	issued     []issued // oldest first
-	noticed    time.Time
-	accepted   uint64
-	late       uint64
-	rejected   map[string]uint64
-	best       chainhash.Hash // lowest hash of an accepted share
-	lastShare  time.Time
-	difficulty meter // credited, of all shares
+	issued    []issued // oldest first
+	noticed   time.Time
+	accepted  uint64
+	late      uint64
+	rejected  map[string]uint64
+	best      chainhash.Hash // lowest hash of an accepted share
+	lastShare time.Time
+	credited  meter // difficulty of all accepted shares
 }
 
 // issued is a job as one session got it.
@@ -44,7 +44,7 @@ type issued struct {
 }
 
 func newState(at time.Time) state {
-	return state{rejected: make(map[string]uint64), difficulty: newMeter(at)}
+	return state{rejected: make(map[string]uint64), credited: newMeter(at)}
 }
 
 func (st *state) addWorker(w Worker) {
