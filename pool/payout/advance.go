@@ -5,14 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
 	"github.com/dmpool/dmpool/pool/node"
 )
-
-// deep is the number of confirmations after which a payout is no longer watched.
-const deep = 100
 
 // pass is one pass over the payouts.
 type pass struct {
@@ -36,7 +34,7 @@ func (d *Desk) Advance(ctx context.Context) error {
 			return fmt.Errorf("begin payouts: %w", err)
 		}
 
-		return errors.Join(d.drive(ctx, p, Draft, Pending, Approved, Signed, Broadcast, Confirmed, Settled), d.tidyLocks(ctx))
+		return errors.Join(d.drive(ctx, p, Draft, Pending, Approved, Signed, Broadcast, Confirmed), d.tidyLocks(ctx))
 	})
 }
 
@@ -106,28 +104,48 @@ func (d *Desk) checkBehind(ctx context.Context, chain node.ChainInfo) error {
 	return nil
 }
 
-// drive takes each payout in one of the states as far as it goes.
+// drive takes each payout in one of the states, and each settled one that can
+// still come back, as far as it goes.
 func (d *Desk) drive(ctx context.Context, p pass, states ...State) error {
-	payouts, err := d.List(ctx, states...)
+	ids, err := d.underWay(ctx, states)
 	if err != nil {
 		return err
 	}
 
 	var errs []error
-	for i := len(payouts) - 1; i >= 0; i-- { // oldest first
-		one := payouts[i]
-		if one.State == Settled && one.Confirmations > deep {
-			continue
-		}
-		if err := d.follow(ctx, p, one.ID); err != nil {
-			errs = append(errs, fmt.Errorf("payout %d: %w", one.ID, err))
+	for _, id := range ids {
+		if err := d.follow(ctx, p, id); err != nil {
+			errs = append(errs, fmt.Errorf("payout %d: %w", id, err))
 		}
 		if ctx.Err() != nil {
-			return errors.Join(append(errs, ctx.Err())...)
+			break
 		}
 	}
 
 	return errors.Join(errs...)
+}
+
+// underWay lists payouts to be driven, oldest first. A settled payout is watched
+// as long as it has leases.
+func (d *Desk) underWay(ctx context.Context, states []State) ([]int64, error) {
+	args := make([]any, len(states))
+	for i, s := range states {
+		args[i] = s
+	}
+	rows, err := d.db.Reader().QueryContext(ctx, `
+		SELECT id FROM payout WHERE state IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)
+		UNION
+		SELECT p.id FROM utxo_lease l JOIN payout p ON p.id = l.payout WHERE p.state = 'settled'
+		ORDER BY id`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list payouts under way: %w", err)
+	}
+	ids, err := collect(rows, func(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) })
+	if err != nil {
+		return nil, fmt.Errorf("list payouts under way: %w", err)
+	}
+
+	return ids, nil
 }
 
 // follow takes one payout from step to step until it has to wait.

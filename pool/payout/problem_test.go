@@ -186,7 +186,7 @@ func TestFreeze(t *testing.T) {
 	sent := b.sent()
 	b.wallet.mine(100, 0) // the wallet's other coins can be spent
 	b.advance()
-	earn(t, b.ledger, 60)
+	earn(t, b.ledger, 60, reward)
 	draft := b.draft()
 	txid := b.thief()
 	b.advance()

@@ -12,6 +12,9 @@ import (
 	"github.com/dmpool/dmpool/pool/node"
 )
 
+// deep is the number of confirmations after which a payout is no longer watched.
+const deep = 100
+
 // lookBack is how many blocks below the last known tip the wallet's movements
 // are looked at when the program starts. It only has to be longer than what the
 // chain moved on between the last look and the end of the program.
@@ -30,7 +33,7 @@ func (d *Desk) Reconcile(ctx context.Context) error {
 			return fmt.Errorf("reconcile payouts: %w", err)
 		}
 
-		return d.drive(ctx, p, Signed, Broadcast, Confirmed, Settled)
+		return d.drive(ctx, p, Signed, Broadcast, Confirmed)
 	})
 }
 
@@ -135,7 +138,10 @@ func (d *Desk) endLeases(ctx context.Context) error {
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.ExecContext(ctx, `
 			DELETE FROM utxo_lease WHERE payout IN (
-				SELECT t.payout FROM payout_tx t JOIN payout p ON p.id = t.payout
+				SELECT p.id
+				FROM utxo_lease l
+				JOIN payout p    ON p.id = l.payout
+				JOIN payout_tx t ON t.payout = p.id
 				WHERE p.state = 'settled' AND t.state = 'confirmed' AND t.height <= ?)`, d.tip.Load()-deep)
 
 		return err

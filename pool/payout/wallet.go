@@ -119,7 +119,7 @@ func checkAddresses(items []Item, params *chaincfg.Params) error {
 func (d *Desk) isMine(ctx context.Context, script []byte, params *chaincfg.Params) (bool, error) {
 	_, addresses, _, err := txscript.ExtractPkScriptAddrs(script, params)
 	if err != nil || len(addresses) != 1 {
-		return false, nil //nolint:nilerr // a script without an address is nobody's
+		return false, nil // a script without an address is nobody's
 	}
 	info, err := d.wallet.AddressInfo(ctx, addresses[0].EncodeAddress())
 	if err != nil {
