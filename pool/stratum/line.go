@@ -80,10 +80,12 @@ func (l *lineReader) more() bool {
 
 // fill reads once.
 func (l *lineReader) fill() error {
-	copy(l.buf, l.buf[l.r:l.w])
-	l.w -= l.r
-	l.scanned -= l.r
-	l.r = 0
+	if l.r > 0 {
+		copy(l.buf, l.buf[l.r:l.w])
+		l.w -= l.r
+		l.scanned -= l.r
+		l.r = 0
+	}
 	if l.w == len(l.buf) {
 		l.buf = append(l.buf, make([]byte, len(l.buf))...)
 	}
