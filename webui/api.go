@@ -211,7 +211,7 @@ type shareJSON struct {
 	Difficulty float64   `json:"difficulty"`
 	Achieved   float64   `json:"achieved_difficulty"`
 	Late       bool      `json:"late"`
-	Block      *string   `json:"block"`
+	Block      bool      `json:"block"`
 }
 
 func (s *site) apiShares(r *http.Request) (any, error) {
@@ -229,11 +229,9 @@ func (s *site) apiShares(r *http.Request) (any, error) {
 	}
 	list := listJSON[shareJSON]{Items: []shareJSON{}, Total: total, Limit: limit, Offset: offset}
 	for _, l := range lines {
-		item := shareJSON{At: l.At.UTC(), Worker: l.Worker, Difficulty: l.Difficulty, Achieved: l.Achieved, Late: l.Late}
-		if l.Block != "" {
-			item.Block = new(l.Block)
-		}
-		list.Items = append(list.Items, item)
+		list.Items = append(list.Items, shareJSON{
+			At: l.At.UTC(), Worker: l.Worker, Difficulty: l.Difficulty, Achieved: l.Achieved, Late: l.Late, Block: l.Block,
+		})
 	}
 	return list, nil
 }

@@ -3,10 +3,12 @@ package webui
 import (
 	"context"
 	"time"
+
+	"github.com/dmpool/dmpool/pool"
 )
 
 // event is anything that may change what a page shows.
-type event = struct{}
+type event = pool.Event
 
 // box is what the pages need of the appliance: one question per page, answered
 // in the words of the page. Errors that a person may read are *problem.
@@ -32,13 +34,14 @@ type box interface {
 	Owed(ctx context.Context) ([]owedLine, error)
 	Payouts(ctx context.Context) ([]payoutLine, error)
 	Payout(ctx context.Context, id int64) (payoutView, error)
-	DraftPayout(ctx context.Context, op operator, key string) (id int64, err error)
+	DraftPayout(ctx context.Context, op operator, key, ip string) (id int64, err error)
 	ApprovePayout(ctx context.Context, a approval) error
-	CancelPayout(ctx context.Context, id, rev int64, op operator) error
+	CancelPayout(ctx context.Context, id, rev int64, op operator, ip string) error
+	UnlockWallet(ctx context.Context, passphrase string, op operator, ip string) error
 
 	Node(ctx context.Context) nodeView
 	Jobs(ctx context.Context) (jobsView, error)
-	RunJob(ctx context.Context, name string, op operator) error
+	RunJob(ctx context.Context, name string, op operator, ip string) error
 	Connect(ctx context.Context) connectView
 
 	ParseAddress(text string) (canonical string, err error)
@@ -56,16 +59,16 @@ type health struct {
 	Checks []check
 }
 
-// check is one part of health: ok, degraded or down.
+// check is one part of health: healthy, degraded or down.
 type check struct {
 	Name, Status, Reason, NextStep string
 }
 
-// Good counts the checks that are ok.
+// Good counts the checks that are healthy.
 func (h health) Good() int {
 	n := 0
 	for _, c := range h.Checks {
-		if c.Status == "ok" {
+		if c.Status == "healthy" {
 			n++
 		}
 	}

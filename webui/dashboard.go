@@ -12,7 +12,7 @@ type dashboardView struct {
 	Rates    rates
 	Online   int
 	Offline  int
-	Rejected *float64 // fraction of all shares of the last day
+	Rejected *float64 // fraction of all shares
 	Best     bests
 	Effort   *float64 // work of this round over the work expected for a block
 	Luck     luck
@@ -33,7 +33,7 @@ type moneyView struct {
 	Reserved *int64 // in payouts under way
 	Trusted  *int64 // what the wallet can spend
 	Immature *int64
-	Locked   bool
+	Locked   bool // the wallet's passphrase has to be typed before the next payout
 	Problem  string
 	Frozen   string // why no payout moves, a sentence
 }
@@ -47,6 +47,7 @@ type feedView struct {
 	Value      *int64 // of the next block
 	Difficulty *float64
 	Peers      *int
+	Problem    string // why the node did not answer, a sentence
 	Phase      string
 	Text       string
 	Version    string

@@ -64,11 +64,11 @@ func newGolden() *golden {
 	g := &golden{changes: make(chan event, 8), hosts: []string{"192.168.1.50"}}
 	at := func(d time.Duration) time.Time { return noon.Add(-d) }
 	g.health = health{Status: "healthy", Checks: []check{
-		{Name: "node", Status: "ok", Reason: "Height 925,001, last block 4 min ago."},
-		{Name: "stratum", Status: "ok", Reason: "5 workers on port 3333."},
-		{Name: "wallet", Status: "ok"},
-		{Name: "db", Status: "ok"},
-		{Name: "ledger", Status: "ok", Reason: "The books add up to zero."},
+		{Name: "node", Status: "healthy", Reason: "Height 925,001, last block 4 min ago."},
+		{Name: "stratum", Status: "healthy", Reason: "5 workers on port 3333."},
+		{Name: "wallet", Status: "healthy"},
+		{Name: "db", Status: "healthy"},
+		{Name: "ledger", Status: "healthy", Reason: "The books add up to zero."},
 	}}
 	teras := func(v float64) *float64 { return new(v * 1e12) }
 	g.workers = []workerLine{
@@ -111,9 +111,9 @@ func newGolden() *golden {
 		},
 	}
 	g.owed = []owedLine{
-		{Address: bobAddress, Payable: 1_222_300, Pending: 250_000_112, Reserved: 512_000, Paid: 44_120_000, MinPayout: 100_000},
-		{Address: aliceAddress, Payable: 45_210, Pending: 61_058_000, Paid: 9_300_000, MinPayout: 100_000},
-		{Address: newAddress, Payable: 400_000, MinPayout: 100_000, Hold: true},
+		{Address: bobAddress, Payable: 1_222_300, Pending: 250_000_112, Reserved: 512_000, Paid: 44_120_000, Due: true},
+		{Address: aliceAddress, Payable: 45_210, Pending: 61_058_000, Paid: 9_300_000, Reason: "Below the minimum of 100,000 sat."},
+		{Address: newAddress, Payable: 400_000, Reason: "Held by the operator."},
 	}
 	txid := strings.Repeat("9f3c", 16)
 	g.payouts = []payoutLine{
@@ -139,9 +139,9 @@ func newGolden() *golden {
 	}
 	g.jobs = jobsView{
 		Jobs: []jobLine{
-			{Name: "chain", Text: "Look for new blocks and maturity", Every: "every 2 minutes", Next: noon.Add(70 * time.Second), Last: at(50 * time.Second), Ran: true, OK: true},
-			{Name: "payout-draft", Text: "Prepare payouts that are due", Every: "every day at 06:00", Next: noon.Add(18 * time.Hour), Last: at(6 * time.Hour), Ran: true, OK: false, Message: "The wallet has too little that can be spent."},
-			{Name: "upkeep", Text: "Look after the databases", Every: "every night at 03:00", Next: noon.Add(15 * time.Hour)},
+			{Name: "chain", Text: "Look for new blocks and maturity", Every: 2 * time.Minute, Next: noon.Add(70 * time.Second), Last: at(50 * time.Second), Ran: true, OK: true},
+			{Name: "payout-draft", Text: "Prepare payouts that are due", Every: 24 * time.Hour, Next: noon.Add(18 * time.Hour), Last: at(6 * time.Hour), Ran: true, OK: false, Message: "The wallet has too little that can be spent."},
+			{Name: "upkeep", Text: "Look after the databases", Every: 6 * time.Hour, Next: noon.Add(15 * time.Hour)},
 		},
 		Runs: []runLine{
 			{Job: "chain", Started: at(50 * time.Second), Finished: at(49 * time.Second), OK: true, Message: "Nothing new."},
@@ -174,7 +174,7 @@ func newGolden() *golden {
 	for i := range 12 {
 		g.shares = append(g.shares, shareLine{At: at(time.Duration(12+9*i) * time.Second), Worker: "bitaxe1", Difficulty: 1024, Achieved: 1024 * (1 + float64(i*i)), Late: i == 3})
 	}
-	g.shares[5].Worker, g.shares[7].Block = hostile, g.blocks[0].Hash
+	g.shares[5].Worker, g.shares[7].Block = hostile, true
 	g.paid = []paidLine{
 		{ID: 42, Amount: 512_000, State: "pending", CreatedAt: at(2 * time.Minute)},
 		{ID: 40, Amount: 9_300_000, State: "settled", TxID: strings.Repeat("77e0", 16), Vout: new(1), CreatedAt: at(90 * time.Hour), Confirmations: 412},
@@ -188,7 +188,7 @@ func (g *golden) empty() *golden {
 	g.dashboard = dashboardView{Serving: false, Reason: "The node is still starting: Loading block index…"}
 	g.health = health{Status: "degraded", Checks: []check{
 		{Name: "node", Status: "degraded", Reason: "Loading block index…", NextStep: "Wait; this takes a few minutes."},
-		{Name: "db", Status: "ok"},
+		{Name: "db", Status: "healthy"},
 	}}
 	g.workers, g.blocks, g.owed, g.payouts, g.shares, g.paid = nil, nil, nil, nil, nil, nil
 	g.jobs = jobsView{}
@@ -262,7 +262,7 @@ func (g *golden) Payout(_ context.Context, id int64) (payoutView, error) {
 	return g.payout, nil
 }
 
-func (g *golden) DraftPayout(_ context.Context, _ operator, key string) (int64, error) {
+func (g *golden) DraftPayout(_ context.Context, _ operator, key, _ string) (int64, error) {
 	g.drafted = append(g.drafted, key)
 	return 42, nil
 }
@@ -276,7 +276,7 @@ func (g *golden) ApprovePayout(_ context.Context, a approval) error {
 	return nil
 }
 
-func (g *golden) CancelPayout(_ context.Context, id, rev int64, _ operator) error {
+func (g *golden) CancelPayout(_ context.Context, id, rev int64, _ operator, _ string) error {
 	if rev != g.payout.Rev {
 		return stale(errors.New("revision changed"))
 	}
@@ -284,7 +284,15 @@ func (g *golden) CancelPayout(_ context.Context, id, rev int64, _ operator) erro
 	return nil
 }
 
-func (g *golden) RunJob(_ context.Context, name string, _ operator) error {
+func (g *golden) UnlockWallet(_ context.Context, passphrase string, _ operator, _ string) error {
+	if passphrase != password {
+		return &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword}
+	}
+	g.dashboard.Money.Locked = false
+	return nil
+}
+
+func (g *golden) RunJob(_ context.Context, name string, _ operator, _ string) error {
 	g.ran = append(g.ran, name)
 	return nil
 }
@@ -360,8 +368,8 @@ func (w *watch) add(d time.Duration) {
 	w.at = w.at.Add(d)
 }
 
-// window is a running server with golden data and a browser in front of it.
-type window struct {
+// visit is a running server with golden data and a browser in front of it.
+type visit struct {
 	t     testing.TB
 	box   *golden
 	clock *watch
@@ -371,9 +379,9 @@ type window struct {
 	http  *http.Client
 }
 
-func open(t testing.TB, g *golden) *window {
+func open(t testing.TB, g *golden) *visit {
 	t.Helper()
-	w := &window{t: t, box: g, clock: &watch{at: noon}, db: openDB(t)}
+	w := &visit{t: t, box: g, clock: &watch{at: noon}, db: openDB(t)}
 	s, err := makeSite(g, w.db, Options{Now: w.clock.now, Hosts: []string{"pool.lan"}})
 	if err != nil {
 		t.Fatal(err)
@@ -393,7 +401,7 @@ type answer struct {
 	body string
 }
 
-func (w *window) do(method, path string, form url.Values, change ...func(*http.Request)) answer {
+func (w *visit) do(method, path string, form url.Values, change ...func(*http.Request)) answer {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -418,13 +426,13 @@ func (w *window) do(method, path string, form url.Values, change ...func(*http.R
 	return answer{resp, body.String()}
 }
 
-func (w *window) get(path string, change ...func(*http.Request)) answer {
+func (w *visit) get(path string, change ...func(*http.Request)) answer {
 	w.t.Helper()
 	return w.do(http.MethodGet, path, nil, change...)
 }
 
 // signIn goes through the login form as a browser does.
-func (w *window) signIn() {
+func (w *visit) signIn() {
 	w.t.Helper()
 	form := w.get("/login")
 	resp := w.do(http.MethodPost, "/login", url.Values{"user": {"admin"}, "password": {password}, "token": {hidden(w.t, form.body, "token")}})
@@ -434,7 +442,7 @@ func (w *window) signIn() {
 }
 
 // token is the form token of the session.
-func (w *window) token() string {
+func (w *visit) token() string {
 	w.t.Helper()
 	return hidden(w.t, w.get("/jobs").body, "token")
 }

@@ -8,7 +8,7 @@ import (
 // jobLine is a scheduled job.
 type jobLine struct {
 	Name, Text string
-	Every      string
+	Every      time.Duration
 	Next, Last time.Time
 	Ran        bool // it has a last result
 	OK         bool
@@ -38,7 +38,7 @@ func (s *site) jobs(r *http.Request, _ caller) (any, error) {
 }
 
 func (s *site) runJob(w http.ResponseWriter, r *http.Request, who caller) error {
-	if err := s.box.RunJob(r.Context(), r.PathValue("name"), who.Operator); err != nil {
+	if err := s.box.RunJob(r.Context(), r.PathValue("name"), who.Operator, who.IP.String()); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/jobs", http.StatusSeeOther)

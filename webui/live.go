@@ -70,6 +70,7 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 	w.WriteHeader(http.StatusOK)
 
 	feed := &feed{w: w, control: http.NewResponseController(w), sent: map[string][32]byte{}}
+	_ = feed.control.SetReadDeadline(time.Time{}) // a server's ReadTimeout is about requests, not about how long one lasts
 	if feed.write("retry: 5000\n\n") != nil {
 		return nil
 	}

@@ -55,7 +55,7 @@ type shareLine struct {
 	Difficulty float64
 	Achieved   float64
 	Late       bool
-	Block      string // hash of the block that it found
+	Block      bool // it found a block
 }
 
 // paidLine is one amount in one payout.

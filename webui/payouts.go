@@ -106,17 +106,14 @@ func (v payoutView) Steps() []step {
 
 // owedLine is what the pool owes to one account.
 type owedLine struct {
-	Address   string
-	Payable   int64
-	Pending   int64
-	Reserved  int64
-	Paid      int64
-	MinPayout int64
-	Hold      bool
+	Address  string
+	Payable  int64
+	Pending  int64
+	Reserved int64
+	Paid     int64
+	Due      bool   // the next payout will include it
+	Reason   string // why it will not, a sentence
 }
-
-// Due reports whether the next payout will include this account.
-func (o owedLine) Due() bool { return !o.Hold && o.Payable > 0 && o.Payable >= o.MinPayout }
 
 // payoutsView fills templates/payouts.html.
 type payoutsView struct {
@@ -127,6 +124,7 @@ type payoutsView struct {
 	Money moneyView
 	Due   int64
 	Key   string // makes drafting idempotent
+	Wrong bool   // the passphrase that was typed does not open the wallet
 }
 
 // tabOf is the tab that a payout is listed under.
@@ -147,23 +145,27 @@ func tabOf(p payoutLine) string {
 }
 
 func (s *site) payouts(r *http.Request, _ caller) (any, error) {
+	return s.listPayouts(r)
+}
+
+func (s *site) listPayouts(r *http.Request) (payoutsView, error) {
 	ctx := r.Context()
 	all, err := s.box.Payouts(ctx)
 	if err != nil {
-		return nil, err
+		return payoutsView{}, err
 	}
 	owed, err := s.box.Owed(ctx)
 	if err != nil {
-		return nil, err
+		return payoutsView{}, err
 	}
 	money, err := s.box.Money(ctx)
 	if err != nil {
-		return nil, err
+		return payoutsView{}, err
 	}
 	v := payoutsView{Tab: r.URL.Query().Get("tab"), Count: map[string]int{}, Owed: owed, Money: money, Key: rand.Text()}
 	v.Count["owed"] = len(owed)
 	for _, o := range owed {
-		if o.Due() {
+		if o.Due {
 			v.Due += o.Payable
 		}
 	}
@@ -202,7 +204,7 @@ func (s *site) draftPayout(w http.ResponseWriter, r *http.Request, who caller) e
 	if key == "" {
 		return invalid("The form has no key. Open the payouts page and try again.")
 	}
-	id, err := s.box.DraftPayout(r.Context(), who.Operator, key)
+	id, err := s.box.DraftPayout(r.Context(), who.Operator, key, who.IP.String())
 	if err != nil {
 		return err
 	}
@@ -266,10 +268,30 @@ func (s *site) cancelPayout(w http.ResponseWriter, r *http.Request, who caller) 
 	if err != nil {
 		return invalid("The form does not name a plan. Open the payout again.")
 	}
-	if err := s.box.CancelPayout(r.Context(), id, rev, who.Operator); err != nil {
+	if err := s.box.CancelPayout(r.Context(), id, rev, who.Operator, who.IP.String()); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/payouts/"+strconv.FormatInt(id, 10), http.StatusSeeOther)
+	return nil
+}
+
+// unlockWallet takes the passphrase that signing needs, when the box does not
+// keep it itself.
+func (s *site) unlockWallet(w http.ResponseWriter, r *http.Request, who caller) error {
+	err := s.box.UnlockWallet(r.Context(), r.PostFormValue("passphrase"), who.Operator, who.IP.String())
+	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
+		v, err := s.listPayouts(r)
+		if err != nil {
+			return err
+		}
+		v.Wrong = true
+		s.show(w, r, who, http.StatusUnprocessableEntity, "payouts", v)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/payouts", http.StatusSeeOther)
 	return nil
 }
 

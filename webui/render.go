@@ -31,7 +31,7 @@ type page struct {
 	Token    string
 	Health   *health // for operators only
 	Now      time.Time
-	Live     bool
+	Live     bool // the page streams its live parts
 	View     any
 }
 
@@ -118,11 +118,13 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 
 // show renders a page and sends it, or says why it could not.
 func (s *site) show(w http.ResponseWriter, r *http.Request, who caller, status int, name string, data any) {
-	p := s.fill(r, who, name, data)
-	p.Live = status == http.StatusOK && len(s.pages[name].live) > 0
-	html, err := s.pages.render(name, "base.html", p)
+	s.send(w, status, s.fill(r, who, name, data))
+}
+
+func (s *site) send(w http.ResponseWriter, status int, p *page) {
+	html, err := s.pages.render(p.Name, "base.html", p)
 	if err != nil {
-		s.log.Error("Page not rendered", "page", name, "err", err)
+		s.log.Error("Page not rendered", "page", p.Name, "err", err)
 		http.Error(w, "This page could not be made. The log of the pool has the reason.", http.StatusInternalServerError)
 		return
 	}
@@ -147,7 +149,9 @@ func (s *site) page(name string, gather pageFunc) handler {
 		if err != nil {
 			return err
 		}
-		s.show(w, r, who, http.StatusOK, name, data)
+		p := s.fill(r, who, name, data)
+		p.Live = true
+		s.send(w, http.StatusOK, p)
 		return nil
 	}
 }

@@ -37,6 +37,7 @@ func (s *site) routes() []route {
 		{"GET /payouts/{id}", operators, none, false, s.page("payout", s.payout)},
 		{"POST /payouts/{id}/approve", operators, login, false, s.approvePayout},
 		{"POST /payouts/{id}/cancel", operators, none, false, s.cancelPayout},
+		{"POST /wallet/unlock", operators, login, false, s.unlockWallet},
 		{"GET /node", operators, none, false, s.page("node", s.node)},
 		{"GET /jobs", operators, none, false, s.page("jobs", s.jobs)},
 		{"POST /jobs/{name}/run", operators, none, false, s.runJob},

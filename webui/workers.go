@@ -12,7 +12,7 @@ import (
 type workerLine struct {
 	Address    string
 	Name       string
-	Status     string // "online", "idle" (connected, no share for a while), "offline"
+	Status     string // "online", "idle" (connected, no share for a while), "waiting" (connected, no share ever), "offline"
 	Rates      rates
 	Difficulty *float64
 	Accepted   int64
@@ -47,7 +47,6 @@ type workersView struct {
 	Lines  []workerLine
 	All    int
 	Count  map[string]int // by status
-	Port   int
 }
 
 func (s *site) workers(r *http.Request, _ caller) (any, error) {

@@ -1,0 +1,170 @@
+package webui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/payout"
+)
+
+// New returns the pages and the API of a box. It starts nothing; live pages
+// end with their request's context, so the server that serves this handler
+// ends them by ending its BaseContext.
+func New(a *appliance.Appliance, o Options) (http.Handler, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return newSite(&machine{box: a, log: o.Logger}, a.DB(), o)
+}
+
+// machine answers for the appliance in the words of the pages. The files
+// machine_*.go hold its parts.
+type machine struct {
+	box *appliance.Appliance
+	log *slog.Logger
+
+	health recent[health]
+	node   recent[appliance.NodeStatus]
+	wallet recent[appliance.WalletStatus]
+	window recent[window]
+}
+
+// recent keeps an answer of the node for a moment. Many pages may be open, and
+// a node that hangs should be asked once, not once for each of them.
+type recent[T any] struct {
+	mu    sync.Mutex
+	value T
+	until time.Time
+}
+
+func (r *recent[T]) get(ttl time.Duration, ask func() T) T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Now().After(r.until) {
+		r.value = ask()
+		r.until = time.Now().Add(ttl)
+	}
+	return r.value
+}
+
+const (
+	nodeTTL      = time.Second
+	nodeDeadline = 5 * time.Second
+)
+
+// patient is a context for an answer that several pages share: the one that
+// asks may leave, and the answer still comes.
+func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), nodeDeadline)
+}
+
+func (m *machine) Identity() identity {
+	return identity{Name: m.box.Settings().Name, Network: m.box.Network()}
+}
+
+func (m *machine) Addresses() []string { return m.box.Addresses() }
+
+func (m *machine) SetUp(ctx context.Context) bool { return m.box.SetUp(ctx) }
+
+func (m *machine) Changes() (<-chan event, func()) { return m.box.Subscribe() }
+
+func (m *machine) Health(ctx context.Context) health {
+	return m.health.get(nodeTTL, func() health {
+		ctx, cancel := patient(ctx)
+		defer cancel()
+		h := m.box.Health(ctx)
+		v := health{Status: h.Status}
+		for _, c := range h.Checks {
+			v.Checks = append(v.Checks, check(c))
+		}
+		return v
+	})
+}
+
+func (m *machine) nodeStatus(ctx context.Context) appliance.NodeStatus {
+	return m.node.get(nodeTTL, func() appliance.NodeStatus {
+		ctx, cancel := patient(ctx)
+		defer cancel()
+		return m.box.Node(ctx)
+	})
+}
+
+func (m *machine) walletStatus(ctx context.Context) appliance.WalletStatus {
+	return m.wallet.get(nodeTTL, func() appliance.WalletStatus {
+		if m.box.Pool() == nil {
+			return appliance.WalletStatus{}
+		}
+		ctx, cancel := patient(ctx)
+		defer cancel()
+		return m.box.Wallet(ctx)
+	})
+}
+
+func (m *machine) Login(ctx context.Context, user, password, ip string) (operator, error) {
+	op, err := m.box.Login(ctx, user, password, ip)
+	return operator(op), asProblem(err)
+}
+
+func (m *machine) Reauthenticate(ctx context.Context, op operator, password, ip string) error {
+	return asProblem(m.box.Reauthenticate(ctx, op.ID, password, ip))
+}
+
+func (m *machine) SignedOut(ctx context.Context, op operator, ip string) {
+	m.note(ctx, op, "logout", "", ip, nil)
+}
+
+// note writes an audit entry about something that has happened already, so an
+// error of the log cannot undo it.
+func (m *machine) note(ctx context.Context, op operator, action, object, ip string, outcome error) {
+	result := "ok"
+	if outcome != nil {
+		result = outcome.Error()
+	}
+	err := m.box.Audit(ctx, appliance.AuditEntry{Actor: op.Name, Action: action, Object: object, Result: result, IP: ip})
+	if err != nil {
+		m.log.Error("Audit entry not written", "action", action, "err", err)
+	}
+}
+
+// pool returns the running pool, or a problem while it starts.
+func (m *machine) pool() (*pool.Pool, error) {
+	if p := m.box.Pool(); p != nil {
+		return p, nil
+	}
+	return nil, absent("The pool is starting.")
+}
+
+// asProblem finds the words for an error of the floors below.
+func asProblem(err error) error {
+	var throttle *appliance.ThrottledError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &throttle):
+		return throttled(throttle.RetryAfter)
+	case errors.Is(err, appliance.ErrLogin), errors.Is(err, appliance.ErrPassphrase):
+		return &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword, cause: err}
+	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound):
+		return notFound()
+	case errors.Is(err, payout.ErrStale):
+		return stale(err)
+	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue):
+		return refused(asSentence(err))
+	}
+	return fmt.Errorf("ask the appliance: %w", err)
+}
+
+// orNil is a float that is not known when it is zero.
+func orNil(v float64) *float64 {
+	if v == 0 {
+		return nil
+	}
+	return &v
+}

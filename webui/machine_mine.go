@@ -1,0 +1,388 @@
+package webui
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/shares"
+	"github.com/dmpool/dmpool/pool/stratum"
+	"github.com/dmpool/dmpool/pool/work"
+)
+
+// idleAfter is how long a connected worker may be silent before it is idle. The
+// pool aims at a share every few seconds, so this is far beyond chance.
+const idleAfter = 5 * time.Minute
+
+func (m *machine) Dashboard(ctx context.Context) (dashboardView, error) {
+	p, err := m.pool()
+	if err != nil {
+		return dashboardView{Reason: m.nodeStatus(ctx).Text, Feed: m.feed(ctx, pool.Status{})}, nil
+	}
+	status := p.Status()
+	totals, err := m.box.Shares().Totals(ctx, "", time.Now())
+	if err != nil {
+		return dashboardView{}, err
+	}
+	workers, err := m.Workers(ctx)
+	if err != nil {
+		return dashboardView{}, err
+	}
+	v := dashboardView{
+		Serving: status.Serving, Reason: status.Reason,
+		Rates: ratesOf(totals), Rejected: rejectRate(totals),
+		Best: bests{Round: orNil(totals.BestRound), Ever: orNil(totals.BestEver), EverAt: totals.BestEverAt},
+		Feed: m.feed(ctx, status),
+	}
+	v.Luck = newLuck(orNil(status.NetworkDifficulty), v.Rates.H1)
+	for _, w := range workers {
+		if w.Status == "offline" {
+			v.Offline++
+		} else {
+			v.Online++
+		}
+	}
+	if v.Effort, err = m.effort(ctx); err != nil {
+		return v, err
+	}
+	if v.Money, err = m.Money(ctx); err != nil {
+		return v, err
+	}
+	payouts, err := m.Payouts(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Waiting = slices.DeleteFunc(slices.Clone(payouts), func(p payoutLine) bool { return p.State != "pending" })
+	jobs, err := m.Jobs(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Jobs = jobs.Jobs
+	blocks, err := m.Blocks(ctx, 0, 4)
+	if err != nil {
+		return v, err
+	}
+	v.Recent = lately(blocks, payouts, jobs.Runs)
+	return v, nil
+}
+
+// lately merges the newest blocks, payouts and failed jobs.
+func lately(blocks []blockLine, payouts []payoutLine, runs []runLine) []recentLine {
+	var lines []recentLine
+	for _, b := range blocks {
+		lines = append(lines, recentLine{At: b.FoundAt, Kind: "block", State: b.State, Height: b.Height, Link: "/blocks/" + b.Hash})
+	}
+	for _, p := range payouts[:min(4, len(payouts))] {
+		id := strconv.FormatInt(p.ID, 10)
+		lines = append(lines, recentLine{At: p.UpdatedAt, Kind: "payout", State: p.State, Name: id, Amount: p.Total, Link: "/payouts/" + id})
+	}
+	for _, r := range runs {
+		if !r.OK && !r.Finished.IsZero() {
+			lines = append(lines, recentLine{At: r.Started, Kind: "job", State: "failed", Name: r.Job, Link: "/jobs"})
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b recentLine) int { return b.At.Compare(a.At) })
+	return lines[:min(6, len(lines))]
+}
+
+// effort is the work since the newest block over that of a block on average.
+func (m *machine) effort(ctx context.Context) (*float64, error) {
+	blocks, err := m.box.Ledger().Blocks(ctx, 10, 0)
+	if err != nil {
+		return nil, err
+	}
+	var since int64
+	for _, b := range blocks {
+		if b.Frozen {
+			since = b.WinnerSeq
+			break
+		}
+	}
+	effort, err := m.box.Shares().RoundWork(ctx, since)
+	if err != nil {
+		return nil, err
+	}
+	f, _ := effort.Float64()
+	return &f, nil
+}
+
+func ratesOf(t shares.Totals) rates {
+	if t.FirstShare.IsZero() {
+		return rates{}
+	}
+	return ratesFrom(t.Hashrate)
+}
+
+func ratesFrom(r shares.Rates) rates { return rates{M10: &r.M10, H1: &r.H1, H24: &r.H24, D7: &r.D7} }
+
+func rejectRate(t shares.Totals) *float64 {
+	_, rejected := reasonsOf(t.Rejected)
+	return workerLine{Accepted: t.Accepted, Rejected: rejected}.RejectRate()
+}
+
+// reasonsOf lists the reject reasons, the most frequent first, and their sum.
+func reasonsOf(counts map[string]int64) (lines []reasonLine, sum int64) {
+	for reason, n := range counts {
+		lines = append(lines, reasonLine{Reason: reason, Count: n})
+		sum += n
+	}
+	slices.SortFunc(lines, func(a, b reasonLine) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
+	})
+	return lines, sum
+}
+
+func (m *machine) Hashrates(ctx context.Context, address string, from, to time.Time, step time.Duration) ([]point, error) {
+	if _, err := m.pool(); err != nil {
+		return nil, nil
+	}
+	slots, err := m.box.Shares().Hashrate(ctx, shares.Query{Address: address, From: from, To: to, Step: step})
+	if err != nil {
+		return nil, fmt.Errorf("read hashrates: %w", err)
+	}
+	points := make([]point, 0, len(slots))
+	for _, s := range slots {
+		p := point{At: s.At}
+		if s.Known {
+			p.HS = new(s.Hashrate)
+		}
+		points = append(points, p)
+	}
+	return points, nil
+}
+
+func (m *machine) Workers(ctx context.Context) ([]workerLine, error) {
+	p, err := m.pool()
+	if err != nil {
+		return nil, nil
+	}
+	return m.workersOf(ctx, "", p.Status().Sessions)
+}
+
+// workersOf joins what the share log knows of workers with who is connected.
+func (m *machine) workersOf(ctx context.Context, address string, sessions []stratum.SessionInfo) ([]workerLine, error) {
+	now := time.Now()
+	known, err := m.box.Shares().Workers(ctx, address, now)
+	if err != nil {
+		return nil, fmt.Errorf("read workers: %w", err)
+	}
+	live := connected(sessions)
+	var lines []workerLine
+	for _, w := range known {
+		line := workerLine{
+			Address: w.Address, Name: w.Name, Status: "offline", UserAgent: w.UserAgent,
+			Rates: ratesFrom(w.Hashrate), Accepted: w.Accepted, Late: w.Late, LastShare: w.LastShare,
+			Best: bests{Round: orNil(w.BestRound), Ever: orNil(w.BestEver), EverAt: w.BestEverAt},
+		}
+		line.Reasons, line.Rejected = reasonsOf(w.Rejected)
+		key := workerKey{w.Address, w.Name}
+		if s, ok := live[key]; ok {
+			line.Status = "online"
+			if now.Sub(w.LastShare) > idleAfter {
+				line.Status = "idle"
+			}
+			line.Difficulty, line.Best.Session = orNil(s.Difficulty), orNil(s.Best)
+			delete(live, key)
+		}
+		lines = append(lines, line)
+	}
+	return append(lines, waiting(live, address)...), nil
+}
+
+// waiting lists those that are connected and have not sent a share yet, by name.
+func waiting(live map[workerKey]stratum.SessionInfo, address string) []workerLine {
+	var lines []workerLine
+	for key, s := range live {
+		if address == "" || address == key.address {
+			lines = append(lines, workerLine{
+				Address: key.address, Name: key.name, Status: "waiting",
+				UserAgent: s.UserAgent, Difficulty: orNil(s.Difficulty),
+			})
+		}
+	}
+	slices.SortFunc(lines, func(a, b workerLine) int {
+		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
+	})
+	return lines
+}
+
+type workerKey struct{ address, name string }
+
+// connected finds the session of each worker; of several the one with the best
+// share.
+func connected(sessions []stratum.SessionInfo) map[workerKey]stratum.SessionInfo {
+	live := map[workerKey]stratum.SessionInfo{}
+	for _, s := range sessions {
+		for _, w := range s.Workers {
+			key := workerKey{w.Address, w.Name}
+			if old, ok := live[key]; !ok || s.Best > old.Best {
+				live[key] = s
+			}
+		}
+	}
+	return live
+}
+
+func (m *machine) Blocks(ctx context.Context, before int64, limit int) ([]blockLine, error) {
+	blocks, err := m.box.Ledger().Blocks(ctx, limit, before)
+	if err != nil {
+		return nil, fmt.Errorf("read blocks: %w", err)
+	}
+	var lines []blockLine
+	for _, b := range blocks {
+		lines = append(lines, m.blockLine(b))
+	}
+	return lines, nil
+}
+
+func (m *machine) blockLine(b ledger.Block) blockLine {
+	line := blockLine{
+		ID: b.ID, Hash: b.Hash.String(), Height: b.Height, FoundAt: b.At, State: string(b.State),
+		Value: b.Value, Finder: b.Address, Worker: b.Worker, Confirmations: b.LastConf,
+	}
+	p := m.box.Pool()
+	if p == nil {
+		return line
+	}
+	line.Maturity = p.Maturity
+	if tip := p.Status().Height; tip >= b.Height && (b.State == ledger.StateAccepted || b.State == ledger.StateMature) {
+		line.Confirmations = tip - b.Height + 1
+	}
+	return line
+}
+
+func (m *machine) Block(ctx context.Context, hash string) (blockView, error) {
+	id, err := chainhash.NewHashFromStr(hash)
+	if err != nil || len(hash) != 2*chainhash.HashSize {
+		return blockView{}, notFound()
+	}
+	b, err := m.box.Ledger().Block(ctx, *id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return blockView{}, notFound()
+	}
+	if err != nil {
+		return blockView{}, fmt.Errorf("read block: %w", err)
+	}
+	v := blockView{
+		blockLine: m.blockLine(b), Prev: b.Prev.String(), CoinbaseTx: b.CoinbaseTxID.String(),
+		Answer: b.SubmitResult, Submitted: b.Submitted, Frozen: b.Frozen, Settlement: b.Terms.Settlement,
+		FeeBps: b.Terms.FeeBps, WindowPct: approximate(float64(b.Terms.WindowMilli) / 10),
+		Fee: b.Fee, Donation: b.Donation, Reserve: b.Reserve,
+	}
+	if target, err := work.TargetFromBits(b.Bits); err == nil {
+		v.Difficulty = new(target.Difficulty())
+	}
+	for _, row := range b.Split {
+		line := creditLine{Address: row.Address, Amount: row.Amount}
+		if b.Value > 0 {
+			line.Share = new(float64(row.Amount) / float64(b.Value))
+		}
+		v.Credits = append(v.Credits, line)
+	}
+	slices.SortStableFunc(v.Credits, func(a, b creditLine) int { return cmp.Compare(b.Amount, a.Amount) })
+	return v, nil
+}
+
+func (m *machine) Chances(ctx context.Context) luck {
+	p := m.box.Pool()
+	if p == nil {
+		return luck{}
+	}
+	totals, err := m.box.Shares().Totals(ctx, "", time.Now())
+	if err != nil {
+		return luck{}
+	}
+	return newLuck(orNil(p.Status().NetworkDifficulty), ratesOf(totals).H1)
+}
+
+// feed is what the node and the template source say together.
+func (m *machine) feed(ctx context.Context, s pool.Status) feedView {
+	n := m.nodeStatus(ctx)
+	v := feedView{
+		Height: s.Height, TipAt: s.TipAt, TemplateAt: s.TemplateAt, Txs: s.TemplateTxs,
+		Difficulty: orNil(s.NetworkDifficulty),
+		Phase:      n.Phase, Text: n.Text, Version: n.Version, Problem: n.Problem,
+	}
+	if s.CoinbaseValue > 0 {
+		v.Value = &s.CoinbaseValue
+	}
+	if n.Asked {
+		v.Height, v.Peers = n.Height, &n.Peers
+		if v.TipAt.IsZero() {
+			v.TipAt = n.TipTime
+		}
+	}
+	return v
+}
+
+func (m *machine) Node(ctx context.Context) nodeView {
+	n := m.nodeStatus(ctx)
+	w := m.walletStatus(ctx)
+	var status pool.Status
+	if p := m.box.Pool(); p != nil {
+		status = p.Status()
+	} else {
+		status.Reason = n.Text
+	}
+	v := nodeView{
+		Feed: m.feed(ctx, status), Serving: status.Serving, Reason: status.Reason,
+		Headers: n.Headers, IBD: n.IBD, PID: n.PID, Restarts: n.Restarts, Since: n.Since, Log: n.Log,
+		Wallet: walletView{Name: w.Name, Mode: w.Unlock, Problem: w.Problem, Locked: w.NeedsKey, Address: w.Address},
+	}
+	if n.Asked {
+		v.Progress = &n.Progress
+	}
+	if w.Known {
+		v.Wallet.Trusted, v.Wallet.Immature, v.Wallet.Pending = &w.Trusted, &w.Immature, &w.Pending
+	}
+	return v
+}
+
+func (m *machine) Jobs(ctx context.Context) (jobsView, error) {
+	const history = 60
+	jobs, err := m.box.Jobs(ctx)
+	if err != nil {
+		return jobsView{}, fmt.Errorf("read jobs: %w", err)
+	}
+	runs, err := m.box.JobRuns(ctx, history)
+	if err != nil {
+		return jobsView{}, fmt.Errorf("read runs of jobs: %w", err)
+	}
+	var v jobsView
+	for _, j := range jobs {
+		v.Jobs = append(v.Jobs, jobLine{
+			Name: j.Name, Text: j.Text, Every: j.Every, Next: j.Next,
+			Last: j.Last.Started, Ran: !j.Last.Finished.IsZero(), OK: j.Last.OK, Message: j.Last.Message,
+		})
+	}
+	for _, r := range runs {
+		v.Runs = append(v.Runs, runLine(r))
+	}
+	return v, nil
+}
+
+func (m *machine) RunJob(ctx context.Context, name string, op operator, ip string) error {
+	return asProblem(m.box.RunJob(ctx, name, op.Name, ip))
+}
+
+func (m *machine) Connect(ctx context.Context) connectView {
+	v := connectView{Hosts: m.box.Addresses(), Port: m.box.StratumPort(), Settlement: m.box.Settings().Settlement}
+	p := m.box.Pool()
+	if p == nil {
+		return v
+	}
+	for key := range connected(p.Status().Sessions) {
+		v.Names = append(v.Names, key.name)
+	}
+	slices.Sort(v.Names)
+	v.Online = len(v.Names)
+	return v
+}

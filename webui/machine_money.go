@@ -1,0 +1,167 @@
+package webui
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"github.com/dmpool/dmpool/pool/payout"
+)
+
+// desk returns the payout desk, or a problem while the pool starts.
+func (m *machine) desk() (*payout.Desk, error) {
+	if d := m.box.Payouts(); d != nil {
+		return d, nil
+	}
+	return nil, absent("The pool is starting.")
+}
+
+func (m *machine) Money(ctx context.Context) (moneyView, error) {
+	sums, err := m.box.Ledger().Sums(ctx)
+	if err != nil {
+		return moneyView{}, fmt.Errorf("add up the ledger: %w", err)
+	}
+	v := moneyView{Owed: &sums.Payable, Pending: &sums.Pending, Reserved: &sums.Reserved}
+	w := m.walletStatus(ctx)
+	v.Locked, v.Problem = w.NeedsKey, w.Problem
+	if w.Known {
+		v.Trusted, v.Immature = &w.Trusted, &w.Immature
+	}
+	if d := m.box.Payouts(); d != nil {
+		if reason, frozen := d.Frozen(ctx); frozen {
+			v.Frozen = reason
+		}
+	}
+	return v, nil
+}
+
+func (m *machine) Owed(ctx context.Context) ([]owedLine, error) {
+	desk, err := m.desk()
+	if err != nil {
+		return nil, nil
+	}
+	due, err := desk.Owed(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read what is due: %w", err)
+	}
+	reasons := map[int64]string{}
+	for _, d := range due {
+		reasons[d.Account] = d.Reason
+	}
+	balances, err := m.box.Ledger().Balances(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read balances: %w", err)
+	}
+	var lines []owedLine
+	for _, b := range balances {
+		if b.Pending == 0 && b.Payable == 0 && b.Reserved == 0 {
+			continue
+		}
+		reason, listed := reasons[b.ID]
+		lines = append(lines, owedLine{
+			Address: b.Address, Payable: b.Payable, Pending: b.Pending, Reserved: b.Reserved, Paid: b.Paid,
+			Due: listed && reason == "" && b.Payable > 0, Reason: reason,
+		})
+	}
+	return lines, nil
+}
+
+func (m *machine) Payouts(ctx context.Context) ([]payoutLine, error) {
+	desk, err := m.desk()
+	if err != nil {
+		return nil, nil
+	}
+	all, err := desk.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read payouts: %w", err)
+	}
+	var lines []payoutLine
+	for _, p := range all {
+		lines = append(lines, payoutLineOf(p))
+	}
+	return lines, nil
+}
+
+func payoutLineOf(p payout.Payout) payoutLine {
+	line := payoutLine{
+		ID: p.ID, State: string(p.State), Total: p.Total, Miners: p.Recipients, CreatedAt: p.CreatedAt, CreatedBy: p.CreatedBy,
+		ExpiresAt: p.ExpiresAt, UpdatedAt: p.UpdatedAt, Confirmations: p.Confirmations, Problem: p.Problem,
+	}
+	if p.TxID != nil { // before there is a transaction, there is no fee either
+		line.TxID, line.Fee = p.TxID.String(), &p.Fee
+	}
+	return line
+}
+
+func (m *machine) Payout(ctx context.Context, id int64) (payoutView, error) {
+	desk, err := m.desk()
+	if err != nil {
+		return payoutView{}, err
+	}
+	p, err := desk.Get(ctx, id)
+	if err != nil {
+		return payoutView{}, asProblem(err)
+	}
+	v := payoutView{payoutLine: payoutLineOf(p), Rev: p.Rev, Digest: hex.EncodeToString(p.Digest), FeeCap: p.FeeCap, Change: p.Change}
+	for _, i := range p.Items {
+		v.Items = append(v.Items, itemLine{Address: i.Address, Amount: i.Amount})
+	}
+	for _, in := range p.Inputs {
+		v.Inputs = append(v.Inputs, inputLine{TxID: in.OutPoint.Hash.String(), Vout: in.OutPoint.Index, Amount: in.Amount})
+	}
+	for _, a := range p.Approvals {
+		v.Approvals = append(v.Approvals, approvalLine{User: a.User, Method: a.Method, IP: a.IP, At: a.At})
+	}
+	if w := m.walletStatus(ctx); w.Known {
+		v.WalletSats = &w.Trusted
+	}
+	return v, nil
+}
+
+func (m *machine) DraftPayout(ctx context.Context, op operator, key, ip string) (int64, error) {
+	desk, err := m.desk()
+	if err != nil {
+		return 0, err
+	}
+	p, err := desk.Draft(ctx, payout.DraftRequest{Actor: op.Name, IdemKey: "web:" + key})
+	m.note(ctx, op, "payout.draft", payoutRef(p.ID), ip, err)
+	return p.ID, asProblem(err)
+}
+
+func (m *machine) ApprovePayout(ctx context.Context, a approval) error {
+	desk, err := m.desk()
+	if err != nil {
+		return err
+	}
+	err = desk.Approve(ctx, payout.Approval{
+		ID: a.ID, Rev: a.Rev, Digest: a.Digest, User: a.Operator.Name, Method: "password", IP: a.IP,
+	})
+	m.note(ctx, a.Operator, "payout.approve", payoutRef(a.ID), a.IP, err)
+	return asProblem(err)
+}
+
+func (m *machine) CancelPayout(ctx context.Context, id, rev int64, op operator, ip string) error {
+	desk, err := m.desk()
+	if err != nil {
+		return err
+	}
+	err = desk.Cancel(ctx, id, rev, op.Name)
+	m.note(ctx, op, "payout.cancel", payoutRef(id), ip, err)
+	return asProblem(err)
+}
+
+func (m *machine) UnlockWallet(ctx context.Context, passphrase string, op operator, ip string) error {
+	if _, err := m.desk(); err != nil {
+		return err
+	}
+	return asProblem(m.box.UnlockWallet(ctx, passphrase, op.Name, ip))
+}
+
+// payoutRef is how the ledger and the audit log name a payout.
+func payoutRef(id int64) string {
+	if id == 0 {
+		return ""
+	}
+	return "pay:" + strconv.FormatInt(id, 10)
+}
