@@ -104,7 +104,7 @@ func New(c Config) (*Miner, error) {
 }
 
 // Run mines until ctx ends and returns nil then. A connection that is lost or
-// refused is tried again, at first soon and then at most every minute.
+// refused is tried again, at first soon and then every quarter of a minute.
 func (m *Miner) Run(ctx context.Context) error {
 	var threads sync.WaitGroup
 	for range m.config.Threads {
@@ -132,7 +132,7 @@ func (m *Miner) Run(ctx context.Context) error {
 // The waiting time before a new attempt doubles from the first to the last.
 const (
 	firstDelay = 500 * time.Millisecond
-	lastDelay  = time.Minute
+	lastDelay  = 15 * time.Second
 )
 
 func sleep(ctx context.Context, d time.Duration) {
