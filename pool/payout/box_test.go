@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"pgregory.net/rapid"
 
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/sqlite"
@@ -280,3 +283,24 @@ func (b *box) checkBooks() {
 		}
 	}
 }
+
+// fixedPass is a passphrase that was entered, or an error.
+type fixedPass struct{ err error }
+
+func (p fixedPass) Passphrase(context.Context) (string, error) { return passphrase, p.err }
+
+// addressOf is the regtest address of a script.
+func addressOf(t rapid.TB, script []byte) string {
+	t.Helper()
+	_, addresses, _, err := txscript.ExtractPkScriptAddrs(script, &chaincfg.RegressionNetParams)
+	if err != nil || len(addresses) != 1 {
+		t.Fatalf("script %x has no address: %v", script, err)
+	}
+
+	return addresses[0].EncodeAddress()
+}
+
+// wrongPass is a passphrase that is not the wallet's.
+type wrongPass struct{}
+
+func (wrongPass) Passphrase(context.Context) (string, error) { return "wrong", nil }

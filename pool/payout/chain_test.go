@@ -12,6 +12,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/psbt/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
@@ -325,4 +326,19 @@ func (w *fakeWallet) balance() int64 {
 	}
 
 	return sum
+}
+
+// extract finalizes a signed packet and serializes its transaction.
+func extract(packet *psbt.Packet) ([]byte, error) {
+	if err := psbt.MaybeFinalizeAll(packet); err != nil {
+		return nil, err
+	}
+	tx, err := psbt.Extract(packet)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	err = tx.Serialize(&buf)
+
+	return buf.Bytes(), err
 }

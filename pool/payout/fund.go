@@ -113,7 +113,7 @@ func fundProblem(err error, total int64) error {
 }
 
 // errNoFeeRate is the problem of a chain on which there is nothing to estimate from.
-var errNoFeeRate error = problem("The node has no estimate of the network fee yet. Set a fee rate in the payout settings, or wait.")
+var errNoFeeRate error = problemError("The node has no estimate of the network fee yet. Set a fee rate in the payout settings, or wait.")
 
 // feeRate is the rate to build with, in satoshis per 1000 vB: the operator's, or
 // else the node's estimate. There is no fallback.

@@ -73,7 +73,7 @@ func (d *Desk) checkInputs(ctx context.Context, plan Plan) error {
 func (d *Desk) signature(ctx context.Context, psbt string) ([]byte, error) {
 	pass, err := d.pass.Passphrase(ctx)
 	if errors.Is(err, ErrLocked) {
-		return nil, problem("The wallet is locked: its passphrase has to be entered once after a restart.")
+		return nil, problemError("The wallet is locked: its passphrase has to be entered once after a restart.")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get wallet passphrase: %w", err)
@@ -82,7 +82,7 @@ func (d *Desk) signature(ctx context.Context, psbt string) ([]byte, error) {
 	err = d.wallet.Unlock(ctx, pass, unlockFor)
 	switch {
 	case node.IsCode(err, node.ErrCodeWrongPassphrase):
-		return nil, problem("The wallet does not accept the passphrase that was entered.")
+		return nil, problemError("The wallet does not accept the passphrase that was entered.")
 	case node.IsCode(err, node.ErrCodeWrongEncryption):
 		// Not encrypted: there is nothing to open or to close.
 	case err != nil:
@@ -98,14 +98,14 @@ func (d *Desk) signature(ctx context.Context, psbt string) ([]byte, error) {
 		return nil, err
 	}
 	if !complete {
-		return nil, problem("The wallet does not have all the keys for this payout.")
+		return nil, problemError("The wallet does not have all the keys for this payout.")
 	}
 	raw, complete, err := d.wallet.FinalizePSBT(ctx, signed)
 	if err != nil {
 		return nil, err
 	}
 	if !complete {
-		return nil, problem("The signatures of this payout are not complete.")
+		return nil, problemError("The signatures of this payout are not complete.")
 	}
 
 	return raw, nil

@@ -53,22 +53,22 @@ var ErrLocked = errors.New("wallet passphrase has not been entered")
 // unlockFor is how long the wallet's keys are open at most for one signature.
 const unlockFor = 10 * time.Second
 
-// problem is an error that is a sentence for the operator. It stands on the
-// payout until the next attempt, and changes nothing else.
-type problem string
+// problemError is a sentence for the operator. It stands on the payout until the
+// next attempt, and changes nothing else.
+type problemError string
 
 // Error returns the sentence.
-func (p problem) Error() string { return string(p) }
+func (p problemError) Error() string { return string(p) }
 
-// problemf makes a problem.
+// problemf makes a problemError.
 func problemf(format string, args ...any) error {
-	return problem(fmt.Sprintf(format, args...))
+	return problemError(fmt.Sprintf(format, args...))
 }
 
 // sentence returns what err means to the operator, and false when it is about
 // this program or its database and so not about the payout.
 func sentence(err error) (string, bool) {
-	if p, ok := errors.AsType[problem](err); ok {
+	if p, ok := errors.AsType[problemError](err); ok {
 		return string(p), true
 	}
 	if _, answered := node.Code(err); answered || node.Unavailable(err) {

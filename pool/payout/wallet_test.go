@@ -14,7 +14,6 @@ import (
 	"github.com/btcsuite/btcd/psbt/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
-	"pgregory.net/rapid"
 
 	"github.com/dmpool/dmpool/pool/node"
 )
@@ -264,21 +263,6 @@ func (w *fakeWallet) FinalizePSBT(_ context.Context, text string) (raw []byte, c
 	return raw, complete, err
 }
 
-// extract finalizes a signed packet and serializes its transaction.
-func extract(packet *psbt.Packet) ([]byte, error) {
-	if err := psbt.MaybeFinalizeAll(packet); err != nil {
-		return nil, err
-	}
-	tx, err := psbt.Extract(packet)
-	if err != nil {
-		return nil, err
-	}
-	var buf bytes.Buffer
-	err = tx.Serialize(&buf)
-
-	return buf.Bytes(), err
-}
-
 // accept judges a transaction as the node's mempool does.
 func (w *fakeWallet) accept(raw []byte) (*wire.MsgTx, error) {
 	tx := new(wire.MsgTx)
@@ -405,24 +389,3 @@ func (w *fakeWallet) ListSinceBlock(_ context.Context, from chainhash.Hash) (sin
 
 	return since, err
 }
-
-// fixedPass is a passphrase that was entered, or an error.
-type fixedPass struct{ err error }
-
-func (p fixedPass) Passphrase(context.Context) (string, error) { return passphrase, p.err }
-
-// addressOf is the regtest address of a script.
-func addressOf(t rapid.TB, script []byte) string {
-	t.Helper()
-	_, addresses, _, err := txscript.ExtractPkScriptAddrs(script, &chaincfg.RegressionNetParams)
-	if err != nil || len(addresses) != 1 {
-		t.Fatalf("script %x has no address: %v", script, err)
-	}
-
-	return addresses[0].EncodeAddress()
-}
-
-// wrongPass is a passphrase that is not the wallet's.
-type wrongPass struct{}
-
-func (wrongPass) Passphrase(context.Context) (string, error) { return "wrong", nil }
