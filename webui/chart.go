@@ -108,10 +108,17 @@ func (c *chart) scale() float64 {
 	lines := int(math.Ceil(peak/step - 1e-9))
 	top := float64(lines) * step
 	for i := lines; i >= 0; i-- {
-		c.Y = append(c.Y, hashrate(new(float64(i)*step)))
+		c.Y = append(c.Y, yLabel(float64(i)*step))
 		c.YLines = append(c.YLines, round1(chartHeight*(1-float64(i)/float64(lines))))
 	}
 	return top
+}
+
+func yLabel(v float64) string {
+	if v == 0 {
+		return "0"
+	}
+	return hashrate(&v)
 }
 
 // draw makes the path, one stroke per run of known slots.

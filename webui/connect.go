@@ -41,9 +41,9 @@ func (s *site) connect(r *http.Request, who caller) (any, error) {
 func exampleAddress(network string) string {
 	switch network {
 	case "main":
-		return "bc1q…"
+		return "bc1q…h4x2"
 	case "regtest":
-		return "bcrt1q…"
+		return "bcrt1q…h4x2"
 	}
-	return "tb1q…"
+	return "tb1q…h4x2"
 }

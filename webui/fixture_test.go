@@ -2,22 +2,12 @@ package webui
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"io"
 	"math"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 	"time"
-
-	"github.com/dmpool/dmpool/pool/ledger"
-	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // The people and things of the golden data.
@@ -234,7 +224,19 @@ func (g *golden) Hashrates(_ context.Context, _ string, from, to time.Time, step
 	}
 	return points, nil
 }
-func (g *golden) Workers(context.Context) ([]workerLine, error) { return g.workers, nil }
+
+func (g *golden) Workers(context.Context) ([]workerLine, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.workers, nil
+}
+
+func (g *golden) setWorkers(lines []workerLine) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.workers = lines
+}
+
 func (g *golden) Blocks(context.Context, int64, int) ([]blockLine, error) {
 	return g.blocks, nil
 }
@@ -323,137 +325,4 @@ func (g *golden) Shares(_ context.Context, _ string, limit, offset int) ([]share
 func (g *golden) PaidTo(_ context.Context, _ string, limit, offset int) ([]paidLine, int64, error) {
 	lo := min(offset, len(g.paid))
 	return g.paid[lo:min(lo+limit, len(g.paid))], int64(len(g.paid)), nil
-}
-
-// openDB makes a real ledger.db with the operator of the golden data.
-func openDB(t testing.TB) *sqlite.DB {
-	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), ledger.Schema)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	addOperator(t, db)
-	return db
-}
-
-// addOperator stores the person that sessions belong to.
-func addOperator(t testing.TB, db *sqlite.DB) {
-	t.Helper()
-	err := db.Update(t.Context(), func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(t.Context(), `
-			INSERT INTO operator (id, name, password_hash, created_at, updated_at) VALUES (1, 'admin', '-', 0, 0)`)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// watch is a clock that a test moves.
-type watch struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (w *watch) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.at
-}
-
-func (w *watch) add(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.at = w.at.Add(d)
-}
-
-// visit is a running server with golden data and a browser in front of it.
-type visit struct {
-	t     testing.TB
-	box   *golden
-	clock *watch
-	db    *sqlite.DB
-	site  *site
-	url   string
-	http  *http.Client
-}
-
-func open(t testing.TB, g *golden) *visit {
-	t.Helper()
-	w := &visit{t: t, box: g, clock: &watch{at: noon}, db: openDB(t)}
-	s, err := makeSite(g, w.db, Options{Now: w.clock.now, Hosts: []string{"pool.lan"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.site = s
-	server := httptest.NewServer(s.guarded(s.register()))
-	t.Cleanup(server.Close)
-	w.url = server.URL
-	jar, _ := cookiejar.New(nil)
-	w.http = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return w
-}
-
-// answer is what came back, read to its end.
-type answer struct {
-	*http.Response
-	body string
-}
-
-func (w *visit) do(method, path string, form url.Values, change ...func(*http.Request)) answer {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Origin", w.url)
-	}
-	for _, c := range change {
-		c(req)
-	}
-	resp, err := w.http.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var body strings.Builder
-	if _, err := io.Copy(&body, resp.Body); err != nil {
-		w.t.Fatal(err)
-	}
-	return answer{resp, body.String()}
-}
-
-func (w *visit) get(path string, change ...func(*http.Request)) answer {
-	w.t.Helper()
-	return w.do(http.MethodGet, path, nil, change...)
-}
-
-// signIn goes through the login form as a browser does.
-func (w *visit) signIn() {
-	w.t.Helper()
-	form := w.get("/login")
-	resp := w.do(http.MethodPost, "/login", url.Values{"user": {"admin"}, "password": {password}, "token": {hidden(w.t, form.body, "token")}})
-	if resp.StatusCode != http.StatusSeeOther {
-		w.t.Fatalf("sign in: status %d, body %s", resp.StatusCode, resp.body)
-	}
-}
-
-// token is the form token of the session.
-func (w *visit) token() string {
-	w.t.Helper()
-	return hidden(w.t, w.get("/jobs").body, "token")
-}
-
-// hidden is the value of a hidden input.
-func hidden(t testing.TB, html, name string) string {
-	t.Helper()
-	_, rest, ok := strings.Cut(html, `name="`+name+`" value="`)
-	if !ok {
-		t.Fatalf("no hidden input %q in %s", name, html)
-	}
-	value, _, _ := strings.Cut(rest, `"`)
-	return value
 }

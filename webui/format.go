@@ -40,18 +40,18 @@ const nothing = template.HTML(`<span class="none">no data</span>`)
 const nnbsp = "\u202f"
 
 // significant writes v with three significant digits and never an exponent.
+// Below 1 it drops zeroes at the end: 0.5, not 0.500.
 func significant(v float64) string {
 	if v == 0 {
 		return "0"
 	}
-	decimals := 2 - int(math.Floor(math.Log10(math.Abs(v))))
-	text := strconv.FormatFloat(v, 'f', max(0, decimals), 64)
-	if decimals < 0 { // more than three digits before the point
-		scale := math.Pow10(-decimals)
-		text = strconv.FormatFloat(math.Round(v/scale)*scale, 'f', 0, 64)
-	}
-	if strings.Contains(text, ".") && math.Abs(v) < 1 {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	mantissa := strconv.FormatFloat(v, 'e', 2, 64) // "1.21e+12", rounded once and for all
+	_, digits, _ := strings.Cut(mantissa, "e")
+	exponent, _ := strconv.Atoi(digits)
+	v, _ = strconv.ParseFloat(mantissa, 64)
+	text := strconv.FormatFloat(v, 'f', max(0, 2-exponent), 64)
+	if exponent < 0 {
+		text = strings.TrimRight(text, "0")
 	}
 	return text
 }
@@ -63,6 +63,9 @@ func scaled(v float64) (digits, prefix string) {
 	for i < len(prefixes)-1 && math.Abs(v) >= 999.5 {
 		v /= 1000
 		i++
+	}
+	if v > 0.9 && v < 1 && i > 0 { // 999.5 and its like are 1.00 of the next prefix
+		v = 1
 	}
 	return significant(v), prefixes[i]
 }
@@ -210,11 +213,14 @@ func spanSeconds(s float64) string {
 		return fmt.Sprintf("%.0f h", s/3600)
 	case s < 1000*86400:
 		return fmt.Sprintf("%.0f days", s/86400)
-	case s < 1e12*365.25*86400:
+	case s < never:
 		return approximate(s/(365.25*86400)) + " years"
 	}
 	return "longer than any age"
 }
+
+// never is a time beyond which a number of years means nothing, in seconds.
+const never = 1e12 * 365.25 * 86400
 
 // approximate writes a large number with three significant digits, "606,000".
 func approximate(v float64) string {
@@ -250,6 +256,9 @@ func (l luck) Time() string {
 func chance(l luck) string {
 	if l.Expected == nil || *l.Expected <= 0 {
 		return "no data"
+	}
+	if *l.Expected >= never {
+		return "next to none"
 	}
 	perDay := 86400 / *l.Expected
 	if perDay >= 1 {

@@ -2,7 +2,9 @@
 // keeps the figures fresh, and makes the copy buttons work. It never puts text
 // together with markup: the server renders, this swaps.
 
-const locale = document.documentElement.lang || "en";
+// "en" alone would mean the American order of day and month.
+const language = document.documentElement.lang;
+const locale = language === "en" ? "en-GB" : language;
 const POLL_MS = 30_000;
 
 // ── Times ───────────────────────────────────────────────────────────────
