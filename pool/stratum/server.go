@@ -227,7 +227,7 @@ func (s *Server) Pause(reason string) {
 	defer s.mu.Unlock()
 	if s.pausedAt.IsZero() {
 		s.pausedAt = time.Now()
-		s.log.Warn("Stratum paused", "reason", reason)
+		s.log.Info("Stratum paused", "reason", reason)
 	}
 }
 
