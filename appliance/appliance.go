@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
@@ -125,6 +126,8 @@ func (a *Appliance) Close() error {
 // ends. Everything stops in order: miners first, the node last. It returns nil
 // when ctx ended it.
 func (a *Appliance) Run(ctx context.Context) error {
+	a.tellSystemd(daemon.SdNotifyReady)
+	defer context.AfterFunc(ctx, func() { a.tellSystemd(daemon.SdNotifyStopping) })()
 	if err := a.awaitSetUp(ctx); err != nil {
 		return stopped(ctx, err)
 	}

@@ -139,5 +139,24 @@ func (a *Appliance) checkMoneyHealth(ctx context.Context) Check {
 			NextStep: "Do not approve payouts. Keep a copy of the data directory and ask for help.",
 		}
 	}
+	return a.checkShortfall(ctx, c)
+}
+
+// checkShortfall tells when the pool has borne more chain fees than it earned:
+// the last miners to be paid would find the wallet short by that much.
+func (a *Appliance) checkShortfall(ctx context.Context, c Check) Check {
+	sums, err := a.ledger.Sums(ctx)
+	if err != nil {
+		return Check{Name: c.Name, Status: Down, Reason: err.Error(), NextStep: "Check the disk."}
+	}
+	short := sums.Shortfall()
+	if short <= 0 {
+		return c
+	}
+	c.Reason += fmt.Sprintf(" The pool has paid %d sat of chain fees beyond what it earned.", short)
+	if short > a.Settings().MinPayoutSat {
+		c.Status = Degraded
+		c.NextStep = fmt.Sprintf("Send %d sat to the pool's wallet, or charge a small fee.", short)
+	}
 	return c
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/node"
 	"github.com/dmpool/dmpool/pool/payout"
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // job is one row of the table of scheduled jobs. The message it returns says in
@@ -97,11 +98,13 @@ func (a *Appliance) upkeep(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := a.db.Check(ctx); err != nil {
-		return "", fmt.Errorf("check ledger.db: %w", err)
-	}
-	if err := a.db.Checkpoint(ctx); err != nil {
-		return "", fmt.Errorf("checkpoint ledger.db: %w", err)
+	for name, db := range map[string]*sqlite.DB{"ledger.db": a.db, "shares.db": a.shares.DB()} {
+		if err := db.Check(ctx); err != nil {
+			return "", fmt.Errorf("check %s: %w", name, err)
+		}
+		if err := db.Checkpoint(ctx); err != nil {
+			return "", fmt.Errorf("checkpoint %s: %w", name, err)
+		}
 	}
 	return "databases are sound", nil
 }
