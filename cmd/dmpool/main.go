@@ -1,0 +1,129 @@
+// Command dmpool is a Bitcoin mining pool in a box. See the README, or run it
+// without arguments.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second Ctrl-C is obeyed at once: after the first one the default
+	// handling is back.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// command is one subcommand. Its run function returns an error whose text is a
+// sentence for the person at the terminal.
+type command struct {
+	name  string
+	usage string
+	text  string
+	run   func(ctx context.Context, c *cli) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "serve [flags]", "run the pool: node, Stratum, jobs and web pages", serve},
+		{"demo", "demo [flags]", "a pool on the practice chain with two built-in miners", demo},
+		{"setup", "setup --answers FILE.json [flags]", "answer the first set-up", setup},
+		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
+		{"passwd", "passwd [flags]", "set the operator's password", passwd},
+		{"version", "version", "print the version", version},
+	}
+}
+
+// cli is what a subcommand gets from the terminal.
+type cli struct {
+	flags  *flag.FlagSet
+	args   []string
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// errUsage says that the usage was printed already.
+var errUsage = errors.New("usage")
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		printUsage(stderr)
+		return 2
+	}
+	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		printUsage(stdout)
+		return 0
+	}
+	for _, cmd := range commands() {
+		if cmd.name != args[0] {
+			continue
+		}
+		c := &cli{flags: flag.NewFlagSet(cmd.name, flag.ContinueOnError), args: args[1:], stdin: stdin, stdout: stdout, stderr: stderr}
+		c.flags.SetOutput(stderr)
+		c.flags.Usage = func() {
+			fmt.Fprintf(stderr, "usage: dmpool %s\n\n", cmd.usage)
+			c.flags.PrintDefaults()
+		}
+		return exitCode(cmd.run(ctx, c), stderr)
+	}
+	fmt.Fprintf(stderr, "dmpool: there is no command %q\n\n", args[0])
+	printUsage(stderr)
+	return 2
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	}
+	fmt.Fprintln(stderr, "dmpool: "+err.Error())
+	return 1
+}
+
+func printUsage(w io.Writer) {
+	fmt.Fprint(w, "DMPool, a Bitcoin mining pool in a box.\n\n")
+	for _, cmd := range commands() {
+		fmt.Fprintf(w, "  dmpool %-8s %s\n", cmd.name, cmd.text)
+	}
+	fmt.Fprint(w, "\ndmpool COMMAND -h lists the flags of a command.\n")
+}
+
+// parse reads the flags; a flag that was not given is taken from the
+// environment, DMPOOL_DATA_DIR for --data-dir.
+func (c *cli) parse() error {
+	if err := c.flags.Parse(c.args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage
+	}
+	if c.flags.NArg() > 0 {
+		return fmt.Errorf("%q is not understood; flags begin with a dash", c.flags.Arg(0))
+	}
+	given := map[string]bool{}
+	c.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	var err error
+	c.flags.VisitAll(func(f *flag.Flag) {
+		name := "DMPOOL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		if !ok || given[f.Name] || err != nil {
+			return
+		}
+		if setErr := f.Value.Set(value); setErr != nil {
+			err = fmt.Errorf("environment variable %s: %w", name, setErr)
+		}
+	})
+	return err
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/webui"
+)
+
+// serveFlags are the flags of serve, which demo shares.
+type serveFlags struct {
+	dataDir   string
+	network   string
+	http      string
+	stratum   string
+	bitcoind  string
+	logLevel  string
+	logFormat string
+}
+
+// add defines the flags; what f holds already are their defaults.
+func (f *serveFlags) add(c *cli) {
+	c.flags.StringVar(&f.dataDir, "data-dir", f.dataDir, "folder that holds everything of this box")
+	c.flags.StringVar(&f.http, "http", ":8080", "address of the web pages")
+	c.flags.StringVar(&f.stratum, "stratum", ":3333", "address for miners")
+	c.flags.StringVar(&f.bitcoind, "bitcoind", "", "path of bitcoind; empty: the bundled one, then $PATH")
+	c.flags.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
+	c.flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+}
+
+// logger makes the log that the flags ask for.
+func (f *serveFlags) logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn, error", f.logLevel)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch f.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q is neither text nor json", f.logFormat)
+}
+
+// defaultDataDir is where a person's own box keeps its data; the service's unit
+// file says --data-dir.
+func defaultDataDir() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "dmpool")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "share", "dmpool")
+	}
+	return "dmpool-data"
+}
+
+// serve runs the box until ctx ends.
+func serve(ctx context.Context, c *cli) error {
+	f := serveFlags{dataDir: defaultDataDir(), logLevel: "info"}
+	f.add(c)
+	c.flags.StringVar(&f.network, "network", "practice", "network, for the first start; later the data directory's own counts")
+	if err := c.parse(); err != nil {
+		return err
+	}
+	log, err := f.logger(c.stderr)
+	if err != nil {
+		return err
+	}
+	box, err := openBox(ctx, f, log)
+	if err != nil {
+		return err
+	}
+	log.Info("DMPool started", "pages", box.pages.Addr().String(), "stratum", box.miners.Addr().String(), "network", box.appliance.Network())
+	return box.run(ctx)
+}
+
+// box is an appliance with its window and the two open ports.
+type box struct {
+	appliance *appliance.Appliance
+	pages     net.Listener
+	miners    net.Listener
+	log       *slog.Logger
+}
+
+// openBox opens ports and data directory, in this order, so that a taken port
+// is told before anything is touched.
+func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (*box, error) {
+	pages, err := appliance.Listen(ctx, "the web pages", f.http, "--http")
+	if err != nil {
+		return nil, err
+	}
+	miners, err := appliance.Listen(ctx, "miners", f.stratum, "--stratum")
+	if err != nil {
+		pages.Close()
+		return nil, err
+	}
+	port := 0
+	if addr, ok := pages.Addr().(*net.TCPAddr); ok {
+		port = addr.Port
+	}
+	a, err := appliance.New(ctx, appliance.Config{
+		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind,
+		Stratum: []net.Listener{miners}, HTTPPort: port, Logger: log,
+	})
+	if err != nil {
+		pages.Close()
+		return nil, err
+	}
+	return &box{appliance: a, pages: pages, miners: miners, log: log}, nil
+}
+
+// run runs the appliance and its pages, and whatever else is given, until ctx
+// ends or one of them fails; then it closes the box.
+func (b *box) run(ctx context.Context, more ...func(context.Context) error) error {
+	handler, err := webui.New(b.appliance, webui.Options{Logger: b.log})
+	if err != nil {
+		b.pages.Close()
+		return errors.Join(fmt.Errorf("make pages: %w", err), b.appliance.Close())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.appliance.Run(ctx) })
+	g.Go(func() error { return webui.Serve(ctx, b.pages, handler) })
+	for _, f := range more {
+		g.Go(func() error { return f(ctx) })
+	}
+	err = g.Wait()
+	return errors.Join(err, b.appliance.Close())
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/dmpool/dmpool/appliance"
+)
+
+// setup answers the first set-up from a file, through the same code as the
+// pages. A daemon that waits for it goes on by itself.
+func setup(ctx context.Context, c *cli) error {
+	dataDir := c.flags.String("data-dir", defaultDataDir(), "folder that holds everything of this box")
+	file := c.flags.String("answers", "", "JSON file with the answers, - for standard input")
+	if err := c.parse(); err != nil {
+		return err
+	}
+	if *file == "" {
+		return errors.New("setup needs --answers FILE.json; the README shows one")
+	}
+	in := c.stdin
+	if *file != "-" {
+		f, err := os.Open(*file)
+		if err != nil {
+			return fmt.Errorf("read answers: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	answers, err := appliance.ParseAnswers(io.LimitReader(in, 1<<20))
+	if err != nil {
+		return err
+	}
+	if err := appliance.SetUp(ctx, *dataDir, answers); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.stdout, "Set up. `dmpool serve` goes on from here; a running one does so by itself.")
+	return nil
+}

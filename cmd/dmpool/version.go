@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+// release is set at build time: -ldflags "-X main.release=1.2.3".
+var release = "dev"
+
+// version prints what was built, and from what.
+func version(_ context.Context, c *cli) error {
+	if err := c.parse(); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "dmpool %s%s %s/%s %s\n", release, revision(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	return nil
+}
+
+// revision is the commit that the binary was built from, when it knows.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return " (" + s.Value[:12] + ")"
+		}
+	}
+	return ""
+}
