@@ -1,0 +1,43 @@
+# DMPool. `make run` and `make test` do all the set-up on a fresh machine.
+
+# Tools of `make check`, pinned; they are not part of the module.
+GOFUMPT     = mvdan.cc/gofumpt@v0.12.0
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X main.release=$(VERSION)
+DATA    ?= demo-data
+
+export PATH := $(PATH):/usr/local/go/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: deps build ## run a whole pool on the practice chain, with two built-in miners
+	@node="$$(scripts/bitcoind.sh)" && exec bin/dmpool demo --data-dir $(DATA) --bitcoind "$$node"
+
+build: ## build bin/dmpool
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/dmpool ./cmd/dmpool
+
+test: deps-test ## run every test: unit, real node, real browser, race detector
+	scripts/test.sh
+
+check: deps ## format, vet, lint, race tests, tidy: no warnings
+	GOFUMPT=$(GOFUMPT) STATICCHECK=$(STATICCHECK) GOLANGCI=$(GOLANGCI) scripts/check.sh
+
+bench: deps ## print the figures of the README for this machine
+	scripts/bench.sh
+
+clean: ## remove what was built and the practice chain of `make run`
+	rm -rf bin $(DATA)
+
+.PHONY: deps deps-test
+deps:
+	@scripts/deps.sh
+
+deps-test:
+	@scripts/deps.sh test

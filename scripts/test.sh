@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs every test under the race detector, with the real node and the real
+# browser: where one of them is missing the run fails instead of skipping.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+DMPOOL_BITCOIND="$(scripts/bitcoind.sh)"
+export DMPOOL_BITCOIND
+export DMPOOL_BROWSER="${DMPOOL_BROWSER:-/usr/bin/chromium-headless-shell}"
+export DMPOOL_TEST_ALL=1
+[ -x "$DMPOOL_BROWSER" ] || { echo "test: no browser at $DMPOOL_BROWSER; run scripts/deps.sh test" >&2; exit 1; }
+
+echo "== unit, property and real-node tests, with -race"
+go test -race -timeout 8m ./...
+
+echo "== from an empty directory to a confirmed payout, in a real browser"
+go test -race -timeout 8m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
