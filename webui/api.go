@@ -11,9 +11,12 @@ import (
 	"time"
 )
 
-// apiAge is how long an answer of the public API may be kept. Answers carry a
-// time rounded down to it, so that the same data has the same ETag.
+// apiAge is how long an answer of the public API may be kept.
 const apiAge = 10 * time.Second
+
+// dated is an answer that says when it was made. Its ETag is that of the answer
+// without the time, so that the same data have the same ETag.
+type dated interface{ undated() any }
 
 // json turns a function into a handler of the public API.
 func (s *site) json(gather func(r *http.Request) (any, error)) handler {
@@ -32,8 +35,10 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	sum := sha256.Sum256(body)
-	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	tag, err := entityTag(v, body)
+	if err != nil {
+		return err
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(apiAge/time.Second)))
@@ -47,9 +52,21 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 	return nil
 }
 
+// entityTag is weak: two answers with the same data may differ in their time.
+func entityTag(v any, body []byte) (string, error) {
+	if d, ok := v.(dated); ok {
+		var err error
+		if body, err = json.Marshal(d.undated()); err != nil {
+			return "", fmt.Errorf("encode answer: %w", err)
+		}
+	}
+	sum := sha256.Sum256(body)
+	return `W/"` + hex.EncodeToString(sum[:12]) + `"`, nil
+}
+
 func matchesTag(header, tag string) bool {
 	for t := range strings.SplitSeq(header, ",") {
-		if t = strings.TrimPrefix(strings.TrimSpace(t), "W/"); t == tag || t == "*" {
+		if t = strings.TrimSpace(t); t == tag || t == "*" {
 			return true
 		}
 	}
@@ -127,6 +144,11 @@ type observerJSON struct {
 	AsOf        time.Time    `json:"as_of"`
 }
 
+func (o observerJSON) undated() any {
+	o.AsOf = time.Time{}
+	return o
+}
+
 type balanceJSON struct {
 	Unpaid   int64 `json:"unpaid"`
 	Pending  int64 `json:"pending"`
@@ -162,7 +184,7 @@ func (s *site) apiObserver(r *http.Request) (any, error) {
 		Workers:     []workerJSON{},
 		Estimate:    v.Estimate,
 		Balance:     balanceJSON(v.Balance),
-		AsOf:        s.now().UTC().Truncate(apiAge),
+		AsOf:        s.now().UTC().Truncate(time.Second),
 	}
 	if v.Rates.H1 != nil {
 		answer.EstimateTHS = new(*v.Rates.H1 / 1e12)

@@ -44,7 +44,7 @@ func TestAPICondition(t *testing.T) {
 	p := "/api/observer/" + aliceAddress
 	tag := w.get(p).Header.Get("ETag")
 	ask := func() answer {
-		return w.get(p, func(r *http.Request) { r.Header.Set("If-None-Match", `W/"other", `+tag) })
+		return w.get(p, func(r *http.Request) { r.Header.Set("If-None-Match", `W/"other", "x", `+tag) })
 	}
 	w.clock.add(2 * time.Second)
 	if resp := ask(); resp.StatusCode != http.StatusNotModified || resp.body != "" {

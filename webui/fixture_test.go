@@ -145,7 +145,7 @@ func newGolden() *golden {
 		Effort: new(0.0000412), Luck: newLuck(new(150.84e12), teras(96.3)),
 		Money: moneyView{
 			Owed: new(int64(1_267_510)), Pending: new(int64(311_058_112)), Reserved: new(int64(512_000)),
-			Trusted: new(int64(3_100_000)), Immature: new(int64(314_200_114)),
+			Trusted: new(int64(52_678_679_531)), Immature: new(int64(314_200_114)),
 		},
 		Waiting: g.payouts[:1], Feed: feed, Jobs: g.jobs.Jobs,
 		Recent: []recentLine{
@@ -158,7 +158,7 @@ func newGolden() *golden {
 		Address: aliceAddress, Known: true, Rates: g.workers[0].Rates, LastShare: at(12 * time.Second),
 		Best:     bests{Session: new(2.1e9), Round: new(8.8e9), Ever: new(48.2e9), EverAt: at(400 * time.Hour)},
 		Accepted: 18511, Rejected: 12, Reasons: g.workers[0].Reasons, Workers: g.workers[:2],
-		Balance:   balanceView{Unpaid: 45_210, Pending: 61_058_000, Paid: 9_300_000},
+		Balance:   balanceView{Unpaid: 45_210, Pending: 261_061_058_000, Paid: 9_300_000},
 		MinPayout: 100_000, Luck: newLuck(new(150.84e12), teras(1.21)), WindowPct: new(0.196), Estimate: new(int64(61_430_000)),
 	}
 	for i := range 12 {

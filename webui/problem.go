@@ -71,7 +71,12 @@ type problemView struct {
 // fail answers with err: a problem in its own words, anything else as a 500
 // whose reference leads to the log line with the whole chain. The API gets
 // application/problem+json (RFC 9457), people get a page.
+//
+// When the visitor has left, what failed is only that, and nobody reads the answer.
 func (s *site) fail(w http.ResponseWriter, r *http.Request, who caller, err error) {
+	if r.Context().Err() != nil {
+		return
+	}
 	var p *problem
 	if !errors.As(err, &p) {
 		p = &problem{Status: http.StatusInternalServerError, Code: "internal", cause: err}

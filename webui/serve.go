@@ -33,7 +33,7 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
 	defer cancel()
 	if err := server.Shutdown(last); err != nil {
-		server.Close()
+		_ = server.Close() // cuts off what did not end in time
 	}
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve pages: %w", err)
