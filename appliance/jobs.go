@@ -22,21 +22,22 @@ type job struct {
 	name  string
 	text  string // what it does, for the jobs page
 	every time.Duration
+	node  bool // it asks the node, so it waits while that is not ready
 	run   func(ctx context.Context) (message string, err error)
 }
 
 // jobs is the whole schedule of the box.
 func (a *Appliance) jobs() []job {
 	table := []job{
-		{"block-check", "Compares the pool's blocks with the node's chain and books what became mature or orphaned", 2 * time.Minute, a.checkBlocks},
-		{"reward-booking", "Freezes the splits of found blocks that a crash left open", 2 * time.Minute, a.bookRewards},
-		{"payout-draft", "Drafts a payout when enough is owed", a.payoutEvery(), a.draftPayout},
-		{"payout-track", "Funds, sends and follows payouts up to their confirmation", 30 * time.Second, a.trackPayouts},
-		{"ledger-check", "Adds up the whole ledger and compares it with its own balances", time.Hour, a.checkLedger},
-		{"upkeep", "Removes what is older than it has to be kept, checks the databases", 6 * time.Hour, a.upkeep},
+		{"block-check", "Compares the pool's blocks with the node's chain and books what became mature or orphaned", 2 * time.Minute, true, a.checkBlocks},
+		{"reward-booking", "Freezes the splits of found blocks that a crash left open", 2 * time.Minute, false, a.bookRewards},
+		{"payout-draft", "Drafts a payout when enough is owed", a.payoutEvery(), true, a.draftPayout},
+		{"payout-track", "Funds, sends and follows payouts up to their confirmation", 30 * time.Second, true, a.trackPayouts},
+		{"ledger-check", "Adds up the whole ledger and compares it with its own balances", time.Hour, false, a.checkLedger},
+		{"upkeep", "Removes what is older than it has to be kept, checks the databases", 6 * time.Hour, false, a.upkeep},
 	}
 	if a.privateChain() {
-		table = append(table, job{"node-flush", "Has the node write its chain to disk: nobody else has a private chain", time.Minute, a.flushNode})
+		table = append(table, job{"node-flush", "Has the node write its chain to disk: nobody else has a private chain", time.Minute, true, a.flushNode})
 	}
 	return table
 }
@@ -156,8 +157,8 @@ func (s *scheduler) run(ctx context.Context) error {
 		}
 		s.jobs[row.name] = j
 	}
-	s.cron.Start()
 	s.a.schedule.Store(s)
+	s.cron.Start()
 	<-ctx.Done()
 	s.a.schedule.Store(nil)
 	if err := s.cron.Shutdown(); err != nil {
@@ -168,6 +169,9 @@ func (s *scheduler) run(ctx context.Context) error {
 
 // record runs a job and writes down how it went.
 func (s *scheduler) record(ctx context.Context, row job) {
+	if row.node && !s.a.nodeIsReady() {
+		return // runNodeJobs comes when it is
+	}
 	ctx, cancel := context.WithTimeout(ctx, jobTimeout)
 	defer cancel()
 	started := time.Now()
@@ -193,6 +197,18 @@ func (s *scheduler) record(ctx context.Context, row job) {
 		s.a.log.Error("Job history not written", "job", row.name, "err", writeErr)
 	}
 	s.a.events.Publish(pool.Event{Kind: "job", At: started, State: row.name, Text: message})
+}
+
+// runNodeJobs runs what waited for the node.
+func (s *scheduler) runNodeJobs() {
+	for _, row := range s.rows {
+		if !row.node {
+			continue
+		}
+		if err := s.jobs[row.name].RunNow(); err != nil {
+			s.a.log.Warn("Job not run", "job", row.name, "err", err)
+		}
+	}
 }
 
 // JobInfo is a row of the schedule for the jobs page.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance/bitcoind"
 	"github.com/dmpool/dmpool/pool/node"
 )
 
@@ -59,6 +60,12 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	s.Peers = network.Connections
 	s.TipTime = time.Unix(chain.Time, 0)
 	return s
+}
+
+// nodeIsReady tells whether the node's RPC serves.
+func (a *Appliance) nodeIsReady() bool {
+	child := a.child.Load()
+	return child != nil && child.State().Phase == bitcoind.PhaseReady
 }
 
 // probeNode tells the supervisor whether the node answers; the text of the error

@@ -25,6 +25,9 @@ func (a *Appliance) watchNode(ctx context.Context) error {
 				case a.nodeReady <- struct{}{}:
 				default:
 				}
+				if s := a.schedule.Load(); s != nil {
+					s.runNodeJobs()
+				}
 			}
 		}
 		last = state
