@@ -373,6 +373,21 @@ func do(t *testing.T, tab context.Context, what string, actions ...chromedp.Acti
 	}
 }
 
+// fill types into a field and looks whether it arrived: a live update may put a
+// fresh field in the place of one that nobody has touched yet.
+func fill(t *testing.T, tab context.Context, field, text string) {
+	t.Helper()
+	var got string
+	for range 10 {
+		do(t, tab, "fill "+field,
+			chromedp.SetValue(field, ""), chromedp.SendKeys(field, text), chromedp.Value(field, &got))
+		if got == text {
+			return
+		}
+	}
+	t.Fatalf("field %s holds %q, want %q", field, got, text)
+}
+
 func signIn(t *testing.T, tab context.Context, d *demoProcess) {
 	t.Helper()
 	do(t, tab, "sign in",
@@ -404,15 +419,14 @@ func approve(t *testing.T, tab context.Context, d *demoProcess) {
 	screenshot(t, tab, "payout")
 	total := regexp.MustCompile(`\D`).ReplaceAllString(form, "")
 
+	fill(t, tab, "#total", total)
+	fill(t, tab, "#password", "not the password")
 	do(t, tab, "approve with a wrong password",
-		chromedp.SendKeys("#total", total),
-		chromedp.SendKeys("#password", "not the password"),
 		chromedp.Click("form[action$='/approve'] button[type=submit]"),
 		chromedp.WaitVisible("#wrong"),
 	)
+	fill(t, tab, "#password", d.password)
 	do(t, tab, "approve",
-		chromedp.SetValue("#total", total),
-		chromedp.SendKeys("#password", d.password),
 		chromedp.Click("form[action$='/approve'] button[type=submit]"),
 		chromedp.WaitVisible("#said-h"),
 	)
