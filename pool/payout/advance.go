@@ -76,7 +76,7 @@ func (d *Desk) survey(ctx context.Context) (p pass, err error) {
 	d.tip.Store(p.chain.Blocks)
 
 	if !d.reconciled {
-		if err := d.reconcile(ctx, p.chain); err != nil {
+		if err := d.reconcile(ctx); err != nil {
 			return pass{}, err
 		}
 		d.reconciled = true

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
-
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
@@ -46,9 +44,8 @@ type Desk struct {
 	tip  atomic.Int32  // height of the chain at the last pass
 	turn chan struct{} // held by the one pass over the payouts that may run
 
-	// Only that pass uses these.
-	reconciled bool           // since this Desk was made
-	seen       chainhash.Hash // the wallet's movements were looked at up to this block
+	// Only that pass uses this.
+	reconciled bool // since this Desk was made
 
 	mu     sync.Mutex
 	broken string // what is wrong with the ledger's books, a sentence; empty when they balance

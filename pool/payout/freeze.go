@@ -2,6 +2,7 @@ package payout
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -64,10 +65,15 @@ func (d *Desk) checkFrozen(ctx context.Context) error {
 // watch looks at what left the wallet since the last look. Only transactions
 // whose signature is stored are ours: one that was planned here but is in the
 // chain without a signature in the ledger was signed by a ledger newer than this
-// one.
+// one. How far was looked is kept in the ledger's file, so that an old backup of
+// it looks from where it was made, however long ago that is.
 func (d *Desk) watch(ctx context.Context) error {
-	since, err := d.wallet.ListSinceBlock(ctx, d.seen)
-	if node.IsCode(err, node.ErrCodeNotFound) && d.seen != (chainhash.Hash{}) {
+	last, err := d.lastLook(ctx)
+	if err != nil {
+		return err
+	}
+	since, err := d.wallet.ListSinceBlock(ctx, last)
+	if node.IsCode(err, node.ErrCodeNotFound) && last != (chainhash.Hash{}) {
 		since, err = d.wallet.ListSinceBlock(ctx, chainhash.Hash{})
 	}
 	if err != nil {
@@ -92,7 +98,39 @@ func (d *Desk) watch(ctx context.Context) error {
 			}
 		}
 	}
-	d.seen = since.LastBlock
+	if since.LastBlock == last {
+		return nil
+	}
+
+	return d.storeLook(ctx, since.LastBlock)
+}
+
+// lastLook is the block up to which the wallet's movements were looked at; the
+// zero hash, before the first look, means none.
+func (d *Desk) lastLook(ctx context.Context) (block chainhash.Hash, err error) {
+	var stored *chainhash.Hash
+	err = d.db.Reader().QueryRowContext(ctx, `SELECT block FROM payout_look`).Scan(hashColumn{&stored})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return chainhash.Hash{}, nil
+	case err != nil:
+		return chainhash.Hash{}, fmt.Errorf("read last look: %w", err)
+	}
+
+	return *stored, nil
+}
+
+func (d *Desk) storeLook(ctx context.Context, block chainhash.Hash) error {
+	err := d.db.Update(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO payout_look (id, block) VALUES (1, ?)
+			ON CONFLICT (id) DO UPDATE SET block = excluded.block`, block[:])
+
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store last look: %w", err)
+	}
 
 	return nil
 }

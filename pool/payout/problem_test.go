@@ -207,7 +207,7 @@ func TestFreeze(t *testing.T) {
 		b.want(sent.ID, Settled, "") // what was sent is still followed
 
 		b.cursor(b.wallet.height)
-		b.wallet.mine(2*lookBack, 0) // the unknown payment is no longer looked at after a restart
+		b.wallet.mine(1, 0) // the unknown payment is not looked at again
 		b.reopen()
 	}
 	b.checkBooks()
@@ -249,6 +249,31 @@ func TestOldBackup(t *testing.T) {
 	b.want(p.ID, Pending, "") // neither expired nor signed again
 	if _, frozen := b.desk.Frozen(t.Context()); !frozen {
 		t.Error("payouts are not frozen")
+	}
+}
+
+// TestBackupOfLongAgo: the ledger is restored from before a payout that has long
+// been settled, and the pool has followed the chain to its end before the desk
+// first looks at the wallet.
+func TestBackupOfLongAgo(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	b.advance()
+	old := b.path + ".backup"
+	if err := b.db.Backup(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	b.settled()
+	b.wallet.mine(5000, 0)
+
+	if err := b.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.path = old
+	b.open()
+	b.cursor(b.wallet.height)
+	b.advance()
+	if _, frozen := b.desk.Frozen(t.Context()); !frozen {
+		t.Error("payouts are not frozen, and everybody would be paid again")
 	}
 }
 

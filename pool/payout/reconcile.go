@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/dmpool/dmpool/pool/ledger"
@@ -14,11 +13,6 @@ import (
 
 // deep is the number of confirmations after which a payout is no longer watched.
 const deep = 100
-
-// lookBack is how many blocks below the last known tip the wallet's movements
-// are looked at when the program starts. It only has to be longer than what the
-// chain moved on between the last look and the end of the program.
-const lookBack = 1000
 
 // Reconcile makes ledger, wallet and chain agree after a start: exactly the
 // leased coins are locked, every payout that was signed is looked up or sent
@@ -38,7 +32,7 @@ func (d *Desk) Reconcile(ctx context.Context) error {
 }
 
 // reconcile is done once before the first payout is touched.
-func (d *Desk) reconcile(ctx context.Context, chain node.ChainInfo) error {
+func (d *Desk) reconcile(ctx context.Context) error {
 	// The ledger knows which coins are promised; the wallet's own locks are a
 	// copy, of which a part is lost when the node restarts.
 	if err := d.wallet.LockUnspent(ctx, true, nil, false); err != nil {
@@ -52,26 +46,7 @@ func (d *Desk) reconcile(ctx context.Context, chain node.ChainInfo) error {
 		return err
 	}
 
-	if d.seen, err = d.firstLook(ctx, chain); err != nil {
-		return err
-	}
-
 	return d.checkBooks(ctx)
-}
-
-// firstLook is the block from which on the wallet's movements are looked at; the
-// zero hash means all.
-func (d *Desk) firstLook(ctx context.Context, chain node.ChainInfo) (chainhash.Hash, error) {
-	height, _, _, err := d.ledger.Cursor(ctx)
-	if err != nil {
-		return chainhash.Hash{}, err
-	}
-	from := min(height, chain.Blocks) - lookBack
-	if from <= 0 {
-		return chainhash.Hash{}, nil
-	}
-
-	return d.wallet.BlockHash(ctx, from)
 }
 
 // lockCoins locks coins in the wallet so that the lock survives the node. A coin

@@ -21,7 +21,6 @@ import (
 // is called.
 type Wallet interface {
 	BlockchainInfo(ctx context.Context) (node.ChainInfo, error)
-	BlockHash(ctx context.Context, height int32) (chainhash.Hash, error)
 
 	AddressInfo(ctx context.Context, address string) (node.Address, error)
 	ListUnspent(ctx context.Context, minConf int) ([]node.Unspent, error)

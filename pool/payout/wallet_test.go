@@ -32,15 +32,6 @@ func (w *fakeWallet) BlockchainInfo(context.Context) (info node.ChainInfo, err e
 	return info, err
 }
 
-func (w *fakeWallet) BlockHash(_ context.Context, height int32) (hash chainhash.Hash, err error) {
-	err = w.call("getblockhash", func() error {
-		hash = w.blockHash(height)
-		return nil
-	})
-
-	return hash, err
-}
-
 func (w *fakeWallet) AddressInfo(_ context.Context, text string) (info node.Address, err error) {
 	err = w.walletCall("getaddressinfo", func() error {
 		a, err := address.DecodeAddress(text, &chaincfg.RegressionNetParams)
