@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // Limits of what a stranger may send.
@@ -73,9 +74,11 @@ func (l *lineReader) next(limit int) ([]byte, error) {
 	}
 }
 
-// more reports whether another complete line has already arrived.
+// more reports whether another complete line that is not blank has already
+// arrived, so that next will not wait.
 func (l *lineReader) more() bool {
-	return bytes.IndexByte(l.buf[l.scanned:l.w], '\n') >= 0
+	ahead := bytes.TrimLeftFunc(l.buf[l.r:l.w], unicode.IsSpace)
+	return bytes.IndexByte(ahead, '\n') >= 0
 }
 
 // fill reads once.

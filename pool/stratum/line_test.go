@@ -73,6 +73,20 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// Some firmware ends its lines twice. The answer must not wait for the line
+// after the blank one.
+func TestBlankLineBehind(t *testing.T) {
+	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+		for _, end := range []string{"\n\n", "\r\n\r\n", "\n \t\n\n"} {
+			m := w.connect()
+			m.send(strings.TrimSuffix(subscribeLine("x"), "\n") + end)
+			if lines := m.received(); len(lines) != 1 {
+				t.Errorf("line that ends with %q is answered by %q, want one line", end, lines)
+			}
+		}
+	})
+}
+
 func TestEarlyLineLimit(t *testing.T) {
 	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
 		m := w.connect()
