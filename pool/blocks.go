@@ -158,22 +158,38 @@ func (p *Pool) BookRewards(ctx context.Context) error {
 	return p.freezePending(ctx, commitPatience)
 }
 
+// freezeLeftOpen freezes what the last run left open, before new shares come
+// that are no part of it. A share log that does not answer is no reason not to
+// mine: the reward job goes on trying.
+func (p *Pool) freezeLeftOpen(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, commitPatience)
+	defer cancel()
+	if err := p.freezePending(ctx, 0); err != nil {
+		p.Logger.Error("Splits of earlier blocks not frozen yet", "err", err)
+	}
+}
+
 // freezePending freezes what is not frozen of the blocks older than age: it
 // finds the share that won, or writes it again from what the block says of it.
+// A block that cannot be frozen does not stop the others.
 func (p *Pool) freezePending(ctx context.Context, age time.Duration) error {
 	blocks, err := p.Ledger.Unfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("read unfinished blocks: %w", err)
 	}
+	var errs []error
 	for _, block := range blocks {
 		if block.Frozen || block.State == ledger.StateRejected || time.Since(block.At) < age {
 			continue
 		}
 		if err := p.freezeLate(ctx, block); err != nil {
-			return fmt.Errorf("freeze block %s: %w", block.Hash, err)
+			errs = append(errs, fmt.Errorf("freeze block %s: %w", block.Hash, err))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (p *Pool) freezeLate(ctx context.Context, block ledger.Block) error {

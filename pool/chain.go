@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -92,21 +93,25 @@ func (p *Pool) followOnce(ctx context.Context, wanted sweep) error {
 	if err != nil {
 		return fmt.Errorf("read unfinished blocks: %w", err)
 	}
+	var errs []error // each about one block, which does not stop the others
 	for _, block := range blocks {
 		if wanted == sweepDue && !p.due(block, info.Blocks) {
 			continue
 		}
-		if err := p.checkBlock(ctx, block, info); err != nil {
-			return fmt.Errorf("check block %s: %w", block.Hash, err)
+		err := p.checkBlock(ctx, block, info)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("check block %s: %w", block.Hash, err))
+		}
+		if node.Unavailable(err) {
+			return errors.Join(errs...)
 		}
 	}
-	if followed && info.BestBlockHash == hash {
-		return nil
+	if !followed || info.BestBlockHash != hash {
+		if err := p.Ledger.SetCursor(ctx, info.Blocks, info.BestBlockHash); err != nil {
+			errs = append(errs, fmt.Errorf("move chain cursor: %w", err))
+		}
 	}
-	if err := p.Ledger.SetCursor(ctx, info.Blocks, info.BestBlockHash); err != nil {
-		return fmt.Errorf("move chain cursor: %w", err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // due tells whether one more block in the chain can change this block's state.
@@ -175,10 +180,10 @@ func (p *Pool) giveBack(ctx context.Context, info node.ChainInfo, reached int32)
 	}
 	for _, block := range blocks {
 		result, err := p.Node.SubmitBlock(ctx, block.Raw)
-		if err != nil {
+		if node.Unavailable(err) {
 			return fmt.Errorf("submit block %s again: %w", block.Hash, err)
 		}
-		p.Logger.Debug("Block given back", "height", block.Height, "hash", block.Hash, "answer", result)
+		p.Logger.Debug("Block given back", "height", block.Height, "hash", block.Hash, "answer", result, "err", err)
 	}
 	after, err := p.Node.BlockchainInfo(ctx)
 	if err != nil {

@@ -130,17 +130,15 @@ func (p *Pool) Run(ctx context.Context) error {
 	logEnded := make(chan error, 1)
 	go func() { logEnded <- p.Shares.Run(logCtx) }()
 
-	err := p.freezePending(ctx, 0)
-	if err == nil {
-		g, gctx := errgroup.WithContext(ctx)
-		g.Go(func() error { return p.Source.Run(gctx) })
-		g.Go(func() error { return p.serveTemplates(gctx) })
-		g.Go(func() error { return p.followChain(gctx) })
-		for _, ln := range p.Listeners {
-			g.Go(func() error { return p.server.Serve(gctx, ln) })
-		}
-		err = g.Wait()
+	p.freezeLeftOpen(ctx)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.Source.Run(gctx) })
+	g.Go(func() error { return p.serveTemplates(gctx) })
+	g.Go(func() error { return p.followChain(gctx) })
+	for _, ln := range p.Listeners {
+		g.Go(func() error { return p.server.Serve(gctx, ln) })
 	}
+	err := g.Wait()
 
 	// A block that the node has not answered for yet gets a little longer; it
 	// is on disk and is submitted again at the next start in any case.

@@ -308,6 +308,30 @@ func TestMinersWaitForTheWallet(t *testing.T) {
 	b.eventually("mining goes on", func() bool { return b.pool.Status().Serving })
 }
 
+// A block that can be neither submitted nor shared out, because what is stored
+// of it is damaged, keeps neither the other blocks nor the miners waiting.
+func TestDamagedBlockDoesNotStopTheOthers(t *testing.T) {
+	b := newBench(t)
+	damaged := ledger.Found{
+		Hash: chainhash.Hash{1}, Height: 1, At: time.Now(), Address: "damaged", Script: []byte{1}, Work: 1,
+		Terms: DefaultSettings("regtest").Terms(), Raw: []byte("damaged"),
+	}
+	if err := b.ledger.RecordFound(t.Context(), damaged); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitState(b.mine(), ledger.StateAccepted)
+	if err := b.pool.CheckBlocks(t.Context()); err == nil {
+		t.Error("the block check does not tell of the damaged block")
+	}
+
+	share := b.solve("rig")
+	b.pool.Found(share) // and the share itself never reaches the log
+	b.stop()
+	b.start()
+	b.awaitState(share.Proof.Hash, ledger.StateAccepted)
+	b.awaitState(b.mine(), ledger.StateAccepted)
+}
+
 func TestApplyRefusesBadSettings(t *testing.T) {
 	b := newBench(t)
 	if err := b.pool.Apply(Settings{}); err == nil {
