@@ -86,9 +86,13 @@ func (s *session) adjust(at time.Time) {
 	st.want, st.urgent = want, urgent
 }
 
-// due reports whether the wanted difficulty should go out at once, with a job
-// of its own, instead of with the next one.
-func (s *session) due() bool { return s.state.urgent && s.state.last() != nil && s.pending() }
+// due reports whether the wanted difficulty should go out now, with a job of
+// its own, instead of with the next one. Such jobs are remembered for minutes,
+// so a miner that changes its mind all the time gets only a few of them.
+func (s *session) due(at time.Time) bool {
+	st := &s.state
+	return st.urgent && st.last() != nil && s.pending() && st.extra.AllowN(at, 1)
+}
 
 // pending reports whether the next job will change the difficulty.
 func (s *session) pending() bool {

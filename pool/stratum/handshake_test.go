@@ -352,6 +352,35 @@ func TestSuggestAgain(t *testing.T) {
 	})
 }
 
+// Each job of its own is remembered for minutes: a miner that suggests another
+// difficulty with every line must not fill the memory with them.
+func TestSuggestAllTheTime(t *testing.T) {
+	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+		w.server.Publish(w.job(1, 0x1703255b), true)
+		m := w.ready("cpuminer/2.5.1")
+		jobs := 0
+		for i := range 1000 {
+			m.send(fmt.Sprintf(`{"id":3,"method":"mining.suggest_difficulty","params":[%d]}`+"\n", 1+i%2))
+			for _, kind := range kinds(m.received()) {
+				if strings.HasPrefix(kind, "job") {
+					jobs++
+				}
+			}
+		}
+		if jobs == 0 || jobs > extraBurst {
+			t.Errorf("%d jobs at once, want 1 to %d", jobs, extraBurst)
+		}
+
+		// What was not sent at once is not lost.
+		m.send(`{"id":3,"method":"mining.suggest_difficulty","params":[0.5]}` + "\n")
+		m.received()
+		time.Sleep(2 * tickTime)
+		if diff := cmp.Diff([]string{"difficulty 0.5", "job clean=false"}, kinds(m.received())); diff != "" {
+			t.Errorf("after a while (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestManyWorkers(t *testing.T) {
 	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
 		m := w.connect()

@@ -233,7 +233,7 @@ func (s *session) flush(ctx context.Context) error {
 		if n := s.server.current.Load(); n != nil {
 			items = append(items, s.issue(n, true, time.Now()))
 		}
-	case s.due():
+	case s.due(time.Now()):
 		items = append(items, s.renew(time.Now(), false))
 	}
 	if len(items) > 0 {

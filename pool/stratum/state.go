@@ -3,8 +3,17 @@ package stratum
 import (
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/dmpool/dmpool/pool/work"
+)
+
+// Jobs for the sake of a new difficulty: vardiff needs a handful in the first
+// minute and then few.
+const (
+	extraEvery = 5 * time.Second
+	extraBurst = 8
 )
 
 // state is what a session's reader, its writer, the publisher and the pages
@@ -16,13 +25,14 @@ type state struct {
 	workers []Worker // in the order of their first authorize
 
 	// Difficulty: what the miner asked for, and what it has.
-	wishes    wishes  // of password and username
-	least     float64 // of mining.configure
-	suggested float64 // the last suggestion
-	hint      float64 // a suggestion that vardiff keeps above, until the miner falls silent
-	want      float64 // goes out with the next job
-	urgent    bool    // which should not be waited for
-	current   float64 // went out with the last job
+	wishes    wishes        // of password and username
+	least     float64       // of mining.configure
+	suggested float64       // the last suggestion
+	hint      float64       // a suggestion that vardiff keeps above, until the miner falls silent
+	want      float64       // goes out with the next job
+	urgent    bool          // which should not be waited for
+	extra     *rate.Limiter // of the jobs that urgent changes may have to themselves
+	current   float64       // went out with the last job
 	vardiff   vardiff
 
 	issued    []issued // oldest first
@@ -44,7 +54,11 @@ type issued struct {
 }
 
 func newState(at time.Time) state {
-	return state{rejected: make(map[string]uint64), credited: newMeter(at)}
+	return state{
+		rejected: make(map[string]uint64),
+		credited: newMeter(at),
+		extra:    rate.NewLimiter(rate.Every(extraEvery), extraBurst),
+	}
 }
 
 func (st *state) addWorker(w Worker) {
@@ -170,7 +184,7 @@ func (s *session) tick(at time.Time) error {
 	switch {
 	case paused && silent >= s.server.config.KeepAlive, silent >= 2*s.server.config.KeepAlive:
 		s.out.push(s.renew(at, true))
-	case s.due():
+	case s.due(at):
 		s.out.push(s.renew(at, false))
 	}
 	return nil
