@@ -45,8 +45,8 @@ func keepPassphrase(d dataDir, network string, answer WalletAnswer) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("read passphrase: %w", err)
 	}
-	if len(old) > 0 {
-		if answer.Passphrase == "" || answer.Passphrase == strings.TrimSpace(string(old)) {
+	if kept := strings.TrimSpace(string(old)); kept != "" {
+		if answer.Passphrase == "" || answer.Passphrase == kept {
 			return nil
 		}
 		return fmt.Errorf("%s holds the passphrase of an earlier set-up, which may open a wallet with coins; move it away to use another", file)
@@ -84,7 +84,9 @@ func (k *keyring) Passphrase(context.Context) (string, error) {
 		}
 		text, err := os.ReadFile(file)
 		if err == nil {
-			k.memory = strings.TrimSpace(string(text))
+			if k.memory = strings.TrimSpace(string(text)); k.memory == "" {
+				return "", fmt.Errorf("read passphrase: %s is empty", file)
+			}
 			return k.memory, nil
 		}
 		if !errors.Is(err, os.ErrNotExist) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 	_ "time/tzdata" // time zones of the answers, also on a box without them
 
@@ -105,6 +106,8 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 		errs = append(errs, fmt.Errorf("wallet.unlock %q is neither \"auto\" nor \"ask\"", a.Wallet.Unlock))
 	case a.Wallet.Unlock == unlockAsk && a.Wallet.Passphrase == "":
 		errs = append(errs, errors.New("wallet.passphrase is needed, since the box is not to keep it"))
+	case a.Wallet.Passphrase != strings.TrimSpace(a.Wallet.Passphrase):
+		errs = append(errs, errors.New("wallet.passphrase begins or ends with a blank, which nobody sees when it is typed again"))
 	}
 	if a.TimeZone == "" {
 		a.TimeZone = "UTC"

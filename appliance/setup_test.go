@@ -86,6 +86,8 @@ func TestSetUpRefusals(t *testing.T) {
 		{"time zone", `{"operator":{"password":"` + goodPassword + `"},"time_zone":"Mars/Base"}`, "time_zone"},
 		{"prune", `{"operator":{"password":"` + goodPassword + `"},"node":{"prune_mib":5}}`, "node.prune_mib"},
 		{"asking without a passphrase", `{"operator":{"password":"` + goodPassword + `"},"wallet":{"unlock":"ask"}}`, "wallet.passphrase is needed"},
+		{"blanks around the passphrase", `{"operator":{"password":"` + goodPassword + `"},"wallet":{"passphrase":"open sesame "}}`, "wallet.passphrase begins or ends with a blank"},
+		{"blank passphrase", `{"operator":{"password":"` + goodPassword + `"},"wallet":{"passphrase":" "}}`, "wallet.passphrase begins or ends with a blank"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -119,6 +121,18 @@ func TestPassphraseOfAnEarlierSetUpIsKept(t *testing.T) {
 	k := &keyring{file: d.passphrase("practice"), unlock: unlockAsk}
 	if got, err := k.Passphrase(t.Context()); err != nil || got != "first" {
 		t.Errorf("passphrase %q, %v", got, err)
+	}
+}
+
+// bitcoind makes a wallet without encryption when its passphrase is empty.
+func TestEmptyPassphraseFileIsNoPassphrase(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "passphrase")
+	if err := os.WriteFile(file, []byte(" \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k := &keyring{file: file, unlock: unlockAuto}
+	if got, err := k.Passphrase(t.Context()); err == nil {
+		t.Errorf("passphrase %q, want an error", got)
 	}
 }
 
