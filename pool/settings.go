@@ -84,8 +84,8 @@ func (s Settings) Validate() error {
 	if s.StartDifficulty != 0 && s.StartDifficulty < s.MinDifficulty {
 		refuse("start difficulty %g is below the minimum difficulty %g", s.StartDifficulty, s.MinDifficulty)
 	}
-	if s.PayoutEvery < 10 {
-		refuse("payouts cannot be drafted more often than every 10 seconds")
+	if s.PayoutEvery < 10 || s.PayoutEvery > 366*24*3600 {
+		refuse("payouts cannot be drafted every %d seconds; take 10 seconds to a year", s.PayoutEvery)
 	}
 	return errors.Join(errs...)
 }

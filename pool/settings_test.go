@@ -25,6 +25,7 @@ func TestSettingsValidate(t *testing.T) {
 		{"ceiling below floor", func(s *Settings) { s.MinDifficulty, s.MaxDifficulty = 10, 5 }, "maximum difficulty"},
 		{"start below floor", func(s *Settings) { s.MinDifficulty, s.StartDifficulty = 10, 5 }, "start difficulty"},
 		{"payouts without a pause", func(s *Settings) { s.PayoutEvery = 0 }, "payouts"},
+		{"payouts never", func(s *Settings) { s.PayoutEvery = 1e10 }, "payouts"}, // would overflow a time.Duration
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
