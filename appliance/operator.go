@@ -75,7 +75,8 @@ func HashPassword(password string) (string, error) {
 }
 
 // gate slows down guessing: by address, and by account once it was wrong five
-// times. It never locks anybody out for good.
+// times. It never locks anybody out for good. Passwords are compared one after
+// the other, so that many guesses at once wait like as many in a row.
 type gate struct {
 	hashing sync.Mutex // one argon2id at a time: each takes 19 MiB
 
@@ -119,11 +120,20 @@ func (g *gate) admit(name, ip string, now time.Time) error {
 		limiter = rate.NewLimiter(rate.Every(time.Minute/loginsPerMinute), loginsPerMinute)
 		g.byIP[ip] = limiter
 	}
-	if f := g.failures[strings.ToLower(name)]; now.Before(f.until) {
-		return &ThrottledError{RetryAfter: f.until.Sub(now)}
+	if err := g.delayed(name, now); err != nil {
+		return err
 	}
 	if !limiter.AllowN(now, 1) {
 		return &ThrottledError{RetryAfter: time.Minute / loginsPerMinute}
+	}
+	return nil
+}
+
+// delayed returns a ThrottledError while the account must wait. The caller
+// holds mu.
+func (g *gate) delayed(name string, now time.Time) error {
+	if f := g.failures[strings.ToLower(name)]; now.Before(f.until) {
+		return &ThrottledError{RetryAfter: f.until.Sub(now)}
 	}
 	return nil
 }
@@ -149,11 +159,25 @@ func (g *gate) note(name string, ok bool, now time.Time) {
 	g.failures[name] = f
 }
 
-func (g *gate) compare(password, hash string) bool {
+// try compares a password with the account's hash, or with the dummy when there
+// is none. An attempt that others have outrun gets a ThrottledError.
+func (g *gate) try(name, password, hash string, now time.Time) (ok bool, err error) {
 	g.hashing.Lock()
 	defer g.hashing.Unlock()
-	ok, err := argon2id.ComparePasswordAndHash(password, hash)
-	return err == nil && ok
+	g.mu.Lock()
+	err = g.delayed(name, now)
+	g.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	known := hash != ""
+	if !known {
+		hash = g.dummy
+	}
+	equal, err := argon2id.ComparePasswordAndHash(password, hash)
+	ok = known && equal && err == nil
+	g.note(name, ok, now)
+	return ok, nil
 }
 
 // Login checks a user name and a password. It returns [ErrLogin], a
@@ -196,14 +220,10 @@ func (a *Appliance) checkSecret(ctx context.Context, user, actor, password, hash
 	if err := a.gate.admit(user, ip, now); err != nil {
 		return err
 	}
-	ok := false
-	if hash == "" {
-		a.gate.compare(password, a.gate.dummy)
-	} else {
-		ok = a.gate.compare(password, hash)
+	ok, err := a.gate.try(user, password, hash, now)
+	if err != nil {
+		return err
 	}
-	a.gate.note(user, ok, now)
-
 	result := "ok"
 	if !ok {
 		result = "wrong name or password"

@@ -161,3 +161,34 @@ func TestListenNamesWhoHasThePort(t *testing.T) {
 		}
 	}
 }
+
+// Guesses from many addresses at once get no further than the same in a row.
+func TestLoginAtOnce(t *testing.T) {
+	g, err := newGate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	const guesses = 20
+	for i := range guesses {
+		if err := g.admit("anna", fmt.Sprintf("192.168.1.%d", i), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compared := make(chan bool, guesses)
+	for range guesses {
+		go func() {
+			_, err := g.try("anna", "wrong", g.dummy, now)
+			compared <- err == nil
+		}()
+	}
+	n := 0
+	for range guesses {
+		if <-compared {
+			n++
+		}
+	}
+	if n != freeFailures {
+		t.Errorf("%d of %d guesses were compared, want %d", n, guesses, freeFailures)
+	}
+}
