@@ -164,7 +164,12 @@ func SetUp(ctx context.Context, dir string, a Answers) error {
 	if err != nil {
 		return err
 	}
-	// The passphrase file comes first: a set-up without its passphrase could
+	// The network comes first: without it the next start takes the default one,
+	// in which there is no operator.
+	if err := d.setNetwork(network); err != nil {
+		return err
+	}
+	// Then the passphrase file: a set-up without its passphrase could
 	// never open its wallet. A file without a set-up is written over next time.
 	write := func(tx *sql.Tx) error {
 		if done, err := hasOperator(ctx, tx); err != nil || done {
@@ -175,10 +180,7 @@ func SetUp(ctx context.Context, dir string, a Answers) error {
 		}
 		return writeSetUp(ctx, tx, a, settings, hash)
 	}
-	if err := db.Update(ctx, write); err != nil {
-		return err
-	}
-	return d.setNetwork(network)
+	return db.Update(ctx, write)
 }
 
 func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settings, hash string) error {

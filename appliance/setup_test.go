@@ -73,6 +73,25 @@ func TestSetUpOnceAndForAll(t *testing.T) {
 	}
 }
 
+// A crash must not leave an operator in a directory whose network is not known:
+// the next start would take another network and ask for a set-up again.
+func TestSetUpNamesTheNetworkFirst(t *testing.T) {
+	d := dataDir{filepath.Join(t.TempDir(), "box")}
+	answers := parse(t, `{"network":"regtest","operator":{"password":"`+goodPassword+`"}}`)
+	if err := SetUp(t.Context(), d.root, answers); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(d.networkFile()); err != nil {
+		t.Fatal(err)
+	}
+	if err := SetUp(t.Context(), d.root, answers); !errors.Is(err, ErrSetUp) {
+		t.Errorf("second set-up: %v, want %v", err, ErrSetUp)
+	}
+	if network, err := d.network(); err != nil || network != "regtest" {
+		t.Errorf("network %q, %v, want regtest", network, err)
+	}
+}
+
 func TestSetUpRefusals(t *testing.T) {
 	tests := []struct{ name, answers, want string }{
 		{"no password", `{}`, "operator.password has 0 characters"},
