@@ -77,13 +77,17 @@ func HashPassword(password string) (string, error) {
 // gate slows down guessing: by address, and by account once it was wrong five
 // times. It never locks anybody out for good. Passwords are compared one after
 // the other, so that many guesses at once wait like as many in a row.
+//
+// An address from which the right password once came has an account's delay to
+// itself: else a stranger who guesses all day would keep the operator out.
 type gate struct {
 	hashing sync.Mutex // one argon2id at a time: each takes 19 MiB
 
 	mu       sync.Mutex
 	byIP     map[string]*rate.Limiter
-	failures map[string]failure
-	dummy    string // hash that is compared when the name is unknown, so that both take as long
+	failures map[account]failure
+	trusted  map[account]bool // from whose address the right password came
+	dummy    string           // hash that is compared when the name is unknown, so that both take as long
 }
 
 func newLimiters() map[string]*rate.Limiter { return map[string]*rate.Limiter{} }
@@ -105,11 +109,11 @@ func newGate() (*gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gate{byIP: newLimiters(), failures: map[string]failure{}, dummy: dummy}, nil
+	return &gate{byIP: newLimiters(), failures: map[account]failure{}, trusted: map[account]bool{}, dummy: dummy}, nil
 }
 
 // admit returns a ThrottledError while the address or the account must wait.
-func (g *gate) admit(name, ip string, now time.Time) error {
+func (g *gate) admit(who account, ip string, now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.byIP) > maxGateEntries {
@@ -120,7 +124,7 @@ func (g *gate) admit(name, ip string, now time.Time) error {
 		limiter = rate.NewLimiter(rate.Every(time.Minute/loginsPerMinute), loginsPerMinute)
 		g.byIP[ip] = limiter
 	}
-	if err := g.delayed(name, now); err != nil {
+	if err := g.delayed(who, now); err != nil {
 		return err
 	}
 	if !limiter.AllowN(now, 1) {
@@ -129,10 +133,34 @@ func (g *gate) admit(name, ip string, now time.Time) error {
 	return nil
 }
 
+// account is what wrong passwords count for: a name as seen from a trusted
+// address, or from all others together, which is the empty ip.
+type account struct{ name, ip string }
+
+// account returns what an attempt counts for.
+func (g *gate) account(name, ip string) account {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if own := (account{strings.ToLower(name), ip}); g.trusted[own] {
+		return own
+	}
+	return account{name: strings.ToLower(name)}
+}
+
+// trust notes that the right password came from an address.
+func (g *gate) trust(name, ip string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.trusted) > maxGateEntries {
+		clear(g.trusted)
+	}
+	g.trusted[account{strings.ToLower(name), ip}] = true
+}
+
 // delayed returns a ThrottledError while the account must wait. The caller
 // holds mu.
-func (g *gate) delayed(name string, now time.Time) error {
-	if f := g.failures[strings.ToLower(name)]; now.Before(f.until) {
+func (g *gate) delayed(who account, now time.Time) error {
+	if f := g.failures[who]; now.Before(f.until) {
 		return &ThrottledError{RetryAfter: f.until.Sub(now)}
 	}
 	return nil
@@ -140,32 +168,31 @@ func (g *gate) delayed(name string, now time.Time) error {
 
 // note remembers how an attempt ended: after five wrong ones the next must wait
 // 1, 2, 4 … 60 seconds.
-func (g *gate) note(name string, ok bool, now time.Time) {
+func (g *gate) note(who account, ok bool, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	name = strings.ToLower(name)
 	if ok {
-		delete(g.failures, name)
+		delete(g.failures, who)
 		return
 	}
 	if len(g.failures) > maxGateEntries {
 		clear(g.failures)
 	}
-	f := g.failures[name]
+	f := g.failures[who]
 	f.count++
 	if over := f.count - freeFailures; over >= 0 {
 		f.until = now.Add(min(time.Second<<min(over, 6), maxLoginDelay))
 	}
-	g.failures[name] = f
+	g.failures[who] = f
 }
 
 // try compares a password with the account's hash, or with the dummy when there
 // is none. An attempt that others have outrun gets a ThrottledError.
-func (g *gate) try(name, password, hash string, now time.Time) (ok bool, err error) {
+func (g *gate) try(who account, password, hash string, now time.Time) (ok bool, err error) {
 	g.hashing.Lock()
 	defer g.hashing.Unlock()
 	g.mu.Lock()
-	err = g.delayed(name, now)
+	err = g.delayed(who, now)
 	g.mu.Unlock()
 	if err != nil {
 		return false, err
@@ -176,7 +203,7 @@ func (g *gate) try(name, password, hash string, now time.Time) (ok bool, err err
 	}
 	equal, err := argon2id.ComparePasswordAndHash(password, hash)
 	ok = known && equal && err == nil
-	g.note(name, ok, now)
+	g.note(who, ok, now)
 	return ok, nil
 }
 
@@ -217,12 +244,16 @@ func (a *Appliance) Reauthenticate(ctx context.Context, operator int64, password
 
 func (a *Appliance) checkSecret(ctx context.Context, user, actor, password, hash, action, ip string) error {
 	now := time.Now()
-	if err := a.gate.admit(user, ip, now); err != nil {
+	who := a.gate.account(user, ip)
+	if err := a.gate.admit(who, ip, now); err != nil {
 		return err
 	}
-	ok, err := a.gate.try(user, password, hash, now)
+	ok, err := a.gate.try(who, password, hash, now)
 	if err != nil {
 		return err
+	}
+	if ok {
+		a.gate.trust(user, ip)
 	}
 	result := "ok"
 	if !ok {

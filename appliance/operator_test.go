@@ -84,7 +84,7 @@ func TestSetPassword(t *testing.T) {
 }
 
 func TestGateSlowsGuessingAndNeverLocksOut(t *testing.T) {
-	g := &gate{byIP: nil, failures: map[string]failure{}}
+	g := &gate{byIP: nil, failures: map[account]failure{}}
 	now := time.Unix(1_000_000, 0)
 	wait := func() time.Duration {
 		// Each attempt comes from an address of its own, so only the account counts.
@@ -95,7 +95,7 @@ func TestGateSlowsGuessingAndNeverLocksOut(t *testing.T) {
 		if d := wait(); d != 0 {
 			t.Fatalf("attempt %d waits %v", i, d)
 		}
-		g.note("Anna", false, now)
+		g.note(g.account("Anna", ""), false, now)
 	}
 	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
 		if d := wait(); d != want*time.Second {
@@ -105,17 +105,17 @@ func TestGateSlowsGuessingAndNeverLocksOut(t *testing.T) {
 		if d := wait(); d != 0 {
 			t.Errorf("still waits %v", d)
 		}
-		g.note("anna", false, now)
+		g.note(g.account("anna", ""), false, now)
 	}
 	now = now.Add(time.Minute)
-	g.note("anna", true, now)
+	g.note(g.account("anna", ""), true, now)
 	if d := wait(); d != 0 {
 		t.Errorf("waits %v after the right password", d)
 	}
 }
 
 func TestGateCountsByAddress(t *testing.T) {
-	g := &gate{failures: map[string]failure{}}
+	g := &gate{failures: map[account]failure{}}
 	now := time.Unix(1_000_000, 0)
 	for i := range loginsPerMinute {
 		if d := admitWait(t, g, fmt.Sprint("user", i), "10.0.0.1", now); d != 0 {
@@ -135,7 +135,7 @@ func admitWait(t *testing.T, g *gate, name, ip string, now time.Time) time.Durat
 	if g.byIP == nil {
 		g.byIP = newLimiters()
 	}
-	err := g.admit(name, ip, now)
+	err := g.admit(g.account(name, ip), ip, now)
 	var throttled *ThrottledError
 	if err != nil && !errors.As(err, &throttled) {
 		t.Fatal(err)
@@ -171,14 +171,14 @@ func TestLoginAtOnce(t *testing.T) {
 	now := time.Now()
 	const guesses = 20
 	for i := range guesses {
-		if err := g.admit("anna", fmt.Sprintf("192.168.1.%d", i), now); err != nil {
+		if err := g.admit(account{name: "anna"}, fmt.Sprintf("192.168.1.%d", i), now); err != nil {
 			t.Fatal(err)
 		}
 	}
 	compared := make(chan bool, guesses)
 	for range guesses {
 		go func() {
-			_, err := g.try("anna", "wrong", g.dummy, now)
+			_, err := g.try(account{name: "anna"}, "wrong", g.dummy, now)
 			compared <- err == nil
 		}()
 	}
@@ -190,5 +190,39 @@ func TestLoginAtOnce(t *testing.T) {
 	}
 	if n != freeFailures {
 		t.Errorf("%d of %d guesses were compared, want %d", n, guesses, freeFailures)
+	}
+}
+
+// A stranger's guesses do not keep out the operator, who signed in from another
+// address before.
+func TestStrangersDoNotLockOut(t *testing.T) {
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "box")
+	if err := SetUp(ctx, dir, parse(t, `{"operator":{"user":"anna","password":"`+goodPassword+`"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, dir)
+	op, err := a.Login(ctx, "anna", goodPassword, "192.168.1.9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var throttled *ThrottledError
+	for i := range 20 {
+		_, err := a.Login(ctx, "anna", "wrong", fmt.Sprintf("192.168.1.%d", 100+i))
+		if errors.As(err, &throttled) {
+			break
+		}
+	}
+	if throttled == nil {
+		t.Fatal("twenty wrong passwords are not slowed down")
+	}
+	if _, err := a.Login(ctx, "anna", goodPassword, "192.168.1.100"); !errors.As(err, &throttled) {
+		t.Errorf("right password from a stranger's address: %v", err)
+	}
+	if err := a.Reauthenticate(ctx, op.ID, goodPassword, "192.168.1.9"); err != nil {
+		t.Errorf("the operator approves a payout: %v", err)
+	}
+	if _, err := a.Login(ctx, "anna", goodPassword, "192.168.1.9"); err != nil {
+		t.Errorf("the operator signs in again: %v", err)
 	}
 }
