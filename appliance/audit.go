@@ -63,10 +63,9 @@ func writeAudit(ctx context.Context, tx *sql.Tx, e AuditEntry) error {
 }
 
 func auditHash(prev []byte, seq int64, e AuditEntry, detail string) []byte {
-	hash := ledger.Digest(prev,
+	return ledger.Digest(prev,
 		strconv.FormatInt(seq, 10), strconv.FormatInt(e.At.UnixMilli(), 10),
 		e.Actor, e.Action, e.Object, e.Result, e.IP, detail)
-	return hash[:]
 }
 
 // AuditLog returns the newest entries.

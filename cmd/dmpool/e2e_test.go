@@ -160,7 +160,7 @@ func startDemo(t *testing.T, program, box, bitcoind string) *demoProcess {
 			t.Logf("the demo printed:\n%s\nand logged:\n%s", strings.Join(d.printed(), "\n"), d.stderr)
 		}
 		if d.cmd.ProcessState == nil {
-			d.cmd.Process.Signal(os.Interrupt)
+			_ = d.cmd.Process.Signal(os.Interrupt) // it may have ended by now
 		}
 	})
 	d.url = d.find(regexp.MustCompile(`Pages +(http://localhost:\d+)`))
@@ -235,7 +235,9 @@ func (d *demoProcess) kill() {
 	if err := d.cmd.Process.Kill(); err != nil {
 		d.t.Fatal(err)
 	}
-	<-d.ended
+	if err := <-d.ended; err == nil {
+		d.t.Error("the killed demo ended as if it had been asked to")
+	}
 }
 
 // killNode ends bitcoind as a power cut would.
@@ -336,7 +338,7 @@ func mineAs(t *testing.T, program, url, user string) {
 	}
 	t.Cleanup(func() {
 		cancel()
-		cmd.Wait()
+		_ = cmd.Wait() // it was killed
 	})
 }
 
@@ -373,19 +375,22 @@ func do(t *testing.T, tab context.Context, what string, actions ...chromedp.Acti
 	}
 }
 
-// fill types into a field and looks whether it arrived: a live update may put a
-// fresh field in the place of one that nobody has touched yet.
+// fill types into a field and looks whether it arrived: the first live update of
+// a page puts a fresh field in the place of one that nobody has touched yet.
 func fill(t *testing.T, tab context.Context, field, text string) {
 	t.Helper()
 	var got string
+	var err error
 	for range 10 {
-		do(t, tab, "fill "+field,
-			chromedp.SetValue(field, ""), chromedp.SendKeys(field, text), chromedp.Value(field, &got))
-		if got == text {
+		ctx, cancel := context.WithTimeout(tab, 10*time.Second)
+		err = chromedp.Run(ctx,
+			chromedp.SetValue(field, "", chromedp.ByQuery), chromedp.SendKeys(field, text, chromedp.ByQuery), chromedp.Value(field, &got, chromedp.ByQuery))
+		cancel()
+		if err == nil && got == text {
 			return
 		}
 	}
-	t.Fatalf("field %s holds %q, want %q", field, got, text)
+	t.Fatalf("field %s holds %q, want %q (%v)", field, got, text, err)
 }
 
 func signIn(t *testing.T, tab context.Context, d *demoProcess) {

@@ -10,7 +10,7 @@ import (
 // Backend is what a session needs of the pool, and the only door between the
 // two. All methods are called by many sessions at once.
 type Backend interface {
-	// Authorize says who a username is. A *Refusal tells the miner why not;
+	// Authorize says who a username is. A *RefusalError tells the miner why not;
 	// after any other error the miner is told to try again later.
 	Authorize(ctx context.Context, username string) (Worker, error)
 
@@ -58,8 +58,8 @@ type Share struct {
 	UserAgent  string
 }
 
-// Refusal is an error of [Backend.Authorize] whose text goes to the miner: a
+// RefusalError is an error of [Backend.Authorize] whose text goes to the miner: a
 // few words, always the same for the same cause.
-type Refusal struct{ Reason string }
+type RefusalError struct{ Reason string }
 
-func (r *Refusal) Error() string { return r.Reason }
+func (r *RefusalError) Error() string { return r.Reason }

@@ -2,6 +2,7 @@ package stratum
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -30,7 +31,7 @@ func benchSession(b *testing.B) (*session, *work.Job) {
 	job.Branches = make([]chainhash.Hash, 12)
 	server.Publish(job, true)
 	s := newSession(server, &script{segments: []string{subscribeLine("cpuminer") + authorizeLine}}, 1)
-	if err := s.read(b.Context()); err != io.EOF {
+	if err := s.read(b.Context()); !errors.Is(err, io.EOF) {
 		b.Fatal(err)
 	}
 	return s, job
@@ -87,7 +88,12 @@ func BenchmarkRoundTrip(b *testing.B) {
 			ctx, stop := context.WithCancel(b.Context())
 			served := make(chan error, 1)
 			go func() { served <- server.Serve(ctx, ln) }()
-			defer func() { stop(); <-served }()
+			defer func() {
+				stop()
+				if err := <-served; err != nil {
+					b.Error(err)
+				}
+			}()
 
 			var dialer net.Dialer
 			conn, err := dialer.DialContext(ctx, "tcp", ln.Addr().String())
@@ -131,7 +137,7 @@ func BenchmarkPublish(b *testing.B) {
 	var sessions []*session
 	for range 1000 {
 		s := server.admit(&script{segments: []string{subscribeLine("cpuminer") + authorizeLine}})
-		if err := s.read(b.Context()); err != io.EOF {
+		if err := s.read(b.Context()); !errors.Is(err, io.EOF) {
 			b.Fatal(err)
 		}
 		sessions = append(sessions, s)

@@ -45,7 +45,7 @@ func (s *session) authorize(ctx context.Context, m Message) error {
 	}
 
 	worker, err := s.server.backend.Authorize(ctx, username)
-	if refusal, ok := errors.AsType[*Refusal](err); ok {
+	if refusal, ok := errors.AsType[*RefusalError](err); ok {
 		return &fault{24, refusal.Reason}
 	}
 	if err != nil {

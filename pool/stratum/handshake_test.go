@@ -202,7 +202,7 @@ func TestAnswers(t *testing.T) {
 	backend := &fakeBackend{authorize: func(username string) (Worker, error) {
 		switch username {
 		case "tb1q.w":
-			return Worker{}, &Refusal{"Address is for testnet"}
+			return Worker{}, &RefusalError{"Address is for testnet"}
 		case "broken":
 			return Worker{}, errDisk
 		}

@@ -157,7 +157,7 @@ func TestVardiffStaysAtNetwork(t *testing.T) {
 
 func TestPropose(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
-	after := func(d time.Duration) time.Time { return start.Add(d) }
+	after := start.Add
 	type answer struct {
 		difficulty float64 // rounded to two digits
 		urgent, ok bool
