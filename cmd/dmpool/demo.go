@@ -122,10 +122,11 @@ Ctrl-C stops everything.
 
 // run starts the miners when the node is there and tells the steps.
 func (d *demoRun) run(ctx context.Context) error {
-	events, cancel := d.box.appliance.Subscribe()
-	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.tell(ctx, events) })
+	g.Go(func() error {
+		d.tell(ctx, d.box.appliance.Subscribe)
+		return nil
+	})
 	g.Go(func() error {
 		addresses, err := d.minerAddresses(ctx)
 		if err != nil {
@@ -193,15 +194,18 @@ func addressByLabel(ctx context.Context, wallet *node.Client, label string) (str
 	return wallet.NewAddress(ctx, label)
 }
 
-// tell prints a step for the first event of each kind.
-func (d *demoRun) tell(ctx context.Context, events <-chan pool.Event) error {
+// tell prints a step for the first event of each kind, until ctx ends.
+func (d *demoRun) tell(ctx context.Context, subscribe func() (<-chan pool.Event, func())) {
+	events, cancel := subscribe()
+	defer func() { cancel() }()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case e, ok := <-events:
-			if !ok {
-				return errors.New("the demo did not keep up with the pool's events")
+			if !ok { // dropped for being slow, as when the terminal stood still
+				events, cancel = subscribe()
+				continue
 			}
 			d.tellEvent(e)
 		}
