@@ -200,6 +200,7 @@ func (p *Pool) giveBack(ctx context.Context, info node.ChainInfo, reached int32)
 	if err := p.Ledger.SetCursor(ctx, after.Blocks, after.BestBlockHash); err != nil {
 		return fmt.Errorf("move chain cursor back: %w", err)
 	}
+	p.offerAgain()
 	return nil
 }
 

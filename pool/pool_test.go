@@ -235,6 +235,22 @@ func TestNodeThatForgotBlocksGetsThemBack(t *testing.T) {
 	b.mine() // and mining goes on
 }
 
+// Blocks of others that a private chain has lost are lost for good: mining goes
+// on from what is left of it, and the money of our own lower blocks stays.
+func TestPrivateChainGoesOnWhenBlocksAreLost(t *testing.T) {
+	b := newBench(t)
+	hash := b.mine()
+	b.awaitState(hash, ledger.StateAccepted)
+	b.node.Mine(2)
+	b.eventually("the cursor is at the tip", func() bool {
+		height, _, ok, err := b.ledger.Cursor(context.Background())
+		return err == nil && ok && height == 3
+	})
+	b.node.Forget(2)
+	b.awaitState(b.mine(), ledger.StateAccepted)
+	b.awaitState(hash, ledger.StateAccepted)
+}
+
 func TestBlockIsSubmittedUntilTheNodeAnswers(t *testing.T) {
 	b := newBench(t)
 	share := b.solve("rig")
