@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -330,6 +331,38 @@ func TestConcurrentAppend(t *testing.T) {
 	}
 	if seq := put(t, l, share("a", 1, 0)); seq <= submitters*each {
 		t.Errorf("seq %d after a restart, want more than %d", seq, submitters*each)
+	}
+	checkSums(t, l)
+}
+
+// Names are cheap to invent and kept for ever, so an address has a bounded
+// number of them; its work counts all the same.
+func TestNamesOfAnAddressAreBounded(t *testing.T) {
+	l, _ := start(t, filepath.Join(t.TempDir(), "shares.db"), Options{})
+	var list []Share
+	for i := range maxNames + 50 {
+		s := share("mallory", 1000, time.Duration(i)*time.Millisecond)
+		s.Worker = fmt.Sprint("name", i)
+		list = append(list, s)
+	}
+	other := share("alice", 1000, time.Second)
+	seq := put(t, l, append(list, other)...)
+
+	names := column[int](t, l, `SELECT count(*) FROM worker WHERE address = 'mallory'`)[0]
+	if names != maxNames+1 {
+		t.Errorf("the address has %d workers, want %d and the one for further names", names, maxNames)
+	}
+	further := column[int](t, l, `SELECT accepted FROM worker WHERE name = ?`, furtherName)
+	if len(further) != 1 || further[0] != 50 {
+		t.Errorf("the worker for further names has %v shares, want 50", further)
+	}
+	window, err := l.Window(t.Context(), seq, 100_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ratio := new(big.Rat).Quo(window.Entries[0].Score, window.Entries[1].Score)
+	if want := big.NewRat(maxNames+50, 1); ratio.Cmp(want) != 0 {
+		t.Errorf("mallory's work is %s times alice's, want %s", ratio, want)
 	}
 	checkSums(t, l)
 }

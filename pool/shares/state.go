@@ -30,8 +30,16 @@ type state struct {
 	closed  bool            // whether the next share opens another one
 	round   int64           // seq of the last share that found a block
 	workers map[rig]int64   // ids
+	names   map[string]int  // how many workers an address has
 	batch   map[int64]*gain // by worker: what the batch adds to it
 }
+
+// A worker is kept for ever, so an address has maxNames of them at most: names
+// are cheap to invent. The shares of further ones count under furtherName.
+const (
+	maxNames    = 256
+	furtherName = "further-workers"
+)
 
 // rig names a worker.
 type rig struct{ address, name string }
@@ -53,7 +61,7 @@ func (s shift) takes(e entry) bool {
 
 // load reads the state. The newest shift is taken for closed: a restart ends it.
 func load(ctx context.Context, db *sql.DB) (*state, error) {
-	s := &state{closed: true, workers: map[rig]int64{}}
+	s := &state{closed: true, workers: map[rig]int64{}, names: map[string]int{}}
 
 	err := db.QueryRowContext(ctx, `
 		SELECT (SELECT coalesce(max(to_seq), 0) FROM shift),
@@ -75,6 +83,7 @@ func load(ctx context.Context, db *sql.DB) (*state, error) {
 			return nil, fmt.Errorf("read workers: %w", err)
 		}
 		s.workers[r] = id
+		s.names[r.address]++
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read workers: %w", err)
@@ -214,6 +223,11 @@ func (s *state) worker(ctx context.Context, tx *sql.Tx, e entry) (int64, error) 
 	if id, ok := s.workers[r]; ok {
 		return id, nil
 	}
+	if s.names[r.address] >= maxNames && r.name != furtherName {
+		e.Worker = furtherName
+
+		return s.worker(ctx, tx, e)
+	}
 
 	var id int64
 	err := tx.QueryRowContext(ctx, `
@@ -224,6 +238,7 @@ func (s *state) worker(ctx context.Context, tx *sql.Tx, e entry) (int64, error) 
 		return 0, err
 	}
 	s.workers[r] = id
+	s.names[r.address]++
 
 	return id, nil
 }
