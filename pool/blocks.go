@@ -31,6 +31,9 @@ const (
 // or answered. It does not depend on the session that found it.
 func (p *Pool) Found(s stratum.Share) {
 	hash := s.Proof.Hash
+	if _, twice := p.flying.LoadOrStore(hash, struct{}{}); twice {
+		return // the same solution again, while the first is on its way
+	}
 	block := ledger.Found{
 		Hash:         hash,
 		Prev:         s.Job.PrevHash,
@@ -61,6 +64,7 @@ func (p *Pool) Found(s stratum.Share) {
 		close(submitted)
 		<-recorded
 		p.noteSubmit(block, result, err)
+		p.flying.Delete(hash)
 	})
 	waitFor(submitted, submitPatience)
 	p.Events.Publish(Event{

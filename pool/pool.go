@@ -57,6 +57,7 @@ type Pool struct {
 
 	lasting  context.Context // ends after the last block in flight, not with Run's context
 	inFlight sync.WaitGroup  // found blocks on their way to disk and node
+	flying   sync.Map        // their hashes
 	chain    chan sweep      // wakes the chain loop
 }
 

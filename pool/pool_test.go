@@ -314,6 +314,32 @@ func TestSameBlockTwiceIsBookedOnce(t *testing.T) {
 	}
 }
 
+func TestSolutionSentAgainWhileTheNodeIsAwayIsNotTakenTwice(t *testing.T) {
+	b := newBench(t)
+	share := b.solve("rig")
+	release := make(chan struct{})
+	b.node.Handle("submitblock", func(nodetest.Call) (any, error) {
+		<-release
+		return nil, nil
+	})
+	for range 3 {
+		b.pool.Found(share)
+	}
+	flying := 0
+	b.pool.flying.Range(func(_, _ any) bool { flying++; return true })
+	if flying != 1 {
+		t.Errorf("%d copies of one block are on their way", flying)
+	}
+	close(release)
+	b.eventually("nothing is on its way", func() bool {
+		_, still := b.pool.flying.Load(share.Proof.Hash)
+		return !still
+	})
+	if n := b.node.Calls("submitblock"); n != 1 {
+		t.Errorf("submitblock was called %d times", n)
+	}
+}
+
 func TestMinersWaitForTheWallet(t *testing.T) {
 	b := newBench(t)
 	b.eventually("mining", func() bool { return b.pool.Status().Serving })
