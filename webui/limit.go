@@ -107,8 +107,10 @@ func visitor(ip netip.Addr) netip.Prefix {
 
 // remoteIP is the address at the other end of the socket; the zero Addr when
 // it has none (a test's recorder, a unix socket).
-func remoteIP(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+func remoteIP(r *http.Request) netip.Addr { return socketIP(r.RemoteAddr) }
+
+func socketIP(addr string) netip.Addr {
+	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return netip.Addr{}
 	}

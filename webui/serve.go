@@ -13,16 +13,14 @@ import (
 const shutdownPatience = 5 * time.Second
 
 // Serve serves handler on ln until ctx ends, then lets the requests that are
-// under way finish, and returns nil. Live streams end with ctx.
+// under way finish, and returns nil. Live streams end with ctx. At most 512
+// connections are open at a time, and 64 from one visitor.
 func Serve(ctx context.Context, ln net.Listener, handler http.Handler) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
+	return run(ctx, newServer(ctx, handler), newCrowd(ln))
+}
+
+// run runs server until ctx ends, and for shutdownPatience after that.
+func run(ctx context.Context, server *http.Server, ln net.Listener) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(ln) }()
 	select {
@@ -39,4 +37,19 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler) error {
 		return fmt.Errorf("serve pages: %w", err)
 	}
 	return nil
+}
+
+// newServer bounds what a client can hold open by being slow: to send a
+// request, to read its answer, or to come back for more. A live stream moves
+// the deadlines of its own connection.
+func newServer(ctx context.Context, handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
 }

@@ -1,15 +1,12 @@
 package webui
 
 import (
-	"bufio"
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 )
 
 // fillIn fills the wildcards of a route's pattern.
@@ -235,67 +232,6 @@ func TestMethods(t *testing.T) {
 	}
 	if resp := w.do(http.MethodPost, "/workers", url.Values{}); resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET" {
 		t.Errorf("POST /workers: status %d, Allow %q", resp.StatusCode, resp.Header.Get("Allow"))
-	}
-}
-
-// The same URL that is a page for people is a stream for an EventSource: first
-// every live part, then those that changed.
-func TestLive(t *testing.T) {
-	w := open(t, newGolden())
-	w.signIn()
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
-	defer stop()
-	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/workers", nil)
-	req.Header.Set("Accept", "text/event-stream")
-	resp, err := w.http.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if ct := resp.Header.Get("Content-Type"); ct != "text/event-stream" {
-		t.Fatalf("Content-Type %q", ct)
-	}
-	lines := bufio.NewScanner(resp.Body)
-	part := func(id string) string {
-		for lines.Scan() {
-			if strings.HasPrefix(lines.Text(), `data: {"id":"`+id+`"`) {
-				return lines.Text()
-			}
-		}
-		t.Fatalf("no part %s: %v", id, lines.Err())
-		return ""
-	}
-	if first := part("live-workers"); !strings.Contains(first, "bitaxe1") || strings.Contains(first, "<script>") {
-		t.Errorf("first part = %s", first)
-	}
-	w.box.setWorkers([]workerLine{{Address: bobAddress, Name: "newcomer", Status: "online"}})
-	w.box.changes <- event{Kind: "worker"}
-	if second := part("live-workers"); !strings.Contains(second, "newcomer") {
-		t.Errorf("second part = %s", second)
-	}
-}
-
-func TestStreamsAreBounded(t *testing.T) {
-	s := newStreams()
-	for range maxPerUser {
-		if !s.open("a") {
-			t.Fatal("a place within the limit was refused")
-		}
-	}
-	if s.open("a") {
-		t.Error("one visitor got more streams than allowed")
-	}
-	for i := range maxStreams - maxPerUser {
-		if !s.open(string(rune('b' + i))) {
-			t.Fatalf("place %d of all was refused", i)
-		}
-	}
-	if s.open("z0") {
-		t.Error("all visitors together got more streams than allowed")
-	}
-	s.close("a")
-	if !s.open("a") {
-		t.Error("a place that became free was not given again")
 	}
 }
 

@@ -1,0 +1,89 @@
+package webui
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// listening is an open live stream.
+type listening struct {
+	t     testing.TB
+	lines *bufio.Scanner
+}
+
+// listen opens the live stream of a page, as an EventSource does.
+func (w *visit) listen(path string) listening {
+	w.t.Helper()
+	ctx, stop := context.WithTimeout(w.t.Context(), 30*time.Second)
+	w.t.Cleanup(stop)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+path, http.NoBody)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	resp, err := w.http.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = resp.Body.Close() })
+	if ct := resp.Header.Get("Content-Type"); ct != "text/event-stream" {
+		w.t.Fatalf("Content-Type %q", ct)
+	}
+	return listening{w.t, bufio.NewScanner(resp.Body)}
+}
+
+// part waits for the next event about a part of the page.
+func (l listening) part(id string) string {
+	l.t.Helper()
+	for l.lines.Scan() {
+		if strings.HasPrefix(l.lines.Text(), `data: {"id":"`+id+`"`) {
+			return l.lines.Text()
+		}
+	}
+	l.t.Fatalf("no part %s: %v", id, l.lines.Err())
+	return ""
+}
+
+// The same URL that is a page for people is a stream for an EventSource: first
+// every live part, then those that changed.
+func TestLive(t *testing.T) {
+	w := open(t, newGolden())
+	w.signIn()
+	live := w.listen("/workers")
+	if first := live.part("live-workers"); !strings.Contains(first, "bitaxe1") || strings.Contains(first, "<script>") {
+		t.Errorf("first part = %s", first)
+	}
+	w.box.setWorkers([]workerLine{{Address: bobAddress, Name: "newcomer", Status: "online"}})
+	w.box.changes <- event{Kind: "worker"}
+	if second := live.part("live-workers"); !strings.Contains(second, "newcomer") {
+		t.Errorf("second part = %s", second)
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	s := newStreams()
+	for range maxPerUser {
+		if !s.open("a") {
+			t.Fatal("a place within the limit was refused")
+		}
+	}
+	if s.open("a") {
+		t.Error("one visitor got more streams than allowed")
+	}
+	for i := range maxStreams - maxPerUser {
+		if !s.open(string(rune('b' + i))) {
+			t.Fatalf("place %d of all was refused", i)
+		}
+	}
+	if s.open("z0") {
+		t.Error("all visitors together got more streams than allowed")
+	}
+	s.close("a")
+	if !s.open("a") {
+		t.Error("a place that became free was not given again")
+	}
+}
