@@ -460,11 +460,9 @@ func observerShows(t *testing.T, tab context.Context, d *demoProcess, txid strin
 	var text string
 	do(t, tab, "observer page",
 		chromedp.Navigate(d.url+"/observer"),
-		chromedp.SendKeys("input[name=address]", address+"\n"),
-		chromedp.WaitVisible("h1"),
-		chromedp.Navigate(d.url+"/observer/"+address),
-		chromedp.WaitVisible("h1"),
-		chromedp.Text("main", &text),
+		chromedp.SendKeys("input[name=address]", address+"\n", chromedp.ByQuery),
+		chromedp.WaitVisible("body.page-observer h1", chromedp.ByQuery),
+		chromedp.Text("main", &text, chromedp.ByQuery),
 	)
 	if !strings.Contains(text, txid) && !strings.Contains(text, txid[:8]) {
 		t.Errorf("the observer page of %s does not show transaction %s:\n%s", address, txid, text)
