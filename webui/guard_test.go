@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -162,8 +163,26 @@ func TestLimiterForgets(t *testing.T) {
 	if wait := l.take(ip(maxVisitors + 3)); wait != 0 || len(l.visitors) > 1 {
 		t.Errorf("after a minute: wait %v, %d buckets", wait, len(l.visitors))
 	}
-	a, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
-	if visitor(a) != visitor(b) || visitor(a) == visitor(netip.MustParseAddr("2001:db8:0:1::1")) {
-		t.Error("IPv6 addresses are not counted by /64")
+}
+
+// A household's public /64 is one visitor; on the home network each machine is.
+func TestVisitor(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		same bool
+	}{
+		{"2001:db8::1", "2001:db8::2", true},
+		{"2001:db8::1", "2001:db8:0:1::1", false},
+		{"fe80::1", "fe80::2", false},
+		{"fd12:3456::1", "fd12:3456::2", false},
+		{"fd12:3456::1", "fd12:3456::1", true},
+		{"::1", "::2", false},
+		{"192.0.2.1", "192.0.2.2", false},
+		{"::ffff:192.0.2.1", "192.0.2.1", true},
+	} {
+		a, b := socketIP(net.JoinHostPort(tc.a, "1")), socketIP(net.JoinHostPort(tc.b, "2"))
+		if got := visitor(a) == visitor(b); got != tc.same {
+			t.Errorf("%s and %s are one visitor: %v, want %v", tc.a, tc.b, got, tc.same)
+		}
 	}
 }

@@ -26,8 +26,7 @@ func newLimits(now func() time.Time) limits {
 
 // limiter is a token bucket per visitor. The visitor is the address at the
 // other end of the socket and nothing else: headers such as X-Forwarded-For
-// are written by whoever sends them. An IPv6 visitor is a whole /64, since
-// that is what one household can choose addresses from.
+// are written by whoever sends them; see visitor for how addresses are grouped.
 //
 // A nil limiter lets everything through. It is safe for concurrent use.
 type limiter struct {
@@ -92,10 +91,13 @@ func (l *limiter) forget(now time.Time) {
 	}
 }
 
-// visitor groups an address as limits count it.
+// visitor groups an address as limits count it. In the public part of IPv6 a
+// visitor is a whole /64, since that is what one household chooses addresses
+// from. On the home network (link-local and unique local addresses) one /64
+// holds everybody, so there each machine counts for itself.
 func visitor(ip netip.Addr) netip.Prefix {
 	bits := ip.BitLen()
-	if ip.Is6() {
+	if ip.Is6() && ip.IsGlobalUnicast() && !ip.IsPrivate() {
 		bits = 64
 	}
 	p, err := ip.Prefix(bits)
