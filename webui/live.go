@@ -11,41 +11,63 @@ import (
 )
 
 const (
-	pingEvery  = 15 * time.Second
-	calm       = time.Second      // events within this time are answered by one rendering
-	writeLimit = 10 * time.Second // a reader that does not read is let go
-	maxStreams = 64
-	maxPerUser = 4
+	pingEvery    = 15 * time.Second
+	calm         = time.Second      // events within this time are answered by one rendering
+	writeLimit   = 10 * time.Second // a reader that does not read is let go
+	maxStreams   = 64
+	maxStrangers = 48 // of them, so that operators always have room
+	maxPerViewer = 4
 )
+
+// viewer is whom a stream counts for: a session, or a stranger by address.
+type viewer struct {
+	key      string
+	signedIn bool
+}
+
+func viewerOf(who caller) viewer {
+	if who.signedIn() {
+		return viewer{who.session.ID, true}
+	}
+	return viewer{visitor(who.IP).String(), false}
+}
 
 // streams counts open streams: browsers keep at most six connections to one
 // host, and a flood of them should not cost the pool its memory.
 type streams struct {
-	mu    sync.Mutex
-	total int
-	users map[string]int
+	mu        sync.Mutex
+	total     int
+	strangers int
+	viewers   map[viewer]int
 }
 
-func newStreams() *streams { return &streams{users: map[string]int{}} }
+func newStreams() *streams { return &streams{viewers: map[viewer]int{}} }
 
-// open takes a place for user, or reports that there is none.
-func (s *streams) open(user string) bool {
+// open takes a place for v, or reports that there is none.
+func (s *streams) open(v viewer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.total >= maxStreams || s.users[user] >= maxPerUser {
+	if s.total >= maxStreams || s.viewers[v] >= maxPerViewer || !v.signedIn && s.strangers >= maxStrangers {
 		return false
 	}
-	s.total++
-	s.users[user]++
+	s.add(v, 1)
 	return true
 }
 
-func (s *streams) close(user string) {
+func (s *streams) close(v viewer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.total--
-	if s.users[user]--; s.users[user] == 0 {
-		delete(s.users, user)
+	s.add(v, -1)
+	if s.viewers[v] == 0 {
+		delete(s.viewers, v)
+	}
+}
+
+func (s *streams) add(v viewer, n int) {
+	s.total += n
+	s.viewers[v] += n
+	if !v.signedIn {
+		s.strangers += n
 	}
 }
 
@@ -54,14 +76,11 @@ func (s *streams) close(user string) {
 // what moves with time), those that look different now. It ends when the
 // browser leaves, the server stops, or the session does.
 func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name string, gather pageFunc) error {
-	user := who.IP.String()
-	if who.signedIn() {
-		user = who.session.ID
-	}
-	if !s.streams.open(user) {
+	viewer := viewerOf(who)
+	if !s.streams.open(viewer) {
 		return throttled(pingEvery)
 	}
-	defer s.streams.close(user)
+	defer s.streams.close(viewer)
 
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")

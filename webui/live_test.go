@@ -3,7 +3,9 @@ package webui
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -66,24 +68,57 @@ func TestLive(t *testing.T) {
 
 func TestStreamsAreBounded(t *testing.T) {
 	s := newStreams()
-	for range maxPerUser {
-		if !s.open("a") {
+	operator := func(i int) viewer { return viewer{key: fmt.Sprint("session ", i), signedIn: true} }
+	for range maxPerViewer {
+		if !s.open(operator(0)) {
 			t.Fatal("a place within the limit was refused")
 		}
 	}
-	if s.open("a") {
-		t.Error("one visitor got more streams than allowed")
+	if s.open(operator(0)) {
+		t.Error("one session got more streams than allowed")
 	}
-	for i := range maxStreams - maxPerUser {
-		if !s.open(string(rune('b' + i))) {
+	for i := range maxStreams - maxPerViewer {
+		if !s.open(operator(i + 1)) {
 			t.Fatalf("place %d of all was refused", i)
 		}
 	}
-	if s.open("z0") {
-		t.Error("all visitors together got more streams than allowed")
+	if s.open(operator(maxStreams)) {
+		t.Error("all together got more streams than allowed")
 	}
-	s.close("a")
-	if !s.open("a") {
+	s.close(operator(0))
+	if !s.open(operator(0)) {
+		t.Error("a place that became free was not given again")
+	}
+}
+
+// However many strangers come, from however many addresses of theirs, there is
+// room left for those who are signed in.
+func TestStrangersLeaveRoom(t *testing.T) {
+	s := newStreams()
+	stranger := func(format string, i int) viewer {
+		return viewerOf(caller{IP: netip.MustParseAddr(fmt.Sprintf(format, i))})
+	}
+	given := 0
+	for i := range 3 * maxStreams {
+		given += btoi(s.open(stranger("2001:db8::%x", i+1)))
+	}
+	if given != maxPerViewer {
+		t.Errorf("a household with many addresses got %d streams, want %d", given, maxPerViewer)
+	}
+	for i := range 3 * maxStreams {
+		given += btoi(s.open(stranger("10.0.0.%d", i+1)))
+	}
+	if given != maxStrangers {
+		t.Errorf("strangers got %d streams, want %d", given, maxStrangers)
+	}
+	for i := range maxStreams - maxStrangers {
+		if !s.open(viewer{key: fmt.Sprint("session ", i/maxPerViewer), signedIn: true}) {
+			t.Fatalf("strangers took the place %d of those who are signed in", i)
+		}
+	}
+	s.close(stranger("10.0.0.%d", 1))
+	s.close(viewer{key: "session 0", signedIn: true})
+	if !s.open(stranger("10.0.0.%d", 1)) {
 		t.Error("a place that became free was not given again")
 	}
 }
