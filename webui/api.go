@@ -241,7 +241,7 @@ func (s *site) apiShares(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, offset, err := paging(r)
+	limit, offset, err := paging(r, " Single shares are kept for 48 hours; the address itself has the sums of all.")
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +273,7 @@ func (s *site) apiPayouts(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, offset, err := paging(r)
+	limit, offset, err := paging(r, "")
 	if err != nil {
 		return nil, err
 	}
@@ -292,8 +292,12 @@ func (s *site) apiPayouts(r *http.Request) (any, error) {
 	return list, nil
 }
 
-// paging reads limit (1 to 500, 50 unless given) and offset.
-func paging(r *http.Request) (limit, offset int, err error) {
+// maxOffset bounds what a page far back costs: all the lines before it are read.
+const maxOffset = 10_000
+
+// paging reads limit (1 to 500, 50 unless given) and offset (0 to maxOffset).
+// The sentence beyond says what is to be had from further back.
+func paging(r *http.Request, beyond string) (limit, offset int, err error) {
 	limit, offset = 50, 0
 	q := r.URL.Query()
 	if text := q.Get("limit"); text != "" {
@@ -302,8 +306,8 @@ func paging(r *http.Request) (limit, offset int, err error) {
 		}
 	}
 	if text := q.Get("offset"); text != "" {
-		if offset, err = strconv.Atoi(text); err != nil || offset < 0 || offset > 1_000_000 {
-			return 0, 0, invalid("The offset is a number from 0 to 1000000.")
+		if offset, err = strconv.Atoi(text); err != nil || offset < 0 || offset > maxOffset {
+			return 0, 0, invalid(fmt.Sprintf("The offset is a number from 0 to %d.", maxOffset) + beyond)
 		}
 	}
 	return limit, offset, nil

@@ -66,7 +66,11 @@ func TestAPIProblems(t *testing.T) {
 		base + "/shares?limit=0":         http.StatusBadRequest,
 		base + "/shares?limit=501":       http.StatusBadRequest,
 		base + "/shares?limit=x":         http.StatusBadRequest,
+		base + "/shares?offset=10000":    http.StatusOK,
+		base + "/shares?offset=10001":    http.StatusBadRequest,
+		base + "/shares?offset=1000000":  http.StatusBadRequest,
 		base + "/payouts?offset=-1":      http.StatusBadRequest,
+		base + "/payouts?offset=10001":   http.StatusBadRequest,
 		base + "/payouts?limit=500":      http.StatusOK,
 		"/api/observer/%3Cscript%3E":     http.StatusBadRequest,
 		"/api/observer/..%2f..%2fhealth": http.StatusBadRequest,
@@ -82,6 +86,15 @@ func TestAPIProblems(t *testing.T) {
 		if resp.Header.Get("Content-Type") != "application/problem+json" || v["status"] != float64(want) || v["title"] != http.StatusText(want) || v["type"] != "about:blank" {
 			t.Errorf("%s: %s %v", p, resp.Header.Get("Content-Type"), v)
 		}
+	}
+}
+
+// Whoever pages too far back is told where the limit is, and why there is one.
+func TestAPIOffsetIsBounded(t *testing.T) {
+	w := open(t, newGolden())
+	v := decode(t, w.get("/api/observer/"+aliceAddress+"/shares?offset=10001").body)
+	if detail, _ := v["detail"].(string); !strings.Contains(detail, "0 to 10000") || !strings.Contains(detail, "48 hours") {
+		t.Errorf("detail = %q", detail)
 	}
 }
 
