@@ -72,13 +72,13 @@ type problemView struct {
 // whose reference leads to the log line with the whole chain. The API gets
 // application/problem+json (RFC 9457), people get a page.
 //
-// When the visitor has left, what failed is only that, and nobody reads the answer.
+// A request whose context has ended failed because of that: either the visitor
+// has left and nobody reads the answer, or the server is stopping and says so.
 func (s *site) fail(w http.ResponseWriter, r *http.Request, who caller, err error) {
-	if r.Context().Err() != nil {
-		return
-	}
 	var p *problem
-	if !errors.As(err, &p) {
+	if r.Context().Err() != nil {
+		p, who = &problem{Status: http.StatusServiceUnavailable, Code: "stopping", Detail: "The pool is stopping."}, caller{}
+	} else if !errors.As(err, &p) {
 		p = &problem{Status: http.StatusInternalServerError, Code: "internal", cause: err}
 	}
 	v := problemView{Status: p.Status, Code: p.Code, Detail: p.Detail}
