@@ -25,11 +25,13 @@ func (s *site) json(gather func(r *http.Request) (any, error)) handler {
 		if err != nil {
 			return err
 		}
+		w.Header().Set("Cache-Control", "max-age="+strconv.Itoa(int(apiAge/time.Second)))
 		return writeJSON(w, r, http.StatusOK, v)
 	}
 }
 
-// writeJSON sends v, or 304 when the client has it already.
+// writeJSON sends v, or 304 when the client has it already. How long the answer
+// may be kept is for the caller to say.
 func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -41,7 +43,6 @@ func writeJSON(w http.ResponseWriter, r *http.Request, status int, v any) error 
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(apiAge/time.Second)))
 	h.Set("ETag", tag)
 	if status == http.StatusOK && matchesTag(r.Header.Get("If-None-Match"), tag) {
 		w.WriteHeader(http.StatusNotModified)
@@ -71,34 +72,6 @@ func matchesTag(header, tag string) bool {
 		}
 	}
 	return false
-}
-
-// healthJSON is the answer of /api/health: what a monitor needs, and a reason
-// for a person when something is wrong.
-type healthJSON struct {
-	Service string               `json:"service"`
-	Status  string               `json:"status"`
-	Checks  map[string]checkJSON `json:"checks"`
-}
-
-type checkJSON struct {
-	Status   string `json:"status"`
-	Reason   string `json:"reason,omitempty"`
-	NextStep string `json:"next_step,omitempty"`
-}
-
-// apiHealth answers 200 while the pool works, if in part, and 503 when it is down.
-func (s *site) apiHealth(w http.ResponseWriter, r *http.Request, _ caller) error {
-	h := s.box.Health(r.Context())
-	v := healthJSON{Service: "dmpool", Status: h.Status, Checks: map[string]checkJSON{}}
-	for _, c := range h.Checks {
-		v.Checks[c.Name] = checkJSON{Status: c.Status, Reason: c.Reason, NextStep: c.NextStep}
-	}
-	status := http.StatusOK
-	if h.Status == "down" {
-		status = http.StatusServiceUnavailable
-	}
-	return writeJSON(w, r, status, v)
 }
 
 // ratesJSON are hashes per second; null is not known.

@@ -98,17 +98,6 @@ func TestAPIOffsetIsBounded(t *testing.T) {
 	}
 }
 
-// Down is 503, so that a monitor needs no JSON.
-func TestAPIHealthDown(t *testing.T) {
-	g := newGolden()
-	g.health = health{Status: "down", Checks: []check{{Name: "node", Status: "down", Reason: "bitcoind does not start.", NextStep: "Look at its log."}}}
-	w := open(t, g)
-	resp := w.get("/api/health")
-	if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(resp.body, `"next_step":"Look at its log."`) {
-		t.Errorf("status %d, body %s", resp.StatusCode, resp.body)
-	}
-}
-
 // What is not known is null, never 0.
 func TestAPIUnknownIsNull(t *testing.T) {
 	g := newGolden()

@@ -30,6 +30,15 @@
 // What a page shows comes through the box interface in views that know
 // nothing of the appliance, so that all of it can be tested from golden data.
 //
+// # The public API
+//
+// It answers JSON, errors as application/problem+json (RFC 9457), to everybody:
+//
+//	/api/health                      how the box is; see healthJSON for what strangers are told
+//	/api/observer/ADDRESS            all that the pool knows of a payout address
+//	/api/observer/ADDRESS/shares     its newest shares, kept for 48 hours
+//	/api/observer/ADDRESS/payouts    what it was paid
+//
 // # Words and numbers
 //
 // A value that is not known is a nil pointer or a zero time and is shown as
