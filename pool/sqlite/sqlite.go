@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/mattn/go-sqlite3"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -166,12 +167,21 @@ func prepare(path string) error {
 	_ = probe.Close()
 	_ = os.Remove(probe.Name())
 
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	// A file that exists is not opened here: closing it would drop the locks that
+	// this process may hold on it (SQLite, "How To Corrupt", 2.2), and another
+	// process could then remove the write-ahead log of a database in use.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	switch {
+	case err == nil:
+		return f.Close()
+	case errors.Is(err, fs.ErrExist):
+		err = unix.Access(path, unix.R_OK|unix.W_OK)
+	}
 	if err != nil {
 		return fmt.Errorf("the file %s cannot be written to; give it to the user that runs the pool: %w", path, err)
 	}
 
-	return f.Close()
+	return nil
 }
 
 // connector opens connections without a driver registered under a global name.
