@@ -73,6 +73,12 @@ func (p *Pool) CheckBlocks(ctx context.Context) error {
 // reached is no witness against a block: it gets our blocks again, and no money
 // moves (money.md 0, points 3 and 4).
 func (p *Pool) followOnce(ctx context.Context, wanted sweep) error {
+	select {
+	case p.turn <- struct{}{}: // one pass at a time: what a slow one saw must not overtake a later one
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	info, err := p.Node.BlockchainInfo(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the chain: %w", err)

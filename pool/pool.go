@@ -59,6 +59,7 @@ type Pool struct {
 	inFlight sync.WaitGroup  // found blocks on their way to disk and node
 	flying   sync.Map        // their hashes
 	chain    chan sweep      // wakes the chain loop
+	turn     chan struct{}   // held by the pass over the blocks that is under way
 }
 
 // serving is what the miners work on, or why they do not.
@@ -75,7 +76,7 @@ func New(c Config) (*Pool, error) {
 	if err := c.Settings.Validate(); err != nil {
 		return nil, fmt.Errorf("check settings: %w", err)
 	}
-	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), again: make(chan struct{}, 1)}
+	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), turn: make(chan struct{}, 1), again: make(chan struct{}, 1)}
 	if c.Script != nil {
 		p.script.Store(&c.Script)
 	}
