@@ -102,7 +102,7 @@ func (a *Appliance) checkWalletHealth(ctx context.Context) Check {
 	case w.Problem != "":
 		return Check{
 			Name: "wallet", Status: Degraded, Reason: "The wallet is not ready: " + w.Problem + ".",
-			NextStep: "Mining goes on; payouts wait until the wallet answers.",
+			NextStep: "Payouts wait until it is. After a start no work goes out before the wallet has shown that it owns the reward address.",
 		}
 	case w.NeedsKey:
 		return Check{
