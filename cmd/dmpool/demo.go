@@ -49,13 +49,13 @@ func demo(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	b, err := openBox(ctx, f, log)
+	password, err := answerDemo(ctx, f.dataDir)
 	if err != nil {
 		return err
 	}
-	password, err := answerDemo(ctx, f.dataDir)
+	b, err := openBox(ctx, f, log)
 	if err != nil {
-		return errors.Join(err, b.pages.Close(), b.appliance.Close())
+		return err
 	}
 	d := &demoRun{box: b, out: c.stdout, log: log, seen: map[string]bool{}}
 	d.welcome(password)
@@ -69,6 +69,9 @@ func demo(ctx context.Context, c *cli) error {
 // answerDemo does the set-up at the first start, with a password made for this
 // data directory, and returns the password.
 func answerDemo(ctx context.Context, dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("data directory %s cannot be made: %w; choose another with --data-dir", dir, err)
+	}
 	file := filepath.Join(dir, "demo-password")
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
