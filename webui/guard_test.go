@@ -3,6 +3,7 @@ package webui
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -141,6 +142,40 @@ func TestRateLimits(t *testing.T) {
 	w.clock.add(6 * time.Second)
 	if resp := w.do(http.MethodPost, "/login", url.Values{}); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("login after the wait: status %d", resp.StatusCode)
+	}
+}
+
+// A flood of strangers at the operator's pages, or at no page at all, is turned
+// away before it costs a look into the session table.
+func TestFloodIsTurnedAway(t *testing.T) {
+	for _, path := range []string{"/payouts", "/nowhere"} {
+		s, err := makeSite(newGolden(), openDB(t), Options{Now: (&watch{at: noon}).now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler := s.guarded(s.register())
+		answer := func(ip string) int {
+			rec := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost"+path, http.NoBody)
+			r.RemoteAddr = net.JoinHostPort(ip, "1")
+			handler.ServeHTTP(rec, r)
+			return rec.Code
+		}
+		usual, tries := answer("192.0.2.1"), 1
+		for ; answer("192.0.2.1") == usual; tries++ {
+			if tries > 5000 {
+				t.Fatalf("%s: %d requests of a flood were answered", path, tries)
+			}
+		}
+		if tries < 600 {
+			t.Errorf("%s: an operator has only %d requests", path, tries)
+		}
+		if got := answer("192.0.2.1"); got != http.StatusTooManyRequests {
+			t.Errorf("%s: the flood is answered with %d, want 429", path, got)
+		}
+		if got := answer("192.0.2.2"); got != usual {
+			t.Errorf("%s: somebody else is answered with %d, want %d", path, got, usual)
+		}
 	}
 }
 

@@ -10,13 +10,16 @@ import (
 )
 
 // limits are the buckets of the route table. They are apart from each other:
-// a page that polls can never use up the tries of the login form.
+// a page that polls can never use up the tries of the login form. The bucket of
+// the operator's pages is wide: it only keeps a flood of strangers, who are sent
+// to the login form, from asking the session table for each request.
 type limits struct {
-	pages, login, api, none *limiter
+	desk, pages, login, api, none *limiter
 }
 
 func newLimits(now func() time.Time) limits {
 	return limits{
+		desk:  newLimiter(now, time.Minute/1200, 1200),
 		pages: newLimiter(now, time.Minute/240, 240),
 		login: newLimiter(now, time.Minute/10, 10),
 		api:   newLimiter(now, time.Minute/60, 60),

@@ -12,7 +12,8 @@ const (
 )
 
 // route is one line of the surface. Early routes also answer before the box
-// is set up; all others show the set-up page until then.
+// is set up; all others show the set-up page until then. A route without a limit
+// must be an early one, which looks up no session.
 type route struct {
 	pattern string
 	access  access
@@ -25,23 +26,23 @@ type route struct {
 // anywhere else, and a test walks this table without a session.
 func (s *site) routes() []route {
 	const early = true
-	page, login, api, none := s.limits.pages, s.limits.login, s.limits.api, s.limits.none
+	desk, page, login, api, none := s.limits.desk, s.limits.pages, s.limits.login, s.limits.api, s.limits.none
 
 	return []route{
-		{"GET /{$}", operators, none, false, s.page("dashboard", s.dashboard)},
-		{"GET /workers", operators, none, false, s.page("workers", s.workers)},
-		{"GET /blocks", operators, none, false, s.page("blocks", s.blocks)},
-		{"GET /blocks/{hash}", operators, none, false, s.page("block", s.block)},
-		{"GET /payouts", operators, none, false, s.page("payouts", s.payouts)},
-		{"POST /payouts", operators, none, false, s.draftPayout},
-		{"GET /payouts/{id}", operators, none, false, s.page("payout", s.payout)},
+		{"GET /{$}", operators, desk, false, s.page("dashboard", s.dashboard)},
+		{"GET /workers", operators, desk, false, s.page("workers", s.workers)},
+		{"GET /blocks", operators, desk, false, s.page("blocks", s.blocks)},
+		{"GET /blocks/{hash}", operators, desk, false, s.page("block", s.block)},
+		{"GET /payouts", operators, desk, false, s.page("payouts", s.payouts)},
+		{"POST /payouts", operators, desk, false, s.draftPayout},
+		{"GET /payouts/{id}", operators, desk, false, s.page("payout", s.payout)},
 		{"POST /payouts/{id}/approve", operators, login, false, s.approvePayout},
-		{"POST /payouts/{id}/cancel", operators, none, false, s.cancelPayout},
+		{"POST /payouts/{id}/cancel", operators, desk, false, s.cancelPayout},
 		{"POST /wallet/unlock", operators, login, false, s.unlockWallet},
-		{"GET /node", operators, none, false, s.page("node", s.node)},
-		{"GET /jobs", operators, none, false, s.page("jobs", s.jobs)},
-		{"POST /jobs/{name}/run", operators, none, false, s.runJob},
-		{"POST /logout", operators, none, false, s.logout},
+		{"GET /node", operators, desk, false, s.page("node", s.node)},
+		{"GET /jobs", operators, desk, false, s.page("jobs", s.jobs)},
+		{"POST /jobs/{name}/run", operators, desk, false, s.runJob},
+		{"POST /logout", operators, desk, false, s.logout},
 
 		{"GET /login", anyone, page, false, s.showLogin},
 		{"POST /login", anyone, login, false, s.login},
@@ -67,6 +68,9 @@ func (s *site) register() *http.ServeMux {
 	for _, rt := range s.routes() {
 		if rt.access != anyone && rt.access != operators {
 			panic("webui: route without an access level: " + rt.pattern)
+		}
+		if rt.limit == nil && !rt.early {
+			panic("webui: route that looks up sessions without a limit: " + rt.pattern)
 		}
 		mux.Handle(rt.pattern, s.serve(rt))
 	}

@@ -170,6 +170,10 @@ func (s *site) notSetUp(w http.ResponseWriter, r *http.Request) {
 // another method, 404 otherwise.
 func (s *site) unmatched(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if wait := s.limits.desk.take(remoteIP(r)); wait > 0 {
+			s.fail(w, r, caller{}, throttled(wait))
+			return
+		}
 		var allowed []string
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			probe := r.Clone(r.Context())
