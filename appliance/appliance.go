@@ -144,7 +144,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 
 	p, err := pool.New(pool.Config{
 		Network: a.network, Maturity: a.maturity(), Node: a.node, Source: source,
-		Shares: a.shares, Ledger: a.ledger, Settings: a.Settings(),
+		Shares: a.shares, Ledger: a.ledger, Dir: a.dir.of(a.network), Settings: a.Settings(),
 		Listeners: a.config.Stratum, Events: &a.events, Logger: a.log,
 	})
 	if err == nil {

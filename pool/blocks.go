@@ -56,7 +56,9 @@ func (p *Pool) Found(s stratum.Share) {
 		defer close(recorded)
 		p.record(block)
 	})
-	waitFor(recorded, recordPatience)
+	if !waitFor(recorded, recordPatience) {
+		p.keep(block)
+	}
 
 	submitted := make(chan struct{})
 	p.inFlight.Go(func() {
@@ -79,12 +81,25 @@ func (p *Pool) record(block ledger.Found) {
 	for wait := recordPatience; ; wait = min(2*wait, 5*time.Second) {
 		err := p.Ledger.RecordFound(p.lasting, block)
 		if err == nil {
-			return
+			break
 		}
 		p.Logger.Error("Block not recorded yet", "height", block.Height, "hash", block.Hash, "err", err)
+		p.keep(block)
 		if !sleep(p.lasting, wait) {
 			return
 		}
+	}
+	if err := p.spool().drop(block); err != nil {
+		p.Logger.Warn("Block is in the ledger and still in a file", "hash", block.Hash, "err", err)
+	}
+}
+
+func (p *Pool) spool() blockSpool { return blockSpool{p.Dir} }
+
+// keep puts a block that the ledger is slow to take into a file.
+func (p *Pool) keep(block ledger.Found) {
+	if err := p.spool().keep(block); err != nil {
+		p.Logger.Error("Block not kept in a file", "height", block.Height, "hash", block.Hash, "err", err)
 	}
 }
 
@@ -222,13 +237,16 @@ func (p *Pool) freezeLate(ctx context.Context, block ledger.Block) error {
 	return nil
 }
 
-// waitFor waits until done closes, or patience is over.
-func waitFor(done <-chan struct{}, patience time.Duration) {
+// waitFor waits until done closes and returns true, or false when patience is
+// over first.
+func waitFor(done <-chan struct{}, patience time.Duration) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-done:
+		return true
 	case <-timer.C:
+		return false
 	}
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 	Source    *node.Source   // templates
 	Shares    *shares.Log    //
 	Ledger    *ledger.Ledger //
+	Dir       string         // folder for blocks that the ledger is slow to take
 	Settings  Settings       //
 	Listeners []net.Listener // Stratum
 	Events    *Events        //
@@ -132,6 +133,9 @@ func (p *Pool) Run(ctx context.Context) error {
 	logEnded := make(chan error, 1)
 	go func() { logEnded <- p.Shares.Run(logCtx) }()
 
+	if err := p.spool().replay(ctx, p.Ledger); err != nil {
+		p.Logger.Error("Blocks from before the start not recorded", "err", err)
+	}
 	p.freezeLeftOpen(ctx)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.Source.Run(gctx) })

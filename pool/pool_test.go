@@ -2,8 +2,11 @@ package pool
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -69,7 +72,7 @@ func (b *bench) start() {
 	}
 	b.pool, err = New(Config{
 		Network: "regtest", Maturity: testMaturity, Script: script, Node: client,
-		Source: node.NewSource(client, "", log), Shares: b.shares, Ledger: b.ledger,
+		Source: node.NewSource(client, "", log), Shares: b.shares, Ledger: b.ledger, Dir: b.dir,
 		Settings: DefaultSettings("regtest"), Listeners: []net.Listener{ln}, Events: &b.events, Logger: log,
 	})
 	if err != nil {
@@ -311,6 +314,73 @@ func TestSameBlockTwiceIsBookedOnce(t *testing.T) {
 	b.awaitState(share.Proof.Hash, ledger.StateAccepted)
 	if s := b.sums(); s.Pending != subsidy {
 		t.Errorf("sums: %+v", s)
+	}
+}
+
+// A ledger that hangs holds up neither the block nor, when the pool dies before
+// the ledger answers, its reward.
+func TestBlockThatTheLedgerDidNotTakeSurvivesACrash(t *testing.T) {
+	b := newBench(t)
+	b.awaitState(b.mine(), ledger.StateAccepted)
+	share := b.solve("rig")
+	block := ledger.Found{}
+	release := b.holdLedger()
+	b.pool.Found(share)
+	if tip, _ := b.node.Tip(); tip != share.Proof.Hash {
+		t.Errorf("the node's tip is %s: the block waited for the ledger", tip)
+	}
+	files, err := filepath.Glob(filepath.Join(b.dir, "*.block.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("kept blocks: %v, %v", files, err)
+	}
+	kept, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	b.eventually("the file is gone once the ledger has the block", func() bool {
+		_, err := os.Stat(files[0])
+		return errors.Is(err, os.ErrNotExist)
+	})
+	b.stop()
+
+	// As if the pool had died before: the file is there, the ledger is an older one.
+	if err := json.Unmarshal(kept, &block); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		if err := os.Remove(filepath.Join(b.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(files[0], kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.awaitState(block.Hash, ledger.StateAccepted)
+	if s := b.sums(); s.Pending != subsidy {
+		t.Errorf("sums: %+v", s)
+	}
+}
+
+// holdLedger keeps the ledger's only writer busy until the function that it
+// returns is called.
+func (b *bench) holdLedger() (release func()) {
+	held, done := make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- b.ledger.Update(context.Background(), func(*ledger.Tx) error {
+			close(held)
+			<-done
+			return nil
+		})
+	}()
+	<-held
+	return func() {
+		close(done)
+		if err := <-ended; err != nil {
+			b.t.Error(err)
+		}
 	}
 }
 
