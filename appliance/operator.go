@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -116,9 +117,7 @@ func newGate() (*gate, error) {
 func (g *gate) admit(who account, ip string, now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.byIP) > maxGateEntries {
-		clear(g.byIP)
-	}
+	shrink(g.byIP, func(l *rate.Limiter) bool { return l.TokensAt(now) >= loginsPerMinute })
 	limiter := g.byIP[ip]
 	if limiter == nil {
 		limiter = rate.NewLimiter(rate.Every(time.Minute/loginsPerMinute), loginsPerMinute)
@@ -157,6 +156,18 @@ func (g *gate) trust(name, ip string) {
 	g.trusted[account{strings.ToLower(name), ip}] = true
 }
 
+// shrink keeps a map that strangers fill from growing for ever: beyond
+// maxGateEntries it removes what is over, and everything if nothing is.
+func shrink[K comparable, V any](m map[K]V, over func(V) bool) {
+	if len(m) <= maxGateEntries {
+		return
+	}
+	maps.DeleteFunc(m, func(_ K, v V) bool { return over(v) })
+	if len(m) > maxGateEntries {
+		clear(m)
+	}
+}
+
 // delayed returns a ThrottledError while the account must wait. The caller
 // holds mu.
 func (g *gate) delayed(who account, now time.Time) error {
@@ -175,9 +186,7 @@ func (g *gate) note(who account, ok bool, now time.Time) {
 		delete(g.failures, who)
 		return
 	}
-	if len(g.failures) > maxGateEntries {
-		clear(g.failures)
-	}
+	shrink(g.failures, func(f failure) bool { return now.After(f.until.Add(maxLoginDelay)) })
 	f := g.failures[who]
 	f.count++
 	if over := f.count - freeFailures; over >= 0 {

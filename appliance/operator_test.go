@@ -130,6 +130,25 @@ func TestGateCountsByAddress(t *testing.T) {
 	}
 }
 
+// Inventing names does not make the gate forget whom it slows down.
+func TestGateForgetsWhatIsOverFirst(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	g := &gate{byIP: newLimiters(), failures: map[account]failure{}}
+	for range freeFailures + 4 {
+		g.note(account{name: "anna"}, false, now)
+	}
+	for i := range maxGateEntries {
+		g.note(account{name: fmt.Sprint(i)}, false, now.Add(-time.Hour))
+	}
+	g.note(account{name: "one more"}, false, now)
+	if err := g.delayed(account{name: "anna"}, now); err == nil {
+		t.Error("the delay of the account is gone")
+	}
+	if len(g.failures) > 3 {
+		t.Errorf("%d entries are left", len(g.failures))
+	}
+}
+
 func admitWait(t *testing.T, g *gate, name, ip string, now time.Time) time.Duration {
 	t.Helper()
 	if g.byIP == nil {
