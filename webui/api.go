@@ -110,7 +110,8 @@ type observerJSON struct {
 	Accepted    int64        `json:"accepted"`
 	Rejected    int64        `json:"rejected"`
 	Best        bestsJSON    `json:"best_difficulty"`
-	Workers     []workerJSON `json:"workers"`
+	Workers     []workerJSON `json:"workers"` // of more than 200 the busiest
+	AllWorkers  int          `json:"total_workers"`
 	WindowPct   *float64     `json:"window_pct"`
 	Estimate    *int64       `json:"next_block_estimate_sats"`
 	Balance     balanceJSON  `json:"balance_sats"`
@@ -155,6 +156,7 @@ func (s *site) apiObserver(r *http.Request) (any, error) {
 		Rejected:    v.Rejected,
 		Best:        bestsOf(v.Best),
 		Workers:     []workerJSON{},
+		AllWorkers:  len(v.Workers) + v.More,
 		Estimate:    v.Estimate,
 		Balance:     balanceJSON(v.Balance),
 		AsOf:        s.now().UTC().Truncate(time.Second),

@@ -14,6 +14,7 @@ type connectView struct {
 	Settlement string
 	Online     int
 	Names      []string // workers that are online, without their addresses
+	More       int      // that are online and not in Names
 
 	Example string // an address of the network
 	URLs    []string
@@ -23,6 +24,9 @@ func (s *site) connect(r *http.Request, who caller) (any, error) {
 	v := s.box.Connect(r.Context())
 	if !who.signedIn() {
 		v.Names = nil
+	}
+	if n := len(v.Names); n > maxLines {
+		v.Names, v.More = v.Names[:maxLines], n-maxLines
 	}
 	// The address that the browser reached us by comes first: the miner is
 	// likely to reach it too. A name such as pool.local is no use to a miner.

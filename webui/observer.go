@@ -19,6 +19,7 @@ type observerView struct {
 	Rejected  int64
 	Reasons   []reasonLine
 	Workers   []workerLine
+	More      int // workers that are not in Workers
 	Balance   balanceView
 	MinPayout int64
 	Luck      luck
@@ -119,13 +120,16 @@ func (s *site) observer(r *http.Request, _ caller) (any, error) {
 	return v, err
 }
 
-// observe reads the address in the URL; one that is none is a 400 with the reason.
+// observe reads the address in the URL; one that is none is a 400 with the
+// reason. Of very many workers it keeps the busiest.
 func (s *site) observe(r *http.Request) (observerView, error) {
 	address, err := s.box.ParseAddress(cut(r.PathValue("address"), 200))
 	if err != nil {
 		return observerView{}, invalid(asSentence(err))
 	}
-	return s.box.Observer(r.Context(), address)
+	v, err := s.box.Observer(r.Context(), address)
+	v.Workers, v.More = first(v.Workers, busier)
+	return v, err
 }
 
 // asSentence gives an error of a lower floor a capital and a full stop.

@@ -45,6 +45,7 @@ type workersView struct {
 	Status string
 	Sort   string
 	Lines  []workerLine
+	More   int // that match and are not in Lines
 	All    int
 	Count  map[string]int // by status
 }
@@ -62,14 +63,48 @@ func (s *site) workers(r *http.Request, _ caller) (any, error) {
 		All:    len(all),
 		Count:  map[string]int{},
 	}
+	if !slices.Contains([]string{"hashrate", "best", "last"}, v.Sort) {
+		v.Sort = ""
+	}
 	for _, w := range all {
 		v.Count[w.Status]++
 		if v.matches(w) {
 			v.Lines = append(v.Lines, w)
 		}
 	}
-	slices.SortStableFunc(v.Lines, v.compare)
+	v.order()
 	return v, nil
+}
+
+// order sorts the lines as asked and keeps the first of them. By name, where
+// being first means nothing, it keeps the busiest.
+func (v *workersView) order() {
+	rank := v.compare
+	if v.Sort == "" {
+		rank = busier
+	}
+	v.Lines, v.More = first(v.Lines, rank)
+	slices.SortStableFunc(v.Lines, v.compare)
+}
+
+// maxLines bounds the lists of workers: anybody can make up names, and a page
+// with thousands of rows serves nobody.
+const maxLines = 200
+
+// first returns lines as they are or, of too many, the first by rank and how
+// many it left out.
+func first(lines []workerLine, rank func(a, b workerLine) int) (kept []workerLine, more int) {
+	if len(lines) <= maxLines {
+		return lines, 0
+	}
+	lines = slices.Clone(lines)
+	slices.SortStableFunc(lines, rank)
+	return lines[:maxLines], len(lines) - maxLines
+}
+
+// busier puts the higher hash rate first and, of equal ones, the later share.
+func busier(a, b workerLine) int {
+	return cmp.Or(cmp.Compare(orZero(b.Rates.H1), orZero(a.Rates.H1)), b.LastShare.Compare(a.LastShare))
 }
 
 func (v workersView) matches(w workerLine) bool {
