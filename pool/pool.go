@@ -84,12 +84,7 @@ func New(c Config) (*Pool, error) {
 	settings := c.Settings
 	p.settings.Store(&settings)
 	p.serving.Store(&serving{reason: "waiting for the first block template from the node"})
-	p.server = stratum.NewServer(stratum.Config{
-		StartDifficulty: settings.StartDifficulty,
-		MinDifficulty:   settings.MinDifficulty,
-		MaxDifficulty:   settings.MaxDifficulty,
-		Logger:          c.Logger,
-	}, p)
+	p.server = stratum.NewServer(p.stratumConfig(settings), p)
 	return p, nil
 }
 
@@ -99,9 +94,19 @@ func (p *Pool) Apply(s Settings) error {
 		return fmt.Errorf("check settings: %w", err)
 	}
 	p.settings.Store(&s)
-	p.server.SetDifficulty(s.StartDifficulty, s.MinDifficulty, s.MaxDifficulty)
+	p.server.Apply(p.stratumConfig(s))
 	p.offerAgain()
 	return nil
+}
+
+// stratumConfig is the part of the settings that miners feel.
+func (p *Pool) stratumConfig(s Settings) stratum.Config {
+	return stratum.Config{
+		StartDifficulty: s.StartDifficulty,
+		MinDifficulty:   s.MinDifficulty,
+		MaxDifficulty:   s.MaxDifficulty,
+		Logger:          p.Logger,
+	}
 }
 
 // SetScript tells the pool which script of its wallet every coinbase pays. No

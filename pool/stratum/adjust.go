@@ -2,37 +2,32 @@ package stratum
 
 import "time"
 
-// The methods here decide on a session's difficulty. Their callers hold mu.
+// The methods here change a session's difficulty. Their callers hold mu.
 
-// limits returns the bounds of the session's difficulty. The operator's come
-// first, then those of the device, then what the miner asked for.
-func (s *session) limits() limits {
-	st := &s.state
-	b := s.server.bounds.Load()
-	return limits{
-		floor:   max(b.floor, st.device.floor, st.wishes.floor, st.least, st.hint),
-		ceiling: b.ceiling,
-		whole:   st.device.whole,
-	}
-}
+func (s *session) limits() limits { return s.state.claims.limits(s.server.rules()) }
 
 // begin makes the session ready for jobs, with its first difficulty.
 func (s *session) begin() {
 	st := &s.state
 	st.active = true
-	for _, d := range []float64{
-		st.wishes.fixed,
-		st.wishes.start,
-		st.suggested,
-		s.server.bounds.Load().start,
-		st.device.difficulty,
-		deviceOf("").difficulty,
-	} {
-		if d > 0 {
-			st.want = d
-			return
-		}
+	st.claims.remembered = s.server.memory.recall(s.rig())
+	st.want, st.fixed = st.claims.choose(s.server.rules())
+}
+
+// rig is what the session's difficulty is remembered by.
+func (s *session) rig() rig {
+	w := s.state.names[0].worker
+	return rig{w.Address, w.Name, family(s.state.agent)}
+}
+
+// note remembers a difficulty that has proved right.
+func (s *session) note(at time.Time) {
+	st := &s.state
+	if st.fixed || st.vardiff.shares < calmShares || st.current == st.noted {
+		return
 	}
+	st.noted = st.current
+	s.server.memory.note(s.rig(), st.current, at)
 }
 
 // wish takes the wishes that came with a mining.authorize.
@@ -40,9 +35,9 @@ func (s *session) wish(w wishes) {
 	if w == (wishes{}) {
 		return
 	}
-	s.state.wishes = w
-	if w.fixed > 0 {
-		s.state.want = w.fixed
+	s.state.claims.wishes = w
+	if s.state.active && w.fixed > 0 {
+		s.state.want, s.state.fixed = w.fixed, true
 	}
 }
 
@@ -50,18 +45,18 @@ func (s *session) wish(w wishes) {
 // to start; later vardiff knows better, but goes no lower.
 func (s *session) suggest(d float64) {
 	st := &s.state
-	if d == st.suggested { // NerdMiner repeats it as a sign of life
+	if d == st.claims.suggested { // NerdMiner repeats it as a sign of life
 		return
 	}
-	st.suggested = d
-	if !st.active || st.wishes.fixed > 0 {
+	st.claims.suggested = d
+	if !st.active || st.fixed {
 		return
 	}
 	if st.accepted == 0 {
 		st.want, st.urgent = s.limits().fit(d), true
 		return
 	}
-	st.hint = d // limits knows it from now on
+	st.claims.hint = d // limits knows it from now on
 	st.want = s.limits().fit(st.want)
 	st.urgent = st.want > 2*st.current
 }
@@ -69,7 +64,7 @@ func (s *session) suggest(d float64) {
 // adjust lets vardiff act unless an earlier change has not gone out yet.
 func (s *session) adjust(at time.Time) {
 	st := &s.state
-	if st.wishes.fixed > 0 || st.last() == nil || s.pending() {
+	if st.fixed || st.last() == nil || s.pending() {
 		return
 	}
 	d, urgent, ok := st.vardiff.propose(at)
@@ -77,7 +72,7 @@ func (s *session) adjust(at time.Time) {
 		return
 	}
 	if urgent && d < st.current {
-		st.hint = 0
+		st.claims.hint = 0
 	}
 	want := s.limits().fit(twoDigits(d))
 	if capped(want, st.last().NetworkDifficulty) == st.current {
@@ -91,7 +86,7 @@ func (s *session) adjust(at time.Time) {
 // so a miner that changes its mind all the time gets only a few of them.
 func (s *session) due(at time.Time) bool {
 	st := &s.state
-	return st.urgent && st.last() != nil && s.pending() && st.extra.AllowN(at, 1)
+	return st.urgent && st.last() != nil && s.pending() && st.extra.take(at)
 }
 
 // pending reports whether the next job will change the difficulty.

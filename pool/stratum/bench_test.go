@@ -26,11 +26,11 @@ func (silentBackend) Rejected(Worker, string)                         {}
 // block has.
 func benchSession(b *testing.B) (*session, *work.Job) {
 	b.Helper()
-	server := NewServer(Config{}, silentBackend{})
+	server := NewServer(Config{SubmitRate: 1e9}, silentBackend{})
 	job := newJob(b, server, 1, hard)
 	job.Branches = make([]chainhash.Hash, 12)
 	server.Publish(job, true)
-	s := newSession(server, &script{segments: []string{subscribeLine("cpuminer") + authorizeLine}}, 1)
+	s := bare(server, &script{segments: []string{subscribeLine("cpuminer") + authorizeLine}}, 1)
 	if err := s.read(b.Context()); !errors.Is(err, io.EOF) {
 		b.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func benchSubmit(b *testing.B, s *session, line []byte) {
 	if err := s.flush(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	s.out.take(nil)
+	s.conn.(*script).written.Reset()
 }
 
 // BenchmarkRoundTrip sends one share after the other over a socket and waits
@@ -77,7 +77,7 @@ func benchSubmit(b *testing.B, s *session, line []byte) {
 func BenchmarkRoundTrip(b *testing.B) {
 	for name, burst := range map[string]int{"single": 1, "pipelined": 50} {
 		b.Run(name, func(b *testing.B) {
-			server := NewServer(Config{}, silentBackend{})
+			server := NewServer(Config{SubmitRate: 1e9}, silentBackend{})
 			job := newJob(b, server, 1, hard)
 			server.Publish(job, true)
 			var lc net.ListenConfig
@@ -131,12 +131,12 @@ func BenchmarkRoundTrip(b *testing.B) {
 
 // BenchmarkPublish hands a job with twelve branches to 1000 sessions.
 func BenchmarkPublish(b *testing.B) {
-	server := NewServer(Config{}, silentBackend{})
+	server := NewServer(Config{SubmitRate: 1e9}, silentBackend{})
 	job := newJob(b, server, 1, hard)
 	job.Branches = make([]chainhash.Hash, 12)
 	var sessions []*session
-	for range 1000 {
-		s := server.admit(&script{segments: []string{subscribeLine("cpuminer") + authorizeLine}})
+	for i := range 1000 {
+		s := bare(server, &script{segments: []string{subscribeLine("cpuminer") + authorizeLine}}, uint32(i))
 		if err := s.read(b.Context()); !errors.Is(err, io.EOF) {
 			b.Fatal(err)
 		}
@@ -145,7 +145,6 @@ func BenchmarkPublish(b *testing.B) {
 	for b.Loop() {
 		server.Publish(job.WithID(server.NextJobID(), job.Time), true)
 		for _, s := range sessions {
-			s.out.items = s.out.items[:0]
 			s.state.issued = s.state.issued[:0]
 		}
 	}

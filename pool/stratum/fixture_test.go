@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -133,7 +134,14 @@ type world struct {
 // inWorld runs a test against a server, and stops the server after it.
 func inWorld(t *testing.T, c Config, b *fakeBackend, test func(w *world)) {
 	t.Helper()
+	inWorldAt(t, time.Time{}, c, b, test)
+}
+
+// inWorldAt does so from a given time on.
+func inWorldAt(t *testing.T, start time.Time, c Config, b *fakeBackend, test func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(start)) // before there is a timer: it may be decades
 		w := &world{T: t, server: NewServer(c, b), backend: b, served: make(chan error, 1)}
 		w.ln = &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		var ctx context.Context
@@ -337,6 +345,19 @@ func share(d float64) func(work.Proof) bool {
 func notShare(d float64) func(work.Proof) bool {
 	target := work.AcceptTarget(d)
 	return func(p work.Proof) bool { return !target.Meets(p.Hash) }
+}
+
+// bare returns a session on a connection that a test plays, with a given
+// extranonce1, which nobody looks after.
+func bare(s *Server, conn net.Conn, extranonce1 uint32) *session {
+	p := &port{server: s}
+	for i := range p.sessions {
+		p.sessions[i] = make(map[*session]struct{})
+	}
+	session := newSession(p, conn, netip.Addr{}, time.Now())
+	session.name(extranonce1)
+	s.sessions[extranonce1] = session
+	return session
 }
 
 const accepted = `{"id":4,"result":true,"error":null}`

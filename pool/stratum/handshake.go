@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dmpool/dmpool/pool/work"
 )
@@ -15,7 +17,7 @@ import (
 // Limits of mining.authorize.
 const (
 	maxUsername = 256 // bytes
-	maxWorkers  = 64  // names per connection; proxies use several
+	maxNames    = 64  // per connection; proxies use several
 )
 
 // subscribe answers mining.subscribe, a second time exactly as the first. The
@@ -23,11 +25,15 @@ const (
 func (s *session) subscribe(m Message) {
 	if !s.subscribed {
 		s.subscribed = true
-		agent, _ := stringAt(m.params(), 0)
+		list := m.params()
+		agent, _ := stringAt(list, 0)
 		s.mu.Lock()
 		s.state.agent = cleanAgent(agent)
-		s.state.device = deviceOf(s.state.agent)
+		s.state.claims.device = deviceOf(s.state.agent)
 		s.mu.Unlock()
+		if sid, ok := stringAt(list, 1); ok {
+			s.server.resume(s, sid, time.Now())
+		}
 	}
 	s.answers = appendResult(s.answers, m.ID, fmt.Sprintf(
 		`[[["mining.notify","%[1]s"],["mining.set_difficulty","%[1]s"]],"%[1]s",%[2]d]`, s.id, work.Extranonce2Size))
@@ -40,19 +46,20 @@ func (s *session) authorize(ctx context.Context, m Message) error {
 	if !ok || username == "" || len(username) > maxUsername {
 		return errUnauthorized
 	}
-	if _, known := s.workers[username]; !known && len(s.workers) >= maxWorkers {
+	known := slices.ContainsFunc(s.state.names, func(l login) bool { return l.username == username })
+	if !known && len(s.state.names) >= maxNames {
 		return errTooManyNames
 	}
 
 	worker, err := s.server.backend.Authorize(ctx, username)
 	if refusal, ok := errors.AsType[*RefusalError](err); ok {
+		s.refused = true // it may stay until handshakeTime and try again
 		return &fault{24, refusal.Reason}
 	}
 	if err != nil {
-		s.log.Warn("Cannot authorise a worker", "err", err)
+		s.log().Warn("Cannot authorise a worker", "err", err)
 		return errUnavailable
 	}
-	s.workers[username] = worker
 
 	password, _ := stringAt(list, 1)
 	wishes := parsePassword(password)
@@ -61,9 +68,40 @@ func (s *session) authorize(ctx context.Context, m Message) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state.addWorker(worker)
+	s.state.enrol(login{username, worker})
 	s.wish(wishes)
 	return nil
+}
+
+// workerOf returns who a share belongs to. A name that was never authorised is
+// a proxy's worker behind the session's own payout address, and counts by
+// itself from now on, or else some firmware's name for another pool: such a
+// share belongs to the session's first worker, as the pool cannot know better.
+func (s *session) workerOf(ctx context.Context, username []byte) Worker {
+	for i := range s.state.names {
+		if s.state.names[i].username == string(username) {
+			return s.state.names[i].worker
+		}
+	}
+	first := s.state.names[0].worker
+	if len(s.state.names) >= maxNames || len(username) == 0 || len(username) > maxUsername {
+		return first
+	}
+	worker, err := s.server.backend.Authorize(ctx, string(username))
+	if _, refused := errors.AsType[*RefusalError](err); err != nil && !refused {
+		return first // the backend is in trouble: ask again next time
+	}
+	if err != nil || worker.Address != first.Address {
+		worker = first
+		if !s.strange {
+			s.strange = true
+			s.log().Info("Shares under a name that was not authorised count for the session's first worker", "worker", first.Name)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.enrol(login{string(username), worker})
+	return worker
 }
 
 // configure answers mining.configure (BIP310): each extension asked for gets a
@@ -120,7 +158,7 @@ func (s *session) configure(m Message) {
 // rolling agrees on the version bits that the miner may roll: what both sides
 // allow. A miner that names no mask takes any.
 func (s *session) rolling(requested json.RawMessage) (mask uint32, ok bool) {
-	mask = s.server.config.Mask
+	mask = s.server.rules().Mask
 	if !isNull(requested) {
 		var text string
 		if json.Unmarshal(requested, &text) != nil {
@@ -146,7 +184,7 @@ func (s *session) atLeast(d float64) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state.least = d
+	s.state.claims.least = d
 	return true
 }
 

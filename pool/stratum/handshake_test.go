@@ -384,7 +384,7 @@ func TestSuggestAllTheTime(t *testing.T) {
 func TestManyWorkers(t *testing.T) {
 	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
 		m := w.connect()
-		for i := range maxWorkers {
+		for i := range maxNames {
 			m.ask(fmt.Sprintf(`{"id":1,"method":"mining.authorize","params":["addr.%d"]}`, i))
 		}
 		want := `{"id":1,"result":null,"error":[24,"Too many workers",null]}`

@@ -14,8 +14,9 @@ import (
 type SessionInfo struct {
 	ID          string   // 8 hex digits, unique among live sessions
 	Remote      string   // address of the peer
+	Port        string   // name of the port's profile; empty for the ordinary one
 	UserAgent   string   // as the miner names itself; printable ASCII
-	Workers     []Worker // authorised, the first one is the session's own
+	Workers     []Worker // authorised or seen in shares, the first one is the session's own
 	Difficulty  float64  // of the last job; 0 before the first
 	Hashrate    float64  // estimated from the accepted shares, H/s
 	Accepted    uint64   // shares, Late ones included
@@ -48,8 +49,9 @@ func (s *session) info(at time.Time) SessionInfo {
 	info := SessionInfo{
 		ID:          s.id,
 		Remote:      s.conn.RemoteAddr().String(),
+		Port:        s.port.Name,
 		UserAgent:   st.agent,
-		Workers:     slices.Clone(st.workers),
+		Workers:     st.workers(),
 		Difficulty:  st.current,
 		Hashrate:    st.credited.rate(at) * hashesPerDifficulty,
 		Accepted:    st.accepted,
@@ -66,11 +68,12 @@ func (s *session) info(at time.Time) SessionInfo {
 
 // credit counts an accepted share and lets vardiff see it.
 func (s *session) credit(share Share) {
+	s.streak.accepted()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := &s.state
 	if st.accepted == 0 {
-		s.log.Info("Miner at work", "worker", share.Worker.Name, "agent", st.agent, "difficulty", share.Difficulty)
+		s.log().Info("Miner at work", "worker", share.Worker.Name, "agent", st.agent, "difficulty", share.Difficulty)
 	}
 	if st.accepted == 0 || lower(share.Proof.Hash, st.best) {
 		st.best = share.Proof.Hash

@@ -14,7 +14,8 @@ const (
 	maxLine         = 8 << 10          // bytes in a line, without its end
 	maxEarlyLine    = 4 << 10          // the same before the first authorize
 	lineTimeout     = 10 * time.Second // from a line's first byte to its last
-	firstBufferSize = 1 << 10
+	firstBufferSize = 512              // what a quiet miner needs
+	busyBufferSize  = 4 << 10          // for one that sends much at once
 )
 
 var (
@@ -34,10 +35,11 @@ type lineReader struct {
 	scanned int // buf[r:scanned] has no newline
 	begun   time.Time
 	sniffed bool
+	filled  bool // the last read left no room
 }
 
-func newLineReader(conn net.Conn, idle time.Time) *lineReader {
-	return &lineReader{
+func newLineReader(conn net.Conn, idle time.Time) lineReader {
+	return lineReader{
 		conn:     conn,
 		deadline: readDeadline{conn: conn},
 		idle:     idle,
@@ -89,10 +91,24 @@ func (l *lineReader) fill() error {
 		l.scanned -= l.r
 		l.r = 0
 	}
-	if l.w == len(l.buf) {
+	if l.w == len(l.buf) || l.filled && len(l.buf) < busyBufferSize {
 		l.buf = append(l.buf, make([]byte, len(l.buf))...)
 	}
 
+	if err := l.deadline.set(l.until()); err != nil {
+		return err
+	}
+	n, err := l.conn.Read(l.buf[l.w:])
+	l.w += n
+	l.filled = l.w == len(l.buf)
+	if n == 0 && err != nil {
+		return err
+	}
+	return l.sniff()
+}
+
+// until returns how long the next read may take.
+func (l *lineReader) until() time.Time {
 	until := l.idle
 	if l.w > 0 {
 		if l.begun.IsZero() {
@@ -102,15 +118,7 @@ func (l *lineReader) fill() error {
 			until = end
 		}
 	}
-	if err := l.deadline.set(until); err != nil {
-		return err
-	}
-	n, err := l.conn.Read(l.buf[l.w:])
-	l.w += n
-	if n == 0 && err != nil {
-		return err
-	}
-	return l.sniff()
+	return until
 }
 
 // sniff looks at the first byte that is not white space. HTTP, TLS and the

@@ -16,6 +16,7 @@ import (
 type script struct {
 	net.Conn
 	segments []string
+	written  strings.Builder
 }
 
 func (s *script) Read(p []byte) (int, error) {
@@ -29,8 +30,11 @@ func (s *script) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (s *script) SetReadDeadline(time.Time) error { return nil }
-func (s *script) RemoteAddr() net.Addr            { return &net.UnixAddr{Name: "script"} }
+func (s *script) Write(p []byte) (int, error)      { return s.written.Write(p) }
+func (s *script) Close() error                     { return nil }
+func (s *script) SetWriteDeadline(time.Time) error { return nil }
+func (s *script) SetReadDeadline(time.Time) error  { return nil }
+func (s *script) RemoteAddr() net.Addr             { return &net.UnixAddr{Name: "script"} }
 
 func TestLines(t *testing.T) {
 	long := "{" + strings.Repeat("x", maxLine-1)
@@ -251,10 +255,9 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		server := NewServer(Config{}, &fakeBackend{})
 		server.Publish(newJob(t, server, 1, hard), true)
-		s := newSession(server, &script{segments: []string{subscribeLine("x") + authorizeLine, text}}, 1)
-		_ = s.read(t.Context())
-		batch, _, _ := s.out.take(nil)
-		for line := range strings.Lines(string(batch)) {
+		conn := &script{segments: []string{subscribeLine("x") + authorizeLine, text}}
+		_ = bare(server, conn, 1).read(t.Context())
+		for line := range strings.Lines(conn.written.String()) {
 			if _, err := ParseMessage([]byte(line)); err != nil || !strings.HasSuffix(line, "\n") {
 				t.Fatalf("%q answered by %q", text, line)
 			}

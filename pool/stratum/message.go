@@ -97,6 +97,7 @@ var (
 	errNonce         error = &fault{20, "Invalid nonce"}
 	errTimeRange     error = &fault{20, "Ntime out of range"}
 	errVersionBits   error = &fault{20, "Invalid version bits"}
+	errRateLimited   error = &fault{20, "Rate limited"}
 	errNotSupported  error = &fault{20, "Not supported"}
 	errUnavailable   error = &fault{20, "Try again later"}
 	errJobNotFound   error = &fault{21, "Job not found"}

@@ -150,6 +150,11 @@ type notice struct {
 }
 
 func newNotice(job *work.Job) *notice {
+	return &notice{job: job, refresh: jobLine(job, false), clean: jobLine(job, true)}
+}
+
+// jobLine returns a job as it is sent to miners.
+func jobLine(job *work.Job, clean bool) []byte {
 	n := Notify{
 		JobID:     string(appendHex32(nil, job.ID)),
 		PrevHash:  job.PrevHash,
@@ -159,9 +164,8 @@ func newNotice(job *work.Job) *notice {
 		Version:   job.Version,
 		Bits:      job.Bits,
 		Time:      job.Time,
+		Clean:     clean,
 	}
 	size := 300 + 2*(len(n.Coinbase1)+len(n.Coinbase2)) + 67*len(n.Branches)
-	refresh := n.appendLine(make([]byte, 0, size))
-	n.Clean = true
-	return &notice{job: job, refresh: refresh, clean: n.appendLine(make([]byte, 0, size))}
+	return n.appendLine(make([]byte, 0, size))
 }

@@ -24,27 +24,28 @@ type item struct {
 	clean      bool
 }
 
-// outbox holds what a session's writer has not taken yet. Appending never
-// waits. The zero value is not ready; see newOutbox.
+// outbox holds what has not been written to a session's connection yet.
+// Appending never waits. No goroutine stands by to write: whoever appends to an
+// outbox that nobody is emptying has to do it, and is told so. The zero value
+// is ready.
 type outbox struct {
-	wake chan struct{} // has room for one; the writer waits on it
-
-	mu       sync.Mutex
-	items    []item
-	bytes    int
-	closed   bool // nothing more will come; what is there is still written
-	overflow bool // the miner reads too slowly and must go
+	mu      sync.Mutex
+	items   []item
+	bytes   int
+	emptied chan struct{} // closed when the last writer leaves a closed outbox
+	writing bool          // somebody is emptying it
+	closed  bool          // nothing more will come; what is there is still written
+	failure error         // nothing more can be written
 }
 
-func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
-
-// push appends items that will leave in one write. When there is no room the
-// superseded jobs go first; if that does not help, the outbox overflows.
-func (o *outbox) push(items ...item) {
+// push appends items that will leave in one write, and reports whether the
+// caller must now call the session's send. When there is no room the superseded
+// jobs go first; if that does not help, the outbox fails.
+func (o *outbox) push(items ...item) (mine bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || o.overflow {
-		return
+	if o.closed || o.failure != nil {
+		return false
 	}
 	o.items = append(o.items, items...)
 	for _, it := range items {
@@ -53,11 +54,13 @@ func (o *outbox) push(items ...item) {
 	if o.full() {
 		o.dropSuperseded()
 		if o.full() {
-			o.overflow = true
+			o.failure = errTooSlow
 			o.items = nil
 		}
 	}
-	o.signal()
+	mine = !o.writing
+	o.writing = true
+	return mine
 }
 
 func (o *outbox) full() bool { return len(o.items) > maxOutboxItems || o.bytes > maxOutboxBytes }
@@ -93,26 +96,20 @@ func (o *outbox) dropSuperseded() {
 	o.items = kept
 }
 
-// close lets the writer finish.
-func (o *outbox) close() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.closed = true
-	o.signal()
-}
-
-func (o *outbox) signal() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
-}
-
 // take empties the outbox into buf. The clean job is the newest one of the
-// batch, nil if it has none. After done nothing more will come.
-func (o *outbox) take(buf []byte) (batch []byte, clean *work.Job, done bool) {
+// batch, nil if it has none. When there is nothing to take, the caller is no
+// longer the writer and ok is false.
+func (o *outbox) take(buf []byte) (batch []byte, clean *work.Job, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.items) == 0 || o.failure != nil {
+		o.writing = false
+		if o.emptied != nil {
+			close(o.emptied)
+			o.emptied = nil
+		}
+		return nil, nil, false
+	}
 	for _, it := range o.items {
 		buf = append(buf, it.difficulty...)
 		buf = append(buf, it.line...)
@@ -123,15 +120,35 @@ func (o *outbox) take(buf []byte) (batch []byte, clean *work.Job, done bool) {
 	clear(o.items)
 	o.items = o.items[:0]
 	o.bytes = 0
-	return buf, clean, o.closed || o.overflow
+	return buf, clean, true
 }
 
-// err returns why the outbox will take nothing more: nil when it was closed.
+// fail says that nothing more can be written, and why.
+func (o *outbox) fail(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.failure == nil {
+		o.failure = err
+	}
+}
+
+// err returns why nothing more can be written, nil if it can.
 func (o *outbox) err() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.overflow {
-		return errTooSlow
+	return o.failure
+}
+
+// close lets nothing more in and waits for the writer, if there is one.
+func (o *outbox) close() {
+	o.mu.Lock()
+	o.closed = true
+	if !o.writing {
+		o.mu.Unlock()
+		return
 	}
-	return nil
+	emptied := make(chan struct{})
+	o.emptied = emptied
+	o.mu.Unlock()
+	<-emptied
 }

@@ -16,40 +16,46 @@ func jobItem(difficulty, line string, clean bool) item {
 }
 
 func TestOutboxBatch(t *testing.T) {
-	o := newOutbox()
+	o := &outbox{}
 	o.push(item{line: []byte("answer ")}, jobItem("d1 ", "job1 ", true))
 	o.push(jobItem("", "job2", false))
-	batch, clean, done := o.take(nil)
+	batch, clean, ok := o.take(nil)
 	if got, want := string(batch), "answer d1 job1 job2"; got != want {
 		t.Errorf("batch %q, want %q", got, want)
 	}
-	if clean == nil || done {
-		t.Errorf("take = clean %v, done %v", clean, done)
+	if clean == nil || !ok {
+		t.Errorf("take = clean %v, ok %v", clean, ok)
 	}
-	if batch, clean, _ = o.take(batch[:0]); len(batch) != 0 || clean != nil {
-		t.Errorf("second take = %q, %v", batch, clean)
+	if o.push(item{line: []byte("last")}) {
+		t.Error("a second writer is asked for")
 	}
-	o.push(item{line: []byte("last")})
-	o.close()
-	o.push(item{line: []byte("too late")})
-	if batch, _, done = o.take(nil); string(batch) != "last" || !done || o.err() != nil {
-		t.Errorf("take after close = %q, done %v, err %v", batch, done, o.err())
+	closed := make(chan struct{})
+	go func() { o.close(); close(closed) }()
+	if batch, _, ok = o.take(nil); string(batch) != "last" || !ok || o.err() != nil {
+		t.Errorf("take = %q, ok %v, err %v", batch, ok, o.err())
+	}
+	if batch, clean, ok = o.take(batch[:0]); len(batch) != 0 || clean != nil || ok {
+		t.Errorf("third take = %q, %v, ok %v", batch, clean, ok)
+	}
+	<-closed // did not wait for ever
+	if o.push(item{line: []byte("too late")}) || len(o.items) > 0 {
+		t.Error("a closed outbox takes more")
 	}
 }
 
 // When a miner is too slow its superseded jobs go, but no difficulty gets lost
 // and nothing that is still good.
 func TestOutboxDropsSuperseded(t *testing.T) {
-	o := newOutbox()
+	o := &outbox{}
 	o.push(jobItem("d1 ", "old ", false), item{line: []byte("answer ")}, jobItem("", "clean ", true))
 	o.push(jobItem("d2 ", "old ", false))
 	for range maxOutboxItems {
 		o.push(jobItem("", "newest", false))
 	}
-	batch, _, done := o.take(nil)
+	batch, _, ok := o.take(nil)
 	got := string(batch)
-	if want := "answer d1 clean d2 "; !strings.HasPrefix(got, want) || strings.Contains(got, "old") || done {
-		t.Errorf("batch %q, done %v, want it to begin with %q", got, done, want)
+	if want := "answer d1 clean d2 "; !strings.HasPrefix(got, want) || strings.Contains(got, "old") || !ok {
+		t.Errorf("batch %q, ok %v, want it to begin with %q", got, ok, want)
 	}
 }
 
@@ -65,7 +71,7 @@ func TestOutboxOverflow(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			o := newOutbox()
+			o := &outbox{}
 			for range test.n - 1 {
 				o.push(test.it)
 			}
@@ -73,8 +79,8 @@ func TestOutboxOverflow(t *testing.T) {
 				t.Fatal("overflow too early")
 			}
 			o.push(test.it)
-			if batch, _, done := o.take(nil); len(batch) != 0 || !done || o.err() == nil {
-				t.Errorf("take = %d bytes, done %v, err %v", len(batch), done, o.err())
+			if batch, _, ok := o.take(nil); len(batch) != 0 || ok || o.err() == nil {
+				t.Errorf("take = %d bytes, ok %v, err %v", len(batch), ok, o.err())
 			}
 		})
 	}

@@ -1,13 +1,10 @@
 package stratum
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,52 +13,57 @@ import (
 	"github.com/dmpool/dmpool/pool/work"
 )
 
-// How a server stops: sessions go on reading for linger, so that shares that
-// are on their way are not lost, and have drainTime in all.
-const (
-	linger    = 200 * time.Millisecond
-	drainTime = 2 * time.Second
-)
-
 // jobMemory is how long a job is remembered after a newer one went out.
 const jobMemory = 10 * time.Minute
 
 // Server serves any number of listeners. Make one with [NewServer]; all its
 // methods may be called at any time by any goroutine.
+//
+// Of its locks, mu may be held while a session's mu is taken, never the other
+// way round.
 type Server struct {
-	config  Config
 	backend Backend
-	log     *slog.Logger
-	bounds  atomic.Pointer[bounds]
+	config  atomic.Pointer[Config]
 	jobID   atomic.Uint32
 	seen    *work.Seen
+	gate    *gate
+	memory  *memory
+	buffers sync.Pool // of *[]byte, for writing
 
-	publishing sync.Mutex // jobs go out one after the other
-	current    atomic.Pointer[notice]
+	publishing  sync.Mutex // jobs go out one after the other
+	current     atomic.Pointer[notice]
+	publishedAt time.Time // guarded by publishing
 
 	mu          sync.Mutex
 	sessions    map[uint32]*session // by extranonce1
 	extranonce1 uint32              // the last one given out
+	closed      map[uint32]remains  // sessions that can be resumed
+	adoptUntil  time.Time           // until then unknown ones, too
+	buriedAt    time.Time
 	retired     map[chainhash.Hash]time.Time
-	pausedAt    time.Time // zero: not paused
-	hintedAt    time.Time // last time the log told of a stranger
+	pausedAt    time.Time            // zero: not paused
+	said        map[string]time.Time // when the log last told of something that strangers cause
 }
 
 // NewServer returns a server that has not started.
 func NewServer(c Config, b Backend) *Server {
+	now := time.Now()
 	s := &Server{
-		config:   c.withDefaults(),
 		backend:  b,
 		seen:     work.NewSeen(),
+		gate:     newGate(now),
+		memory:   newMemory(),
+		buffers:  sync.Pool{New: func() any { return new([]byte) }},
 		sessions: make(map[uint32]*session),
+		closed:   make(map[uint32]remains),
 		retired:  make(map[chainhash.Hash]time.Time),
+		said:     make(map[string]time.Time),
 	}
-	s.log = s.config.Logger
-	s.SetDifficulty(c.StartDifficulty, c.MinDifficulty, c.MaxDifficulty)
+	s.Apply(c)
 
 	// Numbers of jobs must not come back after a restart, when miners still
 	// remember the old ones.
-	s.jobID.Store(uint32(time.Now().UnixMilli()))
+	s.jobID.Store(uint32(now.UnixMilli()))
 
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -69,110 +71,17 @@ func NewServer(c Config, b Backend) *Server {
 	return s
 }
 
-// SetDifficulty replaces the three difficulties of [Config]. They count from
-// each session's next job.
-func (s *Server) SetDifficulty(start, floor, ceiling float64) {
-	s.bounds.Store(newBounds(start, floor, ceiling))
-}
+// Apply replaces the configuration. Difficulties count from each session's next
+// job, limits from the next connection.
+func (s *Server) Apply(c Config) { s.config.Store(c.withDefaults()) }
+
+// rules returns the configuration; it does not change.
+func (s *Server) rules() *Config { return s.config.Load() }
+
+func (s *Server) log() *slog.Logger { return s.rules().Logger }
 
 // NextJobID returns a number for a job that no other job has.
 func (s *Server) NextJobID() uint32 { return s.jobID.Add(1) }
-
-// Serve accepts miners until ctx ends or the listener fails, closes the
-// listener, lets the sessions finish what they have received, for two seconds
-// at most, and returns when all of them have ended. It returns nil when ctx
-// ended it.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	closeListener := context.AfterFunc(ctx, func() { _ = ln.Close() })
-	defer closeListener()
-
-	// The sessions outlive ctx by the time they need to finish.
-	lasting, abort := context.WithCancel(context.WithoutCancel(ctx))
-	defer abort()
-	var sessions sync.WaitGroup
-	err := s.accept(ctx, ln, func(conn net.Conn) {
-		if session := s.admit(conn); session != nil {
-			sessions.Go(func() {
-				defer s.release(session)
-				session.run(lasting, ctx)
-			})
-			return
-		}
-		_ = conn.Close()
-	})
-	_ = ln.Close()
-
-	if ctx.Err() == nil { // the listener failed: nothing will end the sessions
-		abort()
-	}
-	patience := time.AfterFunc(drainTime, abort)
-	defer patience.Stop()
-	sessions.Wait()
-	return err
-}
-
-// accept hands each connection to serve. A failing accept, such as for lack of
-// file descriptors, is tried again after a while.
-func (s *Server) accept(ctx context.Context, ln net.Listener, serve func(net.Conn)) error {
-	var delay time.Duration
-	for {
-		conn, err := ln.Accept()
-		switch {
-		case err == nil:
-			delay = 0
-			tuneTCP(conn)
-			serve(conn)
-			continue
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("accept on %s: %w", ln.Addr(), err)
-		}
-		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
-		s.log.Warn("Cannot accept a connection", "err", err)
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-		}
-	}
-}
-
-// tuneTCP makes a dead peer show within two minutes. Go's default of not
-// delaying small writes is what we need, too.
-func tuneTCP(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetNoDelay(true)
-		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{
-			Enable: true, Idle: 45 * time.Second, Interval: 15 * time.Second, Count: 4,
-		})
-	}
-}
-
-// admit makes a session, or returns nil when there is no place for it.
-func (s *Server) admit(conn net.Conn) *session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away(time.Now()) {
-		return nil
-	}
-	if len(s.sessions) >= s.config.MaxSessions {
-		s.log.Warn("Too many connections", "limit", s.config.MaxSessions, "peer", conn.RemoteAddr())
-		return nil
-	}
-	for taken := true; taken; {
-		s.extranonce1++
-		_, taken = s.sessions[s.extranonce1]
-	}
-	session := newSession(s, conn, s.extranonce1)
-	s.sessions[s.extranonce1] = session
-	return session
-}
-
-func (s *Server) release(session *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, session.extranonce1)
-}
 
 // live returns the sessions there are.
 func (s *Server) live() []*session {
@@ -185,23 +94,68 @@ func (s *Server) live() []*session {
 	return list
 }
 
+func (s *Server) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
 // Publish sends a job to every session. Clean makes miners drop all work for
 // earlier jobs; a job on another previous block than the last one is always
-// clean. It returns when the job is on its way, without waiting for any miner.
+// clean. It returns when the job is in every socket that takes it at once; no
+// miner can delay it.
 func (s *Server) Publish(job *work.Job, clean bool) {
-	n := newNotice(job)
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
+	s.publish(job, clean, time.Now())
+}
 
-	at := time.Now()
+// publish does the work of Publish. The caller holds publishing.
+func (s *Server) publish(job *work.Job, clean bool, at time.Time) {
+	n := newNotice(job)
 	last := s.current.Swap(n)
 	if last != nil && last.job.PrevHash != job.PrevHash {
 		clean = true
 		s.retire(last.job.PrevHash, job.PrevHash, at)
 	}
-	for _, session := range s.live() {
-		session.notify(n, clean, at)
+	s.publishedAt = at
+
+	// Writing is most of the work, and every core helps.
+	live := s.live()
+	workers := min(runtime.GOMAXPROCS(0), 1+len(live)/100)
+	size := (len(live) + workers - 1) / workers
+	var group sync.WaitGroup
+	for from := 0; from < len(live); from += size {
+		part := live[from:min(from+size, len(live))]
+		group.Go(func() {
+			for _, session := range part {
+				session.notify(n, clean, at)
+			}
+		})
 	}
+	group.Wait()
+	s.log().Debug("Job published", "job", job.ID, "height", job.Height, "clean", clean, "sessions", len(live), "took", time.Since(at))
+}
+
+// keepAlive publishes the last job again, under a new number, when the pool has
+// not published anything for so long that miners would think the connection
+// dead: many hang up after 90 seconds of silence.
+func (s *Server) keepAlive(at time.Time) {
+	paused, _ := s.pause(at)
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	n, patience := s.current.Load(), s.rules().KeepAlive
+	if !paused {
+		patience *= 2 // the pool is expected to publish by itself
+	}
+	if n == nil || at.Sub(s.publishedAt) < patience {
+		return
+	}
+	t := n.job.Time
+	if !s.rules().FixedTime {
+		t = max(t, uint32(at.Unix()))
+	}
+	s.publish(n.job.WithID(s.NextJobID(), t), false, at)
 }
 
 // retire notes that the tip moved, and forgets the shares on tips for which no
@@ -212,7 +166,8 @@ func (s *Server) retire(from, to chainhash.Hash, at time.Time) {
 	s.retired[from] = at
 	delete(s.retired, to)
 	for prev, since := range s.retired {
-		if at.Sub(since) > jobMemory+time.Minute {
+		// A session that closed at the end of a job's life takes its jobs along.
+		if at.Sub(since) > jobMemory+resumeTime+time.Minute {
 			s.seen.Forget(prev)
 			delete(s.retired, prev)
 		}
@@ -227,7 +182,7 @@ func (s *Server) Pause(reason string) {
 	defer s.mu.Unlock()
 	if s.pausedAt.IsZero() {
 		s.pausedAt = time.Now()
-		s.log.Info("Stratum paused", "reason", reason)
+		s.log().Info("Stratum paused", "reason", reason)
 	}
 }
 
@@ -237,29 +192,27 @@ func (s *Server) Resume() {
 	defer s.mu.Unlock()
 	if !s.pausedAt.IsZero() {
 		s.pausedAt = time.Time{}
-		s.log.Info("Stratum resumed")
+		s.log().Info("Stratum resumed")
 	}
 }
 
-// away reports whether the pause has become too long. The caller holds mu.
-func (s *Server) away(at time.Time) bool {
-	return !s.pausedAt.IsZero() && at.Sub(s.pausedAt) >= s.config.Away
-}
-
-// pause reports whether the server is paused, and whether for too long.
+// pause reports whether the server is paused, and whether for so long that the
+// miners should go elsewhere.
 func (s *Server) pause(at time.Time) (paused, away bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.pausedAt.IsZero(), s.away(at)
+	paused = !s.pausedAt.IsZero()
+	return paused, paused && at.Sub(s.pausedAt) >= s.rules().Away
 }
 
-// stranger logs, at most once a minute, that somebody speaks something else.
-func (s *Server) stranger(peer net.Addr, at time.Time) {
+// seldom reports whether the log may tell of something again that strangers can
+// cause as often as they like: once a minute.
+func (s *Server) seldom(what string, at time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if at.Sub(s.hintedAt) < time.Minute {
-		return
+	if last, known := s.said[what]; known && at.Sub(last) < time.Minute {
+		return false
 	}
-	s.hintedAt = at
-	s.log.Info("Not a miner: this port speaks Stratum V1 without TLS", "peer", peer)
+	s.said[what] = at
+	return true
 }

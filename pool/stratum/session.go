@@ -2,11 +2,13 @@ package stratum
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -16,127 +18,178 @@ import (
 // Limits of a session.
 const (
 	handshakeTime  = 30 * time.Second // until subscribed and authorised
-	writeTime      = 10 * time.Second // for one write
-	tickTime       = 10 * time.Second // how often a session looks after itself
 	parseErrors    = 5                // so many of them
 	parseErrorTime = time.Minute      // within this time end the session
-	keptBuffer     = 64 << 10         // the writer gives larger buffers back
+	keptBuffer     = 64 << 10         // larger ones are not kept for the next write
 )
 
-// errLeave ends a session that the miner or the rules have ended; it is not
-// worth a line in the log.
-var errLeave = errors.New("session over")
+var (
+	// errLeave ends a session that the miner or the rules have ended; it is not
+	// worth a line in the log.
+	errLeave = errors.New("session over")
+	// errBroken ends a session that has found a fault in this program.
+	errBroken = errors.New("session panicked")
+	// errNoise ends a session that sends anything but JSON.
+	errNoise = errors.New("too many lines that are not JSON")
+)
 
-// session is one miner's connection. Its reader goroutine takes lines to their
-// answers, its writer goroutine sends what the outbox holds.
+// session is one miner's connection. Its goroutine reads lines, takes them to
+// their answers and writes these; jobs are written by whoever publishes them,
+// see outbox.
 type session struct {
 	server      *Server
+	port        *port
+	turn        int // of port.sessions
 	conn        net.Conn
-	log         *slog.Logger
-	id          string // extranonce1 in hex, which also is the subscription id
-	extranonce1 uint32
+	public      netip.Addr // by which it is counted, see publicAddr
 	connectedAt time.Time
-	out         *outbox
+	out         outbox
+	pen         pen // of the writer alone
+
+	// Changes once at most, before the first job; guarded by server.mu and mu.
+	extranonce1 uint32
+	id          string // extranonce1 in hex, which also is the subscription id
 
 	// Of the reader alone.
-	lines      *lineReader
+	lines      lineReader
 	answers    []byte   // to lines that have been handled, not yet sent
 	commits    []Commit // that must succeed before the answers may leave
 	mask       uint32   // version bits that the miner may roll
 	subscribed bool
-	workers    map[string]Worker // authorised, by username
+	refused    bool // some username was
+	strange    bool // the log knows of its odd submit names
 	badLines   int
 	badSince   time.Time
+	pace       pace
+	streak     streak
+	remedy     remedy // to go out with the next answers
 
 	mu    sync.Mutex
-	state state // guarded by mu
+	state state // guarded by mu; only the reader changes state.names
 }
 
-func newSession(server *Server, conn net.Conn, extranonce1 uint32) *session {
-	now := time.Now()
-	id := fmt.Sprintf("%08x", extranonce1)
+func newSession(p *port, conn net.Conn, public netip.Addr, at time.Time) *session {
 	return &session{
-		server:      server,
+		server:      p.server,
+		port:        p,
 		conn:        conn,
-		log:         server.log.With("session", id, "peer", conn.RemoteAddr()),
-		id:          id,
-		extranonce1: extranonce1,
-		connectedAt: now,
-		out:         newOutbox(),
-		lines:       newLineReader(conn, now.Add(handshakeTime)),
-		mask:        server.config.Mask,
-		workers:     make(map[string]Worker),
-		state:       newState(now),
+		public:      public,
+		connectedAt: at,
+		pen:         newPen(conn),
+		lines:       newLineReader(conn, at.Add(handshakeTime)),
+		mask:        p.server.rules().Mask,
+		state:       newState(p.Port, at),
 	}
 }
 
-// run serves the session until the miner leaves. It gives the miner a moment
-// more after stopping has ended, and none after ctx has.
-func (s *session) run(ctx, stopping context.Context) {
-	endReading := context.AfterFunc(stopping, func() { s.lines.deadline.end(time.Now().Add(linger)) })
-	defer endReading()
-	abort := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
-	defer abort()
-
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		defer func() { _ = s.conn.Close() }() // so that the reader ends, too
-		s.guard(s.write)
-	})
-	s.guard(func() error { return s.read(ctx) })
-	s.out.close()
-	writer.Wait()
-	s.logEnd()
+// name gives the session its identity.
+func (s *session) name(extranonce1 uint32) {
+	s.extranonce1 = extranonce1
+	s.id = string(appendHex32(nil, extranonce1))
 }
 
-// guard runs one of the session's two loops. Whatever a stranger manages to
+func (s *session) log() *slog.Logger {
+	return s.server.log().With("session", s.id, "peer", s.conn.RemoteAddr().String())
+}
+
+// run serves the session until the miner leaves or the connection is closed. A
+// quiet miner costs little more than the stack on which its reader waits, so
+// the way down to there is kept short.
+func (s *session) run(ctx context.Context) {
+	err := s.read(ctx)
+	if !errors.Is(err, errBroken) { // else the writer that broke may be this goroutine
+		s.out.close()
+	}
+	_ = s.conn.Close()
+	s.end(err)
+}
+
+// recovered is deferred wherever a session works. Whatever a stranger manages to
 // break, only his own connection ends.
-func (s *session) guard(loop func() error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			s.log.Error("Session panicked", "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
-		}
-	}()
-	err := loop()
-	switch {
-	case err == nil, errors.Is(err, errLeave):
-	case errors.Is(err, errGarbage):
-		s.server.stranger(s.conn.RemoteAddr(), time.Now())
-	case errors.Is(err, errShareLost):
-		s.log.Error("Session ended without answering its shares", "err", err)
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errLineTooLong), errors.Is(err, errTooSlow):
-		s.log.Debug("Session cut off", "err", err)
-	default:
-		s.log.Debug("Connection lost", "err", err)
+func (s *session) recovered(err *error) {
+	if cause := recover(); cause != nil {
+		*err = errBroken
+		_ = s.conn.Close()
+		s.log().Error("Session panicked", "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	}
 }
 
-// read handles line after line. Answers leave when no further line is waiting,
-// so that a burst of shares needs one commit and one write.
-func (s *session) read(ctx context.Context) error {
+// end draws conclusions from how a session ended, and tells of one that did
+// some work; the others are probes and health checks, many an hour.
+func (s *session) end(err error) {
+	at := time.Now()
+	if s.suspicious(err) {
+		if s.server.seldom("stranger", at) {
+			s.log().Info("Not a miner: this port speaks Stratum V1", "tls", s.port.TLS != nil, "err", err)
+		}
+		if s.server.gate.failed(s.public, at) {
+			s.log().Warn("Address banned for a while: too many failed handshakes", "peer", s.public)
+		}
+	}
+	s.mu.Lock()
+	if s.state.active {
+		s.note(at)
+	}
+	s.mu.Unlock()
+
+	if slow := s.out.err(); slow != nil {
+		err = slow
+	}
+	if errors.Is(err, errShareLost) {
+		s.log().Error("Session ended without answering its shares", "err", err)
+	}
+	info := s.info(at)
+	level := slog.LevelDebug
+	if info.Accepted > 0 {
+		level = slog.LevelInfo
+	}
+	s.log().Log(context.Background(), level, "Miner disconnected", "agent", info.UserAgent, "accepted", info.Accepted, "err", err)
+}
+
+// suspicious reports whether no miner would end a session like this.
+func (s *session) suspicious(err error) bool {
+	if errors.Is(err, errNoise) {
+		return true
+	}
+	if s.subscribed || len(s.state.names) > 0 || s.refused {
+		return false
+	}
+	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
+	return noTLS || errors.Is(err, errGarbage) || errors.Is(err, errLineTooLong) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// read handles line after line.
+func (s *session) read(ctx context.Context) (err error) {
+	defer s.recovered(&err)
 	for {
 		limit := maxEarlyLine
-		if len(s.workers) > 0 {
+		if len(s.state.names) > 0 {
 			limit = maxLine
 		}
 		line, err := s.lines.next(limit)
 		if err != nil {
 			return err
 		}
-		leave := s.handle(ctx, line)
-		if leave == nil && s.lines.more() {
-			continue
-		}
-		if err := errors.Join(s.flush(ctx), leave); err != nil {
+		if err := s.respond(ctx, line); err != nil {
 			return err
 		}
 	}
 }
 
+// respond handles a line. Answers leave when no further line is waiting, so that
+// a burst of shares needs one commit and one write.
+func (s *session) respond(ctx context.Context, line []byte) error {
+	leave := s.handle(ctx, line)
+	if leave == nil && s.lines.more() {
+		return nil
+	}
+	return errors.Join(s.flush(ctx), leave)
+}
+
 // handle answers one line. An error ends the session.
 func (s *session) handle(ctx context.Context, line []byte) error {
 	if submission, ok := parseSubmit(line); ok {
-		return s.submit(ctx, submission)
+		return s.submit(ctx, submission, nil)
 	}
 	m, err := ParseMessage(line)
 	if err != nil {
@@ -145,10 +198,7 @@ func (s *session) handle(ctx context.Context, line []byte) error {
 	switch m.Method {
 	case "mining.submit":
 		submission, err := m.submission()
-		if err != nil {
-			return s.refuse(submission, err)
-		}
-		return s.submit(ctx, submission)
+		return s.submit(ctx, submission, err)
 	case "mining.authorize":
 		s.answer(m.ID, s.authorize(ctx, m))
 	case "mining.subscribe":
@@ -198,18 +248,22 @@ func (s *session) answer(id json.RawMessage, err error) {
 // within a minute.
 func (s *session) parseError(at time.Time) error {
 	s.answer(nil, errParse)
+	if s.server.seldom("parse", at) {
+		s.log().Info("Line is not JSON; some firmware does not escape a quotation mark in its password")
+	}
 	if at.Sub(s.badSince) > parseErrorTime {
 		s.badLines, s.badSince = 0, at
 	}
 	s.badLines++
 	if s.badLines >= parseErrors {
-		return errLeave
+		return errNoise
 	}
 	return nil
 }
 
 // flush waits until the shares are durable and lets the answers go, together
-// with a job if one is due: the first one, or one with another difficulty.
+// with what else is due: the first job, one with another difficulty, or a
+// remedy.
 func (s *session) flush(ctx context.Context) error {
 	for _, commit := range s.commits {
 		if err := commit.Wait(ctx); err != nil {
@@ -219,71 +273,70 @@ func (s *session) flush(ctx context.Context) error {
 	clear(s.commits)
 	s.commits = s.commits[:0]
 
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	items := make([]item, 0, 2)
-	if len(s.answers) > 0 {
-		items = append(items, item{line: s.answers})
-		s.answers = nil // the outbox has it now
-	}
-	switch {
-	case !s.state.active && s.subscribed && len(s.workers) > 0:
-		s.lines.idle = time.Time{} // a miner may be silent for as long as it likes
-		s.begin()
-		if n := s.server.current.Load(); n != nil {
-			items = append(items, s.issue(n, true, time.Now()))
+	if mine := s.hand(time.Now()); mine {
+		s.send(true)
+		s.answers = s.answers[:0] // they are written
+		if cap(s.answers) > maxLine {
+			s.answers = nil
 		}
-	case s.due(time.Now()):
-		items = append(items, s.renew(time.Now(), false))
+		return nil
 	}
-	if len(items) > 0 {
-		s.out.push(items...)
-	}
+	s.answers = nil // the outbox has them
 	return nil
 }
 
-// write sends what the outbox holds, one write per batch, and looks after the
-// session now and then.
-func (s *session) write() error {
-	ticker := time.NewTicker(tickTime)
-	defer ticker.Stop()
-	var batch []byte
-	for {
-		select {
-		case <-s.out.wake:
-		case <-ticker.C:
-			if err := s.tick(time.Now()); err != nil {
-				return err
-			}
-		}
-		next, clean, done := s.out.take(batch[:0])
-		if batch = next; len(batch) > 0 {
-			if err := s.conn.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
-				return err
-			}
-			if _, err := s.conn.Write(batch); err != nil {
-				return err
-			}
-		}
-		if clean != nil {
-			s.departed(clean, time.Now())
-		}
-		if done {
-			return s.out.err()
-		}
-		if cap(batch) > keptBuffer {
-			batch = nil
-		}
+// hand puts the answers and what is due into the outbox.
+func (s *session) hand(at time.Time) (mine bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var room [2]item
+	items := room[:0]
+	if len(s.answers) > 0 {
+		items = append(items, item{line: s.answers})
 	}
+	remedy := s.remedy
+	s.remedy = nothing
+	switch {
+	case !s.state.active && s.subscribed && len(s.state.names) > 0:
+		s.lines.idle = time.Time{} // a miner may be silent for as long as it likes
+		s.begin()
+		if n := s.server.current.Load(); n != nil {
+			items = append(items, s.issue(n.job, n.clean, true, at))
+		}
+	case remedy == reconnect:
+		items = append(items, item{line: []byte(reconnectLine)})
+	case remedy == freshJob && s.state.last() != nil:
+		s.state.current = 0 // so that the difficulty is told again
+		items = append(items, s.renew(true, at))
+	case s.due(at):
+		items = append(items, s.renew(false, at))
+	}
+	return len(items) > 0 && s.out.push(items...)
 }
 
-// logEnd tells of the end of a session that did some work; the others are
-// probes and health checks, many an hour.
-func (s *session) logEnd() {
-	info := s.info(time.Now())
-	level := slog.LevelDebug
-	if info.Accepted > 0 {
-		level = slog.LevelInfo
+// reconnectLine asks a miner to connect again to where it is.
+const reconnectLine = `{"id":null,"method":"client.reconnect","params":[]}` + "\n"
+
+// tick looks after a session that may have nothing else to do.
+func (s *session) tick(at time.Time) {
+	_, away := s.server.pause(at)
+	workless := s.server.rules().Workless
+	s.mu.Lock()
+	if away || workless > 0 && s.state.accepted == 0 && at.Sub(s.connectedAt) > workless {
+		s.mu.Unlock()
+		_ = s.conn.Close()
+		return
 	}
-	s.log.Log(context.Background(), level, "Miner disconnected", "agent", info.UserAgent, "accepted", info.Accepted)
+	mine := false
+	if s.state.last() != nil {
+		s.adjust(at)
+		s.note(at)
+		if s.due(at) {
+			mine = s.out.push(s.renew(false, at))
+		}
+	}
+	s.mu.Unlock()
+	if mine {
+		s.send(false)
+	}
 }

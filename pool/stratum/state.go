@@ -1,9 +1,8 @@
 package stratum
 
 import (
+	"slices"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/dmpool/dmpool/pool/work"
@@ -16,33 +15,37 @@ const (
 	extraBurst = 8
 )
 
-// state is what a session's reader, its writer, the publisher and the pages
+// state is what a session's reader, the publisher, the watch and the pages
 // share. The session's mu guards it.
 type state struct {
-	active  bool // the handshake is complete: jobs may be sent
-	agent   string
-	device  device
-	workers []Worker // in the order of their first authorize
+	active bool // the handshake is complete: jobs may be sent
+	agent  string
+	names  []login // in the order of their first use
 
-	// Difficulty: what the miner asked for, and what it has.
-	wishes    wishes        // of password and username
-	least     float64       // of mining.configure
-	suggested float64       // the last suggestion
-	hint      float64       // a suggestion that vardiff keeps above, until the miner falls silent
-	want      float64       // goes out with the next job
-	urgent    bool          // which should not be waited for
-	extra     *rate.Limiter // of the jobs that urgent changes may have to themselves
-	current   float64       // went out with the last job
-	vardiff   vardiff
+	// Difficulty: who has a say in it, and what it is.
+	claims  claims
+	fixed   bool    // vardiff has no say
+	want    float64 // goes out with the next job
+	urgent  bool    // which should not be waited for
+	extra   bucket  // of the jobs that urgent changes may have to themselves
+	current float64 // went out with the last job
+	noted   float64 // what the server remembers for the next session
+	vardiff vardiff
 
 	issued    []issued // oldest first
-	noticed   time.Time
+	inherited []issued // of the session that this one resumes
 	accepted  uint64
 	late      uint64
-	rejected  map[string]uint64
-	best      chainhash.Hash // lowest hash of an accepted share
+	rejected  map[string]uint64 // made when needed
+	best      chainhash.Hash    // lowest hash of an accepted share
 	lastShare time.Time
 	credited  meter // difficulty of all accepted shares
+}
+
+// login is a name that a miner uses and the worker that is meant.
+type login struct {
+	username string
+	worker   Worker
 }
 
 // issued is a job as one session got it.
@@ -53,22 +56,35 @@ type issued struct {
 	retired    time.Time // when the miner was told of another tip; zero: not yet
 }
 
-func newState(at time.Time) state {
+func newState(p Port, at time.Time) state {
 	return state{
-		rejected: make(map[string]uint64),
+		claims:   claims{port: p},
+		extra:    fill(1/extraEvery.Seconds(), extraBurst, at),
 		credited: newMeter(at),
-		extra:    rate.NewLimiter(rate.Every(extraEvery), extraBurst),
 	}
 }
 
-func (st *state) addWorker(w Worker) {
-	for i, known := range st.workers {
-		if known.Address == w.Address && known.Name == w.Name {
-			st.workers[i] = w
+// enrol adds a name or changes who is meant by it.
+func (st *state) enrol(l login) {
+	for i := range st.names {
+		if st.names[i].username == l.username {
+			st.names[i] = l
 			return
 		}
 	}
-	st.workers = append(st.workers, w)
+	st.names = append(st.names, l)
+}
+
+// workers returns the different workers of a session, the first one first.
+func (st *state) workers() []Worker {
+	var list []Worker
+	for _, l := range st.names {
+		known := func(w Worker) bool { return w.Address == l.worker.Address && w.Name == l.worker.Name }
+		if !slices.ContainsFunc(list, known) {
+			list = append(list, l.worker)
+		}
+	}
+	return list
 }
 
 // find returns the job with this number if the session has got it. It is
@@ -77,6 +93,11 @@ func (st *state) find(id uint32) *issued {
 	for i := len(st.issued) - 1; i >= 0; i-- {
 		if st.issued[i].job.ID == id {
 			return &st.issued[i]
+		}
+	}
+	for i := range st.inherited {
+		if st.inherited[i].job.ID == id {
+			return &st.inherited[i]
 		}
 	}
 	return nil
@@ -93,6 +114,9 @@ func (st *state) last() *work.Job {
 // forget drops the jobs that were superseded so long ago that no share will
 // come for them, but keeps those of the last three templates.
 func (st *state) forget(at time.Time) {
+	if n := len(st.inherited); n > 0 && at.Sub(st.inherited[n-1].at) > jobMemory {
+		st.inherited = nil
+	}
 	keep := len(st.issued)
 	for templates := 0; keep > 0 && templates < 3; keep-- {
 		if keep == len(st.issued) || st.issued[keep-1].job.Template() != st.issued[keep].job.Template() {
@@ -112,43 +136,46 @@ func (st *state) forget(at time.Time) {
 
 // notify sends a job to the miner if it is ready for one.
 func (s *session) notify(n *notice, clean bool, at time.Time) {
+	if s.offer(n, clean, at) {
+		s.send(false)
+	}
+}
+
+func (s *session) offer(n *notice, clean bool, at time.Time) (mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	last := s.state.last()
 	if !s.state.active || last == n.job { // it got this one when it became ready
-		return
+		return false
 	}
-	s.out.push(s.issue(n, clean || last == nil, at))
+	line := n.refresh
+	if clean = clean || last == nil; clean {
+		line = n.clean
+	}
+	return s.out.push(s.issue(n.job, line, clean, at))
 }
 
 // renew makes the item that takes the last job to the miner again, under a new
 // number. The caller holds mu and pushes the item.
-func (s *session) renew(at time.Time, moveTime bool) item {
+func (s *session) renew(clean bool, at time.Time) item {
 	last := s.state.last()
-	t := last.Time
-	if moveTime && !s.server.config.FixedTime {
-		t = max(t, uint32(at.Unix()))
-	}
-	return s.issue(newNotice(last.WithID(s.server.NextJobID(), t)), false, at)
+	job := last.WithID(s.server.NextJobID(), last.Time)
+	return s.issue(job, jobLine(job, clean), clean, at)
 }
 
 // issue makes the item that takes a job to the miner, with a new difficulty
 // before it if there is one. The caller holds mu and pushes the item.
-func (s *session) issue(n *notice, clean bool, at time.Time) item {
+func (s *session) issue(job *work.Job, line []byte, clean bool, at time.Time) item {
 	st := &s.state
-	it := item{line: n.refresh, job: n.job, clean: clean}
-	if clean {
-		it.line = n.clean
-	}
+	it := item{line: line, job: job, clean: clean}
 	st.want, st.urgent = s.limits().fit(st.want), false
-	if d := capped(st.want, n.job.NetworkDifficulty); d != st.current {
+	if d := capped(st.want, job.NetworkDifficulty); d != st.current {
 		it.difficulty = appendDifficulty(nil, d)
 		st.current = d
 		st.vardiff.restart(d, at)
 	}
 	st.forget(at)
-	st.issued = append(st.issued, issued{job: n.job, difficulty: st.current, at: at})
-	st.noticed = at
+	st.issued = append(st.issued, issued{job: job, difficulty: st.current, at: at})
 	return it
 }
 
@@ -157,35 +184,11 @@ func (s *session) issue(n *notice, clean bool, at time.Time) item {
 func (s *session) departed(clean *work.Job, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.state.issued {
-		old := &s.state.issued[i]
-		if old.job.PrevHash != clean.PrevHash && old.retired.IsZero() {
-			old.retired = at
+	for _, list := range [...][]issued{s.state.issued, s.state.inherited} {
+		for i := range list {
+			if old := &list[i]; old.job.PrevHash != clean.PrevHash && old.retired.IsZero() {
+				old.retired = at
+			}
 		}
 	}
-}
-
-// tick looks after a session that may have nothing else to do.
-func (s *session) tick(at time.Time) error {
-	paused, away := s.server.pause(at)
-	if away {
-		return errLeave
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state.last() == nil {
-		return nil
-	}
-	s.adjust(at)
-
-	// The pool publishes more often than this; while it cannot, the session
-	// keeps its miner by itself: many hang up after 90 seconds of silence.
-	silent := at.Sub(s.state.noticed)
-	switch {
-	case paused && silent >= s.server.config.KeepAlive, silent >= 2*s.server.config.KeepAlive:
-		s.out.push(s.renew(at, true))
-	case s.due(at):
-		s.out.push(s.renew(at, false))
-	}
-	return nil
 }

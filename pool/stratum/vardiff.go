@@ -1,9 +1,6 @@
 package stratum
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // Vardiff aims at a share every four seconds.
 const sharesPerSecond = 0.25
@@ -11,6 +8,7 @@ const sharesPerSecond = 0.25
 // When vardiff acts.
 const (
 	fastShares = 8                 // a flood is certain after so many shares,
+	floodCount = 200               // or at once after so many: a large miner woke up;
 	fastTime   = time.Second       // not earlier than this after a change,
 	fastRatio  = 4                 // when they come so many times too fast;
 	fastLimit  = 64                // the most that one step multiplies by
@@ -63,7 +61,7 @@ func (v *vardiff) propose(at time.Time) (difficulty float64, urgent, ok bool) {
 	ratio := rate / (v.difficulty * sharesPerSecond)
 
 	switch {
-	case v.shares >= fastShares && elapsed >= fastTime && ratio >= fastRatio:
+	case v.shares >= fastShares && (elapsed >= fastTime || v.shares >= floodCount) && ratio >= fastRatio:
 		return v.difficulty * min(ratio, fastLimit), true, true
 	case at.Sub(v.last) >= v.patience():
 		return v.difficulty / silentStep, true, true
@@ -86,53 +84,4 @@ func (v *vardiff) patience() time.Duration {
 		return silences * time.Hour
 	}
 	return max(silence, time.Duration(silences*interval*float64(time.Second)))
-}
-
-// limits bound a session's difficulty.
-type limits struct {
-	floor, ceiling float64
-	whole          bool // the device reads integers only: at least 1 and no fraction
-}
-
-// fit returns the difficulty nearest to d within the limits, a whole number
-// from 4 upwards.
-func (l limits) fit(d float64) float64 {
-	d = min(max(d, l.floor), l.ceiling)
-	if !l.whole && d < 4 {
-		return d
-	}
-	rounded := math.Round(d)
-	switch {
-	case rounded > l.ceiling:
-		rounded = math.Floor(d)
-	case rounded < l.floor:
-		rounded = math.Ceil(d)
-	}
-	return max(1, rounded)
-}
-
-// capped returns d, or less when the network's own difficulty is below it: a
-// share target harder than the block target would hide blocks.
-func capped(d, network float64) float64 {
-	if d <= network {
-		return d
-	}
-	if network >= 1 {
-		return math.Floor(network)
-	}
-	return network
-}
-
-// twoDigits rounds to two significant digits.
-func twoDigits(d float64) float64 {
-	if !(d > 0) {
-		return 0
-	}
-	exponent := math.Floor(math.Log10(d)) - 1
-	if exponent < 0 { // a power of ten below 1 has no exact float64
-		scale := math.Pow(10, -exponent)
-		return math.Round(d*scale) / scale
-	}
-	scale := math.Pow(10, exponent)
-	return math.Round(d/scale) * scale
 }

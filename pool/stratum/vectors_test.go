@@ -62,8 +62,7 @@ func TestSubmitVectors(t *testing.T) {
 				t.Errorf("notify line\n got %s\nwant %s", got, wantLine)
 			}
 
-			inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
-				time.Sleep(time.Until(time.Unix(int64(n.Time), 0)))
+			inWorldAt(t, time.Unix(int64(n.Time), 0), Config{}, &fakeBackend{}, func(w *world) {
 				en1, ok := hex32([]byte(v.Extranonce1))
 				if !ok {
 					t.Fatal(v.Extranonce1)

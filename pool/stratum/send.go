@@ -1,0 +1,53 @@
+package stratum
+
+import (
+	"time"
+
+	"github.com/dmpool/dmpool/pool/work"
+)
+
+// send empties the outbox. Only the one whom push asked to do so may call it,
+// with no lock held. With patience it waits for a miner that reads slowly;
+// without it, it leaves that to a goroutine.
+func (s *session) send(patience bool) {
+	buf := s.server.buffers.Get().(*[]byte)
+	defer s.server.buffers.Put(buf)
+	for {
+		batch, clean, ok := s.out.take((*buf)[:0])
+		if !ok {
+			if s.out.err() != nil { // too much has piled up
+				_ = s.conn.Close()
+			}
+			return
+		}
+		if cap(batch) <= keptBuffer {
+			*buf = batch[:0]
+		}
+		rest, err := s.pen.try(batch)
+		if err == nil && len(rest) > 0 {
+			if !patience {
+				rest = append([]byte(nil), rest...)
+				go func() {
+					s.sent(s.pen.write(rest), clean)
+					s.send(true)
+				}()
+				return
+			}
+			err = s.pen.write(rest)
+		}
+		s.sent(err, clean)
+	}
+}
+
+// sent notes the outcome of a write. A connection that cannot be written to is
+// closed, so that the reader ends.
+func (s *session) sent(err error, clean *work.Job) {
+	if err != nil {
+		s.out.fail(err)
+		_ = s.conn.Close()
+		return
+	}
+	if clean != nil {
+		s.departed(clean, time.Now())
+	}
+}
