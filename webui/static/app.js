@@ -98,11 +98,30 @@ function inUse(el) {
   return selection && !selection.isCollapsed && el.contains(selection.anchorNode);
 }
 
+const PARTS = '[id^="live-"]:not(#live-state)';
+const shown = new Map(); // by id: what each part last got from the server
+
+// bare copies the content of a part without what may differ though nothing has
+// changed: blanks before it, and the words of times, which this file writes.
+function bare(source) {
+  const copy = document.createElement("div");
+  for (const node of source.childNodes) copy.append(document.importNode(node, true));
+  for (const time of copy.querySelectorAll("time[data-show]")) time.textContent = "";
+  if (copy.firstChild?.nodeType === Node.TEXT_NODE) copy.firstChild.data = copy.firstChild.data.trimStart();
+  copy.normalize();
+  return copy;
+}
+
 // swap replaces the content of an element by nodes of an inert document, keeps
 // opened details open, the focus on the same link, and scrolled logs in place.
+// What has not changed is left alone: a stream begins with parts that the page
+// has, and a form must not go away under the pointer for that.
 function swap(id, source) {
   const el = document.getElementById(id);
   if (!el || inUse(el)) return;
+  const next = bare(source);
+  if (shown.get(id)?.isEqualNode(next)) return;
+  shown.set(id, next);
   const fresh = document.createDocumentFragment();
   for (const node of [...source.childNodes]) fresh.append(document.importNode(node, true));
   const open = [...el.querySelectorAll("details")].map((d) => d.open);
@@ -196,7 +215,7 @@ class Live {
       if (answer.status === 401) return this.signedOut();
       if (!answer.ok) throw new Error(String(answer.status));
       const page = parse(await answer.text());
-      for (const el of page.querySelectorAll('[id^="live-"]')) if (el.id !== "live-state") swap(el.id, el);
+      for (const el of page.querySelectorAll(PARTS)) swap(el.id, el);
       this.fresh();
       this.say("Refreshed every 30 s", true);
     } catch {
@@ -214,6 +233,7 @@ class Live {
 
 // ── Start ───────────────────────────────────────────────────────────────
 
+for (const el of document.querySelectorAll(PARTS)) shown.set(el.id, bare(el));
 showTimes(document);
 showButtons(document);
 const zone = document.getElementById("zone");
