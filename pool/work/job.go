@@ -22,6 +22,7 @@ type Job struct {
 	Bits     uint32         // compact network target
 	Time     uint32         // header time to start with, unix seconds
 	MinTime  uint32         // the earliest header time allowed
+	MaxTime  uint32         // the latest one for which Bits hold, where they depend on it; 0: they do not
 
 	// The coinbase without witness, around the ExtranonceSize bytes that
 	// belong between the two.

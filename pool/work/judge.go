@@ -69,6 +69,9 @@ const (
 // so that seen holds nothing but accepted shares and junk cannot fill it.
 func (j *Job) Judge(p Proof, s Solution, t Terms, seen *Seen) Verdict {
 	latest := min(uint64(j.Time)+maxTimeRoll, uint64(t.Now)+maxTimeAhead)
+	if j.MaxTime != 0 {
+		latest = min(latest, uint64(j.MaxTime))
+	}
 	if s.Time < j.MinTime || uint64(s.Time) > latest {
 		return TimeOutOfRange
 	}

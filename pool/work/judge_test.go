@@ -206,3 +206,20 @@ func TestVerdictWords(t *testing.T) {
 		}
 	}
 }
+
+// Where a network's bits depend on the time, a job ends with them.
+func TestJudgeMaxTime(t *testing.T) {
+	j, _, _ := newJob(t, 0)
+	j.MaxTime = j.Time + 100
+	for _, test := range []struct {
+		time uint32
+		want Verdict
+	}{{j.MaxTime, Accepted}, {j.MaxTime + 1, TimeOutOfRange}} {
+		s := Solution{Time: test.time}
+		proof := j.Prove(s)
+		terms := Terms{Tip: j.PrevHash, Now: j.Time, Difficulty: HashDifficulty(proof.Hash)}
+		if got := j.Judge(proof, s, terms, NewSeen()); got != test.want {
+			t.Errorf("time %d after the job's: %s, want %s", test.time-j.Time, got, test.want)
+		}
+	}
+}
