@@ -39,6 +39,7 @@ type Config struct {
 	Dir       string         // folder for blocks that the ledger is slow to take
 	Settings  Settings       //
 	Listeners []net.Listener // Stratum
+	Ports     ExtraPorts     // of Stratum, besides Listeners
 	Events    *Events        //
 	Logger    *slog.Logger   //
 }
@@ -54,6 +55,7 @@ type Pool struct {
 	script   atomic.Pointer[[]byte]
 	serving  atomic.Pointer[serving]
 	again    chan struct{} // asks the template loop for another job of the last template
+	ports    chan struct{} // tells the extra ports of new settings
 	lastTell atomic.Int64  // unix second of the last "share" event
 
 	lasting  context.Context // ends after the last block in flight, not with Run's context
@@ -77,7 +79,7 @@ func New(c Config) (*Pool, error) {
 	if err := c.Settings.Validate(); err != nil {
 		return nil, fmt.Errorf("check settings: %w", err)
 	}
-	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), turn: make(chan struct{}, 1), again: make(chan struct{}, 1)}
+	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), turn: make(chan struct{}, 1), again: make(chan struct{}, 1), ports: make(chan struct{}, 1)}
 	if c.Script != nil {
 		p.script.Store(&c.Script)
 	}
@@ -96,6 +98,7 @@ func (p *Pool) Apply(s Settings) error {
 	p.settings.Store(&s)
 	p.server.Apply(p.stratumConfig(s))
 	p.offerAgain()
+	poke(p.ports)
 	return nil
 }
 
@@ -105,6 +108,11 @@ func (p *Pool) stratumConfig(s Settings) stratum.Config {
 		StartDifficulty: s.StartDifficulty,
 		MinDifficulty:   s.MinDifficulty,
 		MaxDifficulty:   s.MaxDifficulty,
+		FixedTime:       p.bitsDependOnTime(),
+		MaxSessions:     s.MaxSessions,
+		MaxPerAddress:   s.MaxPerAddress,
+		SubmitRate:      s.SubmitRate,
+		Workless:        time.Duration(s.WorklessSecs) * time.Second,
 		Logger:          p.Logger,
 	}
 }
@@ -116,9 +124,12 @@ func (p *Pool) SetScript(script []byte) {
 	p.offerAgain()
 }
 
-func (p *Pool) offerAgain() {
+func (p *Pool) offerAgain() { poke(p.again) }
+
+// poke wakes whoever waits on a channel that has room for one value.
+func poke(c chan struct{}) {
 	select {
-	case p.again <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -142,6 +153,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		p.Logger.Error("Blocks from before the start not recorded", "err", err)
 	}
 	p.freezeLeftOpen(ctx)
+	p.recallMiners(ctx)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.Source.Run(gctx) })
 	g.Go(func() error { return p.serveTemplates(gctx) })
@@ -149,7 +161,10 @@ func (p *Pool) Run(ctx context.Context) error {
 	for _, ln := range p.Listeners {
 		g.Go(func() error { return p.server.Serve(gctx, ln) })
 	}
+	g.Go(func() error { return p.serveExtraPorts(gctx) })
+	g.Go(func() error { return p.rememberMiners(gctx) })
 	err := g.Wait()
+	p.rememberSessions(lasting)
 
 	// A block that the node has not answered for yet gets a little longer; it
 	// is on disk and is submitted again at the next start in any case.
@@ -171,7 +186,7 @@ func (p *Pool) Run(ctx context.Context) error {
 func (p *Pool) Authorize(_ context.Context, username string) (stratum.Worker, error) {
 	u, err := ParseUsername(username, p.Network)
 	if err != nil {
-		return stratum.Worker{}, &stratum.RefusalError{Reason: sentence(err)}
+		return stratum.Worker{}, &stratum.RefusalError{Reason: refusal(err)}
 	}
 	return stratum.Worker{Address: u.Address, Script: u.Script, Name: u.Worker, FixedDifficulty: u.Difficulty}, nil
 }

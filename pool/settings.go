@@ -21,6 +21,13 @@ type Settings struct {
 	StartDifficulty float64 `json:"start_difficulty"`  // 0: by the miner's user agent
 	MinDifficulty   float64 `json:"min_difficulty"`    // floor of vardiff
 	MaxDifficulty   float64 `json:"max_difficulty"`    // ceiling of vardiff, 0: none
+	SmallPort       int     `json:"small_port"`        // extra port for the smallest devices (ESP32), 0: none
+	HighPort        int     `json:"high_port"`         // extra port for rentals and proxies, 0: none
+	TLSPort         int     `json:"tls_port"`          // extra port with TLS, 0: none
+	MaxSessions     int     `json:"max_sessions"`      // connections of miners at a time
+	MaxPerAddress   int     `json:"max_per_address"`   // of these from one public address
+	SubmitRate      float64 `json:"submit_rate"`       // shares per second that a worker may send for long
+	WorklessSecs    int64   `json:"workless_secs"`     // a connection without a single share ends after this time, in seconds; 0: never
 	PayoutEvery     int64   `json:"payout_every_secs"` // how often a payout is drafted by rule, in seconds
 	PayoutFeeRate   string  `json:"payout_fee_rate"`   // sat/vB as a decimal; empty: the node's estimate
 }
@@ -35,6 +42,9 @@ func DefaultSettings(network string) Settings {
 		Underfill:     "scale",
 		MinPayoutSat:  100_000,
 		MinDifficulty: 1e-5,
+		MaxSessions:   1024,
+		MaxPerAddress: 64,
+		SubmitRate:    200,
 		PayoutEvery:   24 * 3600,
 	}
 	if network == "practice" || network == "regtest" {
@@ -87,5 +97,37 @@ func (s Settings) Validate() error {
 	if s.PayoutEvery < 10 || s.PayoutEvery > 366*24*3600 {
 		refuse("payouts cannot be drafted every %d seconds; take 10 seconds to a year", s.PayoutEvery)
 	}
+	errs = append(errs, s.validateMiners()...)
 	return errors.Join(errs...)
+}
+
+// validateMiners checks what concerns the miners' connections.
+func (s Settings) validateMiners() (errs []error) {
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	names := map[int]string{}
+	for _, e := range s.extraPorts() {
+		switch other, taken := names[e.port]; {
+		case e.port == 0:
+		case e.port < 1 || e.port > 65535:
+			refuse("port %d for %s does not exist; choose one from 1 to 65535, or 0 for none", e.port, e.profile.Name)
+		case taken:
+			refuse("port %d is wanted for both %s and %s", e.port, other, e.profile.Name)
+		default:
+			names[e.port] = e.profile.Name
+		}
+	}
+	if s.MaxSessions < 1 || s.MaxSessions > 100_000 {
+		refuse("%d connections cannot be the limit; choose 1 to 100000", s.MaxSessions)
+	}
+	if s.MaxPerAddress < 1 {
+		refuse("at least one connection from each address must be allowed")
+	}
+	if !(s.SubmitRate >= 1) || s.SubmitRate > 1e6 {
+		refuse("%g shares per second cannot be the limit; choose 1 to 1000000", s.SubmitRate)
+	}
+	if s.WorklessSecs != 0 && s.WorklessSecs < 600 {
+		refuse("connections without shares cannot end after less than 600 seconds: slow miners need that long")
+	}
+	return errs
 }

@@ -56,7 +56,7 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 		p.pause(last, "waiting for the pool's wallet, which every block pays")
 		return
 	}
-	job, err := p.makeJob(t, *script)
+	job, err := p.makeJob(ctx, t, *script)
 	if err != nil {
 		p.pause(last, "a job failed the check by the independent decoder: "+sentence(err))
 		p.Logger.Error("Job refused, no work is sent", "height", t.Height, "err", err)
@@ -77,7 +77,7 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 	p.Events.Publish(Event{Kind: "tip", At: now, Height: t.Height - 1, Hash: t.PrevHash.String()})
 }
 
-func (p *Pool) makeJob(t *work.Template, script []byte) (*work.Job, error) {
+func (p *Pool) makeJob(ctx context.Context, t *work.Template, script []byte) (*work.Job, error) {
 	layout := work.Layout{
 		Tag:     coinbaseTag(p.settings.Load().Name),
 		Outputs: []work.Output{{Script: script, Value: t.CoinbaseValue}},
@@ -89,7 +89,35 @@ func (p *Pool) makeJob(t *work.Template, script []byte) (*work.Job, error) {
 	if err := work.Witness(job, t, layout); err != nil {
 		return nil, fmt.Errorf("witness job: %w", err)
 	}
+	if p.bitsDependOnTime() {
+		p.boundTime(ctx, job)
+	}
 	return job, nil
+}
+
+// bitsDependOnTime tells whether a block that comes late may be easier, as on
+// the public testnets. Then the time of a job cannot be moved.
+func (p *Pool) bitsDependOnTime() bool { return p.Network == "testnet4" }
+
+// lateBlock is the time after its predecessor from which on a testnet block has
+// the least difficulty, in seconds.
+const lateBlock = 20 * 60
+
+// boundTime limits the header time of a job to that side of the 20 minutes for
+// which its bits hold: miners roll the time, and the node would refuse the
+// block. If the node does not answer, its own bounds have to do.
+func (p *Pool) boundTime(ctx context.Context, job *work.Job) {
+	tip, err := p.Node.Header(ctx, job.PrevHash)
+	if err != nil {
+		p.Logger.Warn("Time of the tip not known", "hash", job.PrevHash, "err", err)
+		return
+	}
+	edge := uint32(tip.Time) + lateBlock
+	if job.Time > edge {
+		job.MinTime = max(job.MinTime, edge+1)
+		return
+	}
+	job.MaxTime = edge
 }
 
 // watchSource pauses the miners when the node has not given a template for a

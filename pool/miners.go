@@ -1,0 +1,76 @@
+package pool
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/dmpool/dmpool/pool/shares"
+	"github.com/dmpool/dmpool/pool/stratum"
+)
+
+// rememberEvery is how often the difficulties that suit the miners are stored.
+const rememberEvery = time.Minute
+
+// recallMiners gives the server what it knew of the miners before the restart.
+// Without it they only start a little worse.
+func (p *Pool) recallMiners(ctx context.Context) {
+	stored, err := p.Shares.LoadMemory(ctx)
+	if err != nil {
+		p.Logger.Warn("Miners not remembered", "err", err)
+		return
+	}
+	m := stratum.Memory{Clean: stored.Clean, Closed: stored.Closed}
+	for _, r := range stored.Rigs {
+		m.Rigs = append(m.Rigs, stratum.Rig(r))
+	}
+	p.server.Recall(m)
+}
+
+// rememberMiners stores the difficulties that suit the miners until ctx ends.
+func (p *Pool) rememberMiners(ctx context.Context) error {
+	ticker := time.NewTicker(rememberEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+			p.saveMemory(ctx, shares.Memory{})
+		}
+	}
+}
+
+// rememberSessions stores the sessions that have been closed, so that their
+// miners can take them up after the restart.
+func (p *Pool) rememberSessions(ctx context.Context) {
+	p.saveMemory(ctx, shares.Memory{Clean: true, Closed: p.server.Closed()})
+}
+
+func (p *Pool) saveMemory(ctx context.Context, m shares.Memory) {
+	for _, r := range p.server.Changed() {
+		m.Rigs = append(m.Rigs, shares.Rig(r))
+	}
+	if !m.Clean && len(m.Rigs) == 0 {
+		return
+	}
+	if err := p.Shares.SaveMemory(ctx, m); err != nil {
+		p.Logger.Warn("Miners not stored", "err", err)
+	}
+}
+
+// maxRefusal is how much of an error's text all firmware shows, in bytes.
+const maxRefusal = 28
+
+// refusal is the reason why a username is not taken, in the few words that a
+// miner can show (stratum.md 1.4). The pages say more.
+func refusal(err error) string {
+	text := strings.TrimSuffix(sentence(err), " or signet")
+	switch {
+	case strings.HasPrefix(text, "Username is longer"):
+		return "Username is too long"
+	case len(text) > maxRefusal:
+		return "Address is not supported"
+	}
+	return text
+}
