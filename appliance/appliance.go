@@ -30,6 +30,7 @@ type Config struct {
 	Network  string         // only for the first start; later the data directory's own counts
 	Bitcoind string         // path of the node's program, empty: look for it
 	Stratum  []net.Listener // open ports for miners; the appliance closes them
+	Sockets  Sockets        // what the service manager has opened; those for miners are closed, too
 	HTTPPort int            // port of the web pages, for links to them
 	Logger   *slog.Logger
 }
@@ -105,7 +106,7 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 // Close releases what [New] took. Call it after Run has returned.
 func (a *Appliance) Close() error {
 	var errs []error
-	for _, ln := range a.config.Stratum {
+	for _, ln := range append(a.config.Sockets.extra(), a.config.Stratum...) {
 		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
@@ -145,7 +146,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	p, err := pool.New(pool.Config{
 		Network: a.network, Maturity: a.maturity(), Node: a.node, Source: source,
 		Shares: a.shares, Ledger: a.ledger, Dir: a.dir.of(a.network), Settings: a.Settings(),
-		Listeners: a.config.Stratum, Events: &a.events, Logger: a.log,
+		Listeners: a.config.Stratum, Ports: a.extraPorts(), Events: &a.events, Logger: a.log,
 	})
 	if err == nil {
 		a.pool.Store(p)

@@ -96,11 +96,15 @@ type box struct {
 // openBox opens ports and data directory, in this order, so that a taken port
 // is told before anything is touched.
 func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (*box, error) {
-	pages, err := appliance.Listen(ctx, "the web pages", f.http, "--http")
+	sockets, err := appliance.InheritSockets()
 	if err != nil {
 		return nil, err
 	}
-	miners, err := appliance.Listen(ctx, "miners", f.stratum, "--stratum")
+	pages, err := sockets.Listen(ctx, "http", "the web pages", f.http, "--http")
+	if err != nil {
+		return nil, err
+	}
+	miners, err := sockets.Listen(ctx, "stratum", "miners", f.stratum, "--stratum")
 	if err != nil {
 		pages.Close()
 		return nil, err
@@ -111,7 +115,7 @@ func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (*box, error) 
 	}
 	a, err := appliance.New(ctx, appliance.Config{
 		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind,
-		Stratum: []net.Listener{miners}, HTTPPort: port, Logger: log,
+		Stratum: []net.Listener{miners}, Sockets: sockets, HTTPPort: port, Logger: log,
 	})
 	if err != nil {
 		pages.Close()
