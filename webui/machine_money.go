@@ -86,7 +86,8 @@ func (m *machine) Payouts(ctx context.Context) ([]payoutLine, error) {
 func payoutLineOf(p payout.Payout) payoutLine {
 	line := payoutLine{
 		ID: p.ID, State: string(p.State), Total: p.Total, Miners: p.Recipients, CreatedAt: p.CreatedAt, CreatedBy: p.CreatedBy,
-		ExpiresAt: p.ExpiresAt, UpdatedAt: p.UpdatedAt, Confirmations: p.Confirmations, Problem: p.Problem,
+		ExpiresAt: p.ExpiresAt, UpdatedAt: p.UpdatedAt, Problem: p.Problem,
+		Confirmations: p.Confirmations, Settles: payout.DefaultConfirmationsToSettle,
 	}
 	if p.TxID != nil { // before there is a transaction, there is no fee either
 		line.TxID, line.Fee = p.TxID.String(), &p.Fee

@@ -22,6 +22,10 @@ const (
 	maxFeeRate = 1_000_000
 )
 
+// DefaultConfirmationsToSettle is how deep a payout lies before it is booked as
+// paid, unless the policy says otherwise.
+const DefaultConfirmationsToSettle = 6
+
 // Policy holds the limits within which payouts are made. It is read anew at each
 // step, so a change is in force for the next one. Amounts are satoshis. A zero
 // field means the default that its comment names.
@@ -46,7 +50,8 @@ type Policy struct {
 	// FeeRate, when not empty, is used instead of the node's estimate: sat/vB
 	// as a decimal with at most three places, such as "4.1".
 	FeeRate string
-	// ConfirmationsToSettle is how deep a payout lies before it is booked: 6.
+	// ConfirmationsToSettle is how deep a payout lies before it is booked:
+	// DefaultConfirmationsToSettle.
 	ConfirmationsToSettle int32
 	// Expiry is how long a plan waits for its approval, and then for its
 	// signature: 24 hours.
@@ -60,7 +65,7 @@ func (p Policy) orDefaults() Policy {
 	p.FeeCap = either(p.FeeCap, 20_000)
 	p.FeeCapBps = either(p.FeeCapBps, 500)
 	p.ConfirmTarget = either(p.ConfirmTarget, 6)
-	p.ConfirmationsToSettle = either(p.ConfirmationsToSettle, 6)
+	p.ConfirmationsToSettle = either(p.ConfirmationsToSettle, DefaultConfirmationsToSettle)
 	p.Expiry = either(p.Expiry, 24*time.Hour)
 
 	return p
