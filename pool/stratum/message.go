@@ -63,7 +63,7 @@ func ErrorText(raw json.RawMessage) string {
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) == nil {
-		if text, ok := stringAt(list, 1); ok {
+		if text, ok := stringAt(list, 1); ok && text != "" {
 			return text
 		}
 	}

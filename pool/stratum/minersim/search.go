@@ -90,17 +90,34 @@ func (s *search) next(now time.Time) {
 	}
 	binary.BigEndian.PutUint32(s.extranonce2[s.size-4:], uint32(n))
 
-	coinbase := append(append([]byte(nil), s.job.Coinbase1...), s.extranonce1...)
-	coinbase = append(append(coinbase, s.extranonce2...), s.job.Coinbase2...)
-	root := doubleHash(coinbase)
-	for _, branch := range s.job.Branches {
+	s.header = s.job.header(append(append([]byte(nil), s.extranonce1...), s.extranonce2...), s.version, s.time)
+}
+
+// header returns the header for an extranonce, with nonce 0.
+func (j *Job) header(extranonce []byte, version, time uint32) (h [80]byte) {
+	coinbase := append(append([]byte(nil), j.Coinbase1...), extranonce...)
+	root := doubleHash(append(coinbase, j.Coinbase2...))
+	for _, branch := range j.Branches {
 		root = doubleHash(append(root[:], branch[:]...))
 	}
-	binary.LittleEndian.PutUint32(s.header[0:], s.version)
-	copy(s.header[4:], s.job.PrevHash[:])
-	copy(s.header[36:], root[:])
-	binary.LittleEndian.PutUint32(s.header[68:], s.time)
-	binary.LittleEndian.PutUint32(s.header[72:], s.job.Bits)
+	binary.LittleEndian.PutUint32(h[0:], version)
+	copy(h[4:], j.PrevHash[:])
+	copy(h[36:], root[:])
+	binary.LittleEndian.PutUint32(h[68:], time)
+	binary.LittleEndian.PutUint32(h[72:], j.Bits)
+	return h
+}
+
+// Difficulty returns the difficulty that a solution of the job achieves; the
+// extranonce, both parts of it, is in hex.
+func (j *Job) Difficulty(extranonce string, version, time, nonce uint32) (float64, error) {
+	raw, err := hex.DecodeString(extranonce)
+	if err != nil {
+		return 0, fmt.Errorf("extranonce: %w", err)
+	}
+	h := j.header(raw, version, time)
+	binary.LittleEndian.PutUint32(h[76:], nonce)
+	return hashDifficulty(doubleHash(h[:])), nil
 }
 
 // share writes the present nonce down as the firmware does.
