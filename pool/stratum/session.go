@@ -301,7 +301,7 @@ func (s *session) hand(at time.Time) (mine bool) {
 		s.lines.idle = time.Time{} // a miner may be silent for as long as it likes
 		s.begin()
 		if n := s.server.current.Load(); n != nil {
-			items = append(items, s.issue(n.job, n.clean, true, at))
+			items = append(items, s.first(n, at))
 		}
 	case remedy == reconnect:
 		items = append(items, item{line: []byte(reconnectLine)})

@@ -155,6 +155,18 @@ func (s *session) offer(n *notice, clean bool, at time.Time) (mine bool) {
 	return s.out.push(s.issue(n.job, line, clean, at))
 }
 
+// first makes the item that takes the server's job to a miner that has none
+// yet. If the session resumes one that had this job, it gets another number:
+// with the same extranonce1 it would be the same work, and its shares
+// duplicates. The caller holds mu and pushes the item.
+func (s *session) first(n *notice, at time.Time) item {
+	if s.state.find(n.job.ID) == nil {
+		return s.issue(n.job, n.clean, true, at)
+	}
+	job := n.job.WithID(s.server.NextJobID(), n.job.Time)
+	return s.issue(job, jobLine(job, true), true, at)
+}
+
 // renew makes the item that takes the last job to the miner again, under a new
 // number. The caller holds mu and pushes the item.
 func (s *session) renew(clean bool, at time.Time) item {

@@ -2,6 +2,7 @@ package minersim
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -235,6 +236,25 @@ func (c *conversation) tick(now time.Time) error {
 	hashes := int(c.device.Hashrate * pace.Seconds())
 	c.search.grind(hashes, now, func(s share) { found = append(found, s) })
 	c.device.note(func(s *Stats) { s.Hashes += uint64(hashes) })
+	for _, s := range found {
+		if err := c.submit(s, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchUp sends what the device found while it had no connection, which is
+// worth something only to a pool that gave it the same extranonce1 again.
+func (c *conversation) catchUp(now time.Time) error {
+	d, last := c.device, c.device.last
+	if d.Profile.Keeps == 0 || last == nil || !bytes.Equal(last.extranonce1, c.extranonce1) {
+		return nil
+	}
+	alone := min(now.Sub(d.lostAt), d.Profile.Keeps)
+	var found []share
+	last.grind(int(d.Hashrate*alone.Seconds()), now, func(s share) { found = append(found, s) })
+	d.note(func(s *Stats) { s.Kept += uint64(len(found)) })
 	for _, s := range found {
 		if err := c.submit(s, now); err != nil {
 			return err

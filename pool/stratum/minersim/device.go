@@ -26,7 +26,9 @@ type Device struct {
 	// busy with other things; 0 means 1.
 	Patience float64
 
-	sid string // of the last session
+	sid    string  // of the last session
+	last   *search // what it was working on
+	lostAt time.Time
 
 	mu    sync.Mutex
 	stats Stats
@@ -38,6 +40,7 @@ type Stats struct {
 	Jobs         int
 	Difficulties int // changes of it
 	Hashes       uint64
+	Kept         uint64 // shares found without a connection and sent later
 	Accepted     uint64
 	Rejected     map[string]uint64 // by the pool's text
 	Tips         [][32]byte        // previous blocks of the jobs, in the order of their coming
@@ -129,6 +132,7 @@ func (d *Device) connect(ctx context.Context) (worked bool, err error) {
 	close(ended)
 	_ = conn.Close()
 	reader.Wait()
+	d.last, d.lostAt = c.search, time.Now()
 	return c.search != nil, err
 }
 

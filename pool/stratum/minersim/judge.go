@@ -87,6 +87,9 @@ func (c *conversation) hearAnswer(l line, now time.Time) error {
 	if asked.method == "mining.authorize" {
 		if c.outstanding--; c.outstanding == 0 {
 			c.prepare(c.device.Profile.Authorized)
+			if err := c.catchUp(now); err != nil {
+				return err
+			}
 		}
 	}
 	if c.waiting != Pipelined && len(c.owed) == 0 {

@@ -46,6 +46,7 @@ type Profile struct {
 
 	// How it comes and goes.
 	Retry    time.Duration // between two connections
+	Keeps    time.Duration // goes on mining without a connection for so long, and sends what it found if its extranonce1 comes back
 	Attempts int           // connections in a row without work, then it turns to another pool; 0: never
 	Visit    Visit
 }

@@ -119,7 +119,7 @@ func cgminers() []Profile {
 		},
 		Submit: submitSix, SubmitID: 3,
 		Rolling: RollOr, Lag: time.Second, Applies: Stacked,
-		CoinbaseLimit: 6144, MaxBranches: 30, Silence: 90 * time.Second, Retry: 5 * time.Second,
+		CoinbaseLimit: 6144, MaxBranches: 30, Silence: 90 * time.Second, Retry: 5 * time.Second, Keeps: 2 * time.Minute,
 	}
 
 	// Bitmain's branch knows no version rolling and asks for extranonces; an

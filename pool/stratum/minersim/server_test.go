@@ -117,6 +117,35 @@ func TestSideBySide(t *testing.T) {
 	}
 }
 
+// A device whose connection breaks comes back with the id of its session, gets
+// its extranonce1 again, and what it has found meanwhile counts.
+func TestResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := &pipes{}
+		p := newTestPool(t, stratum.Config{}, network.listen)
+		defer p.close()
+		var conn net.Conn
+		d := newDevice(profileOf(t, "Avalon (cgminer)"), func(ctx context.Context) (_ net.Conn, err error) {
+			conn, err = network.dial(ctx)
+			return conn, err
+		})
+		d.Hashrate = 1000
+		f := run(d)
+		for range 3 {
+			time.Sleep(10500 * time.Millisecond)
+			_ = conn.Close()
+			time.Sleep(10 * time.Second)
+			p.publish(false)
+		}
+		s := d.Stats()
+		if s.Connections != 4 || s.Kept < 8 || s.Refused() > 0 {
+			t.Errorf("%d connections, %d shares kept, rejected %v", s.Connections, s.Kept, s.Rejected)
+		}
+		f.end(t)
+		checkShares(t, p, d)
+	})
+}
+
 // Vardiff leads slow devices from a start that is far off to a pace of some
 // seconds, and no change costs a share.
 func TestVardiff(t *testing.T) {
