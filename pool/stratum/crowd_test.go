@@ -102,6 +102,11 @@ func TestCrowd(t *testing.T) {
 // the test.
 func serve(tb testing.TB, s *Server) net.Addr {
 	tb.Helper()
+	return servePort(tb, s, Port{})
+}
+
+func servePort(tb testing.TB, s *Server, p Port) net.Addr {
+	tb.Helper()
 	var lc net.ListenConfig
 	ln, err := lc.Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +114,7 @@ func serve(tb testing.TB, s *Server) net.Addr {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, ln) }()
+	go func() { served <- s.ServePort(ctx, ln, p) }()
 	tb.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {

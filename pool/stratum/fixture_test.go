@@ -193,8 +193,10 @@ type miner struct {
 }
 
 // connect opens a connection and reads from it all the time.
-func (w *world) connect() *miner {
-	m := &miner{w: w, conn: w.dial(), segments: make(chan string, 10_000)}
+func (w *world) connect() *miner { return w.listen(w.dial()) }
+
+func (w *world) listen(conn net.Conn) *miner {
+	m := &miner{w: w, conn: conn, segments: make(chan string, 10_000)}
 	go func() {
 		defer close(m.segments)
 		buffer := make([]byte, 1<<20)

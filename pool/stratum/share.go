@@ -139,9 +139,10 @@ func (p *pace) excess(names int, rate float64, at time.Time) bool {
 
 // restart begins anew when the difficulty is another one than before.
 func (p *pace) restart(difficulty float64) {
-	if p.difficulty != difficulty {
-		*p = pace{difficulty: difficulty}
+	if p.difficulty != 0 && p.difficulty != difficulty {
+		*p = pace{}
 	}
+	p.difficulty = difficulty
 }
 
 // hopeless reports whether a whole burst has been dropped.
