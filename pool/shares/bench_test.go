@@ -24,7 +24,7 @@ func BenchmarkGroupCommit(b *testing.B) {
 			var group sync.WaitGroup
 			b.ResetTimer()
 			for i := range submitters {
-				s := share(fmt.Sprintf("account%d", i%100), 1000, 0)
+				s := share(fmt.Sprintf("account%d", i), 1000, 0)
 				group.Go(func() {
 					for n := next.Add(1) - 1; n < int64(b.N); n = next.Add(1) - 1 {
 						begin := time.Now()

@@ -22,6 +22,15 @@
 // replay adds each share exactly once. Only when the spool fails too does Wait
 // return an error, and the miner is told that the share did not count.
 //
+// # Single shares and sums
+//
+// A commit always holds its single shares. The sums over them, by shift, worker
+// and 10 minutes, cost several times as much when there are as many workers as
+// shares, so under load they are written with one commit of many, at least twice
+// a second. What they lack is always the last shares of one shift, which
+// the next start adds up from the single ones. Whoever needs exact sums up to a
+// share, as [Log.Window] does, waits until they are written, and that hurries them.
+//
 // # Shifts and the window
 //
 // The score of a share is its work divided by the network's at the time of its

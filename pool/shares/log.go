@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dmpool/dmpool/pool/sqlite"
@@ -22,6 +23,11 @@ const (
 	defaultQueue = 8192
 	tick         = time.Second // between looks for something other than shares to write
 	maxRejects   = 10_000      // different rejects counted between two commits
+
+	// A batch of a crowd leaves the sums to a later one, but not for long: with
+	// as many workers as shares they cost ten times what the shares cost.
+	crowd       = 64
+	settleEvery = 500 * time.Millisecond
 )
 
 // ErrClosed says that the log takes no more shares because Run has ended.
@@ -46,6 +52,8 @@ type Log struct {
 	opts   Options
 	writer *writer // belongs to Run
 
+	most atomic.Pointer[mostWork] // of the latest share
+
 	slots  chan struct{} // one token per share that is queued or being committed
 	wake   chan struct{} // says that the pending batch is not empty
 	closed chan struct{} // closed when Run no longer takes shares
@@ -57,7 +65,9 @@ type Log struct {
 	gap      int64 // numbers to leave out before the next one
 	pending  *batch
 	rejects  map[reject]int64
-	stored   int64         // the database holds what there is up to this seq
+	stored   int64         // the database and its sums hold what there is up to this seq
+	wanted   int64         // somebody waits for this seq to be stored
+	settled  time.Time     // when stored grew last
 	progress chan struct{} // closed and replaced when stored grows
 }
 
@@ -112,7 +122,7 @@ func Open(ctx context.Context, path string, opts Options) (*Log, error) {
 		pending:  newBatch(),
 		rejects:  map[reject]int64{},
 		last:     w.handled,
-		stored:   w.stored(),
+		stored:   w.stored,
 		progress: make(chan struct{}),
 	}
 
@@ -170,15 +180,18 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// commit writes the pending batch, the counted rejects and the sign of life.
+// commit writes the pending batch, the counted rejects, the sums unless they can
+// wait, and the sign of life.
 func (l *Log) commit(ctx context.Context) {
 	l.mu.Lock()
 	b, rejects := l.pending, l.rejects
 	l.pending, l.rejects = newBatch(), map[reject]int64{}
+	small := len(b.entries) < crowd && l.writer.stored == l.writer.handled
+	settle := small || l.wanted > l.stored || l.ending || time.Since(l.settled) >= settleEvery
 	l.mu.Unlock()
 
 	var counted bool
-	counted, b.err = l.writer.write(ctx, b.entries, rejects)
+	counted, b.err = l.writer.write(ctx, b.entries, rejects, settle)
 	close(b.done)
 
 	l.mu.Lock()
@@ -187,8 +200,8 @@ func (l *Log) commit(ctx context.Context) {
 			l.rejects[key] += n
 		}
 	}
-	if stored := l.writer.stored(); stored > l.stored {
-		l.stored = stored
+	if stored := l.writer.stored; stored > l.stored {
+		l.stored, l.settled = stored, time.Now()
 		close(l.progress)
 		l.progress = make(chan struct{})
 	}
@@ -203,7 +216,7 @@ func (l *Log) commit(ctx context.Context) {
 // queue is full. An error means that the share is not in the log: it is not
 // valid, ctx ended while it waited, or [ErrClosed].
 func (l *Log) Append(ctx context.Context, s Share) (*Commit, error) {
-	s, err := s.check()
+	s, err := l.check(s)
 	if err != nil {
 		return nil, fmt.Errorf("append share: %w", err)
 	}
@@ -228,12 +241,31 @@ func (l *Log) Append(ctx context.Context, s Share) (*Commit, error) {
 	l.gap = 0
 	c := &Commit{seq: l.last, batch: l.pending}
 	l.pending.entries = append(l.pending.entries, entry{c.seq, s})
+	l.rouse()
+
+	return c, nil
+}
+
+// check remembers the work that belongs to nBits: they change once in two weeks.
+func (l *Log) check(s Share) (Share, error) {
+	most := l.most.Load()
+	if most == nil || most.bits != s.Bits {
+		var err error
+		if most, err = newMostWork(s.Bits); err != nil {
+			return s, err
+		}
+		l.most.Store(most)
+	}
+
+	return s.check(most.work)
+}
+
+// rouse lets Run commit.
+func (l *Log) rouse() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
-
-	return c, nil
 }
 
 // Commit is the promise that a share becomes durable.
@@ -283,7 +315,8 @@ func (l *Log) Last() int64 {
 	return l.last
 }
 
-// await waits until the shares up to seq are in the database, not only in the spool.
+// await waits until the shares up to seq and their sums are in the database, not
+// only in the spool, and sees to it that this is soon.
 func (l *Log) await(ctx context.Context, seq int64) error {
 	for {
 		ended := false
@@ -295,6 +328,10 @@ func (l *Log) await(ctx context.Context, seq int64) error {
 
 		l.mu.Lock()
 		stored, last, progress := l.stored, l.last, l.progress
+		if seq > stored && seq <= last && seq > l.wanted {
+			l.wanted = seq
+			l.rouse()
+		}
 		l.mu.Unlock()
 
 		switch {

@@ -95,6 +95,15 @@ func put(t testing.TB, l *Log, list ...Share) int64 {
 	return last.Seq()
 }
 
+// awaitSums waits for the sums over all shares.
+func awaitSums(t testing.TB, l *Log) {
+	t.Helper()
+
+	if err := l.await(context.Background(), l.Last()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // column reads a query's only column.
 func column[T any](t testing.TB, l *Log, query string, args ...any) []T {
 	t.Helper()
@@ -137,6 +146,7 @@ func change(t testing.TB, l *Log, statement string, args ...any) {
 // checkSums verifies that everything that is summed up agrees with the single shares.
 func checkSums(t testing.TB, l *Log) {
 	t.Helper()
+	awaitSums(t, l)
 
 	for name, query := range map[string]string{
 		"shift_work": `SELECT count(*) FROM shift_work x JOIN shift h ON h.id = x.shift
@@ -347,6 +357,7 @@ func TestNamesOfAnAddressAreBounded(t *testing.T) {
 	}
 	other := share("alice", 1000, time.Second)
 	seq := put(t, l, append(list, other)...)
+	awaitSums(t, l)
 
 	names := column[int](t, l, `SELECT count(*) FROM worker WHERE address = 'mallory'`)[0]
 	if names != maxNames+1 {

@@ -33,25 +33,37 @@ type entry struct {
 
 // check returns the share as it will be stored. A score is at most 1, so work
 // beyond the network's is cut off: that happens only on test networks.
-func (s Share) check() (Share, error) {
-	network, err := networkWork(s.Bits)
-	if err != nil {
-		return s, err
-	}
-
+func (s Share) check(network int64) (Share, error) {
 	switch {
 	case s.Address == "":
 		return s, errors.New("share has no address")
 	case s.Work < 1:
 		return s, fmt.Errorf("share has work %d", s.Work)
-	case network.IsInt64():
-		s.Work = min(s.Work, network.Int64())
 	}
 
+	s.Work = min(s.Work, network)
 	s.Difficulty = finite(s.Difficulty)
 	s.Achieved = finite(s.Achieved)
 
 	return s, nil
+}
+
+// mostWork is what a share with these nBits can be worth.
+type mostWork struct {
+	bits uint32
+	work int64 // the network's, or the greatest number if that is less
+}
+
+func newMostWork(bits uint32) (*mostWork, error) {
+	network, err := networkWork(bits)
+	if err != nil {
+		return nil, err
+	}
+	if !network.IsInt64() {
+		return &mostWork{bits, math.MaxInt64}, nil
+	}
+
+	return &mostWork{bits, network.Int64()}, nil
 }
 
 // finite returns f, or the nearest number that every format can hold.

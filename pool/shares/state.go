@@ -3,10 +3,9 @@ package shares
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -24,14 +23,20 @@ func floor(t, step int64) int64 { return t - ((t%step)+step)%step }
 
 // state is what the writer knows of the database without asking it. It runs
 // ahead of a transaction that is then rolled back, and is thrown away with it.
+//
+// The single shares of a batch are always written at once, the sums not always:
+// what they lack is the tail, the shares behind the newest shift's to_seq. They
+// all belong to that shift, because a batch that opens or ends one writes the
+// sums. So a crash loses nothing: load adds the tail up again.
 type state struct {
 	last    int64           // seq of the last share
-	shift   shift           // the newest shift
+	shift   shift           // the newest shift, with the tail
 	closed  bool            // whether the next share opens another one
 	round   int64           // seq of the last share that found a block
 	workers map[rig]int64   // ids
 	names   map[string]int  // how many workers an address has
-	batch   map[int64]*gain // by worker: what the batch adds to it
+	tail    map[int64]*gain // by worker: what the sums lack
+	rows    rows            // single shares on their way into the table
 }
 
 // A worker is kept for ever, so an address has maxNames of them at most: names
@@ -61,160 +66,159 @@ func (s shift) takes(e entry) bool {
 
 // load reads the state. The newest shift is taken for closed: a restart ends it.
 func load(ctx context.Context, db *sql.DB) (*state, error) {
-	s := &state{closed: true, workers: map[rig]int64{}, names: map[string]int{}}
+	s := &state{closed: true, workers: map[rig]int64{}, names: map[string]int{}, tail: map[int64]*gain{}}
 
-	err := db.QueryRowContext(ctx, `
-		SELECT (SELECT coalesce(max(to_seq), 0) FROM shift),
-		       (SELECT coalesce(max(id), 0)     FROM shift),
-		       (SELECT coalesce(max(seq), 0)    FROM winner)`).Scan(&s.last, &s.shift.id, &s.round)
+	err := db.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM winner`).Scan(&s.round)
 	if err != nil {
 		return nil, fmt.Errorf("read share log: %w", err)
 	}
-
-	rows, err := db.QueryContext(ctx, "SELECT id, address, name FROM worker")
-	if err != nil {
+	if err := s.loadWorkers(ctx, db); err != nil {
 		return nil, fmt.Errorf("read workers: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var id int64
-		var r rig
-		if err := rows.Scan(&id, &r.address, &r.name); err != nil {
-			return nil, fmt.Errorf("read workers: %w", err)
-		}
-		s.workers[r] = id
-		s.names[r.address]++
+	if err := s.loadShift(ctx, db); err != nil {
+		return nil, fmt.Errorf("read newest shift: %w", err)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read workers: %w", err)
+	if err := s.loadTail(ctx, db); err != nil {
+		return nil, fmt.Errorf("read newest shares: %w", err)
 	}
 
 	return s, nil
 }
 
-// gain is what a batch adds to a worker.
-type gain struct {
-	agent           string
-	lastMS          int64
-	accepted, late  int64
-	best, bestRound float64
-	bestMS          int64
-	round           int64
-	part            portion           // of the newest shift
-	slots           map[int64]portion // of 10-minute slots
-}
-
-// portion is the shares of one worker within some time.
-type portion struct {
-	work    int64
-	sum     float64 // work again, for charts, where it may exceed 63 bits
-	n, late int64
-}
-
-func (p *portion) add(e entry) {
-	p.work += e.Work
-	p.sum += float64(e.Work)
-	p.n++
-	p.late += flag(e.Late)
-}
-
-func flag(b bool) int64 {
-	if b {
-		return 1
+func (s *state) loadWorkers(ctx context.Context, db *sql.DB) error {
+	rows, err := db.QueryContext(ctx, "SELECT id, address, name FROM worker")
+	if err != nil {
+		return err
 	}
+	defer func() { _ = rows.Close() }()
 
-	return 0
-}
-
-// add stores shares. When it fails the transaction must be rolled back and the state is void.
-func (s *state) add(ctx context.Context, tx *sql.Tx, entries []entry) error {
-	s.batch = map[int64]*gain{}
-
-	for _, e := range entries {
-		if err := s.addShare(ctx, tx, e); err != nil {
+	for rows.Next() {
+		var id int64
+		var r rig
+		if err := rows.Scan(&id, &r.address, &r.name); err != nil {
 			return err
 		}
+		s.workers[r] = id
+		s.names[r.address]++
+	}
+
+	return rows.Err()
+}
+
+func (s *state) loadShift(ctx context.Context, db *sql.DB) error {
+	h := &s.shift
+	err := db.QueryRowContext(ctx, `
+		SELECT id, from_seq, to_seq, nbits, opened_ms, last_ms, work FROM shift ORDER BY id DESC LIMIT 1`,
+	).Scan(&h.id, &h.from, &h.to, &h.bits, &h.openedMS, &h.endMS, &h.work)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	s.last = h.to
+
+	return err
+}
+
+// loadTail adds up the shares that the sums lack.
+func (s *state) loadTail(ctx context.Context, db *sql.DB) error {
+	rows, err := db.QueryContext(ctx, `
+		SELECT s.seq, s.worker, s.at_ms, s.work, s.achieved, s.late, w.user_agent
+		FROM share s JOIN worker w ON w.id = s.worker
+		WHERE s.seq > ? ORDER BY s.seq`, s.shift.to)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+
+	for rows.Next() {
+		var e entry
+		var id, atMS int64
+		if err := rows.Scan(&e.Seq, &id, &atMS, &e.Work, &e.Achieved, &e.Late, &e.UserAgent); err != nil {
+			return err
+		}
+		e.At = time.UnixMilli(atMS)
+		s.count(id, e)
+	}
+
+	return rows.Err()
+}
+
+// add stores shares, and with settle the sums as well, which it may find to be
+// necessary anyway. When it fails the transaction must be rolled back and the
+// state is void.
+func (s *state) add(ctx context.Context, tx *sql.Tx, entries []entry, settle bool) error {
+	for _, e := range entries {
+		border, err := s.addShare(ctx, tx, e)
+		if err != nil {
+			return err
+		}
+		settle = settle || border
+	}
+	if err := s.rows.flush(ctx, tx); err != nil {
+		return err
+	}
+	if !settle {
+		return nil
 	}
 
 	if err := s.flushShift(ctx, tx); err != nil {
 		return err
 	}
-
-	return s.flushWorkers(ctx, tx)
-}
-
-func (s *state) addShare(ctx context.Context, tx *sql.Tx, e entry) error {
-	id, err := s.worker(ctx, tx, e)
-	if err != nil {
+	if err := s.flushWorkers(ctx, tx); err != nil {
 		return err
 	}
+	clear(s.tail)
 
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO share (seq, at_ms, worker, work, difficulty, achieved, late) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		e.Seq, e.At.UnixMilli(), id, e.Work, e.Difficulty, e.Achieved, flag(e.Late))
+	return nil
+}
+
+// addShare stores a share. It reports whether that opened or ended a shift.
+func (s *state) addShare(ctx context.Context, tx *sql.Tx, e entry) (border bool, err error) {
+	id, err := s.worker(ctx, tx, e)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if err := s.rows.add(ctx, tx, id, e); err != nil {
+		return false, err
 	}
 
 	if s.closed || !s.shift.takes(e) {
 		if err := s.flushShift(ctx, tx); err != nil {
-			return err
+			return false, err
 		}
 		s.shift = shift{id: s.shift.id + 1, from: e.Seq, bits: e.Bits, openedMS: e.At.UnixMilli()}
 		s.closed = false
+		border = true
 	}
-	s.shift.to = e.Seq
-	s.shift.endMS = e.At.UnixMilli()
-	s.shift.work += e.Work
-	s.last = e.Seq
-	s.gain(id, e)
+	s.count(id, e)
 
 	if e.Block == nil {
-		return nil
+		return border, nil
 	}
 
 	// A miner that sends its share once more after a restart finds the same block: the first one counts.
 	result, err := tx.ExecContext(ctx, `INSERT INTO winner (block, seq) VALUES (?, ?) ON CONFLICT (block) DO NOTHING`, e.Block[:], e.Seq)
 	if err != nil {
-		return err
+		return false, err
 	}
 	n, err := result.RowsAffected()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if n == 1 {
 		s.round = e.Seq
 		s.closed = true
 	}
 
-	return nil
+	return true, nil
 }
 
-// gain adds a share to the sums of its worker.
-func (s *state) gain(id int64, e entry) {
-	g := s.batch[id]
-	if g == nil {
-		g = &gain{slots: map[int64]portion{}}
-		s.batch[id] = g
-	}
-
-	g.agent = e.UserAgent
-	g.lastMS = e.At.UnixMilli()
-	g.accepted++
-	g.late += flag(e.Late)
-	if e.Achieved > g.best {
-		g.best, g.bestMS = e.Achieved, g.lastMS
-	}
-	if g.round != s.round {
-		g.round, g.bestRound = s.round, 0
-	}
-	g.bestRound = max(g.bestRound, e.Achieved)
-
-	g.part.add(e)
-	slot := floor(e.At.Unix(), tenMinutes)
-	p := g.slots[slot]
-	p.add(e)
-	g.slots[slot] = p
+// count adds a share to the newest shift and to the tail.
+func (s *state) count(id int64, e entry) {
+	s.last = e.Seq
+	s.shift.to = e.Seq
+	s.shift.endMS = e.At.UnixMilli()
+	s.shift.work += e.Work
+	s.gain(id, e)
 }
 
 // worker returns the id of the share's worker and creates the worker when this is its first share.
@@ -241,67 +245,6 @@ func (s *state) worker(ctx context.Context, tx *sql.Tx, e entry) (int64, error) 
 	s.names[r.address]++
 
 	return id, nil
-}
-
-// flushShift stores what the batch added to the newest shift.
-func (s *state) flushShift(ctx context.Context, tx *sql.Tx) error {
-	ids := slices.Sorted(maps.Keys(s.batch))
-	ids = slices.DeleteFunc(ids, func(id int64) bool { return s.batch[id].part.n == 0 })
-	if len(ids) == 0 {
-		return nil
-	}
-
-	_, err := tx.ExecContext(ctx, `
-		INSERT INTO shift (id, from_seq, to_seq, nbits, opened_ms, last_ms, work) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET to_seq = excluded.to_seq, last_ms = excluded.last_ms, work = excluded.work`,
-		s.shift.id, s.shift.from, s.shift.to, s.shift.bits, s.shift.openedMS, s.shift.endMS, s.shift.work)
-	if err != nil {
-		return err
-	}
-
-	for _, id := range ids {
-		part := &s.batch[id].part
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO shift_work (shift, worker, work, n) VALUES (?, ?, ?, ?)
-			ON CONFLICT (shift, worker) DO UPDATE SET work = work + excluded.work, n = n + excluded.n`,
-			s.shift.id, id, part.work, part.n)
-		if err != nil {
-			return err
-		}
-		*part = portion{}
-	}
-
-	return nil
-}
-
-// flushWorkers stores what the batch added to the workers and their roll-ups.
-func (s *state) flushWorkers(ctx context.Context, tx *sql.Tx) error {
-	for _, id := range slices.Sorted(maps.Keys(s.batch)) {
-		g := s.batch[id]
-		_, err := tx.ExecContext(ctx, `
-			UPDATE worker
-			SET user_agent = ?2, last_ms = ?3, accepted = accepted + ?4, late = late + ?5,
-			    best_ms    = iif(?6 > best, ?7, best_ms), best = max(best, ?6),
-			    best_round = iif(?9 > round, ?8, max(best_round, ?8)), round = ?9
-			WHERE id = ?1`,
-			id, g.agent, g.lastMS, g.accepted, g.late, g.best, g.bestMS, g.bestRound, g.round)
-		if err != nil {
-			return err
-		}
-
-		for slot, p := range g.slots {
-			_, err := tx.ExecContext(ctx, `
-				INSERT INTO r10m (t, worker, work, accepted, late) VALUES (?, ?, ?, ?, ?)
-				ON CONFLICT (t, worker) DO UPDATE
-				SET work = work + excluded.work, accepted = accepted + excluded.accepted, late = late + excluded.late`,
-				slot, id, p.sum, p.n, p.late)
-			if err != nil {
-				return err
-			}
-		}
-	}
-
-	return nil
 }
 
 // addRejects stores counts of rejected shares.

@@ -24,11 +24,13 @@ type writer struct {
 
 	state   *state    // nil when it must be read from the database
 	handled int64     // seq of the last share that was stored, spooled or lost
+	stored  int64     // the database and its sums hold what there is up to this seq
 	retryAt time.Time // until then the database is left alone
 	marked  time.Time // the table up covers the time until here
 }
 
-// newWriter reads the database's state and replays the spool into it.
+// newWriter reads the database's state and stores what a crash left over: the
+// spool, and the sums of the newest shares.
 func newWriter(ctx context.Context, db *sqlite.DB, opts Options) (*writer, error) {
 	spool, err := openSpool(db.Path()+".spool", opts.Logger)
 	if err != nil {
@@ -40,35 +42,28 @@ func newWriter(ctx context.Context, db *sqlite.DB, opts Options) (*writer, error
 		return nil, errors.Join(err, spool.close())
 	}
 	w.handled = max(w.state.last, spool.last)
-	if err := w.replay(ctx); err != nil {
+	if len(w.state.tail) == 0 {
+		w.stored = w.state.last
+	}
+	if err := w.store(ctx, nil, nil, true); err != nil {
 		w.fail("Spooled shares not yet replayed", err)
 	}
 
 	return w, nil
 }
 
-// stored returns the seq up to which the database holds everything there is. It
-// belongs to the writer's goroutine like all else here.
-func (w *writer) stored() int64 {
-	if w.spool.empty() {
-		return w.handled
-	}
-
-	return w.spool.first - 1
-}
-
-// write makes the shares durable. It says whether the rejects were counted,
-// which are not worth a spool. An error means that the shares are lost.
-func (w *writer) write(ctx context.Context, entries []entry, rejects map[reject]int64) (counted bool, err error) {
-	if len(entries) > 0 {
-		defer func() { w.handled = entries[len(entries)-1].Seq }()
-	}
-
+// write makes the shares durable, and with settle the sums over all shares so
+// far. It says whether the rejects were counted, which are not worth a spool. An
+// error means that the shares are lost.
+func (w *writer) write(ctx context.Context, entries []entry, rejects map[reject]int64, settle bool) (counted bool, err error) {
 	if time.Now().Before(w.retryAt) && w.spool.append(entries) == nil {
+		w.handle(entries)
+
 		return false, nil
 	}
 
-	err = w.store(ctx, entries, rejects)
+	err = w.store(ctx, entries, rejects, settle)
+	w.handle(entries)
 	if err == nil {
 		return true, nil
 	}
@@ -83,6 +78,12 @@ func (w *writer) write(ctx context.Context, entries []entry, rejects map[reject]
 	return false, nil
 }
 
+func (w *writer) handle(entries []entry) {
+	if len(entries) > 0 {
+		w.handled = entries[len(entries)-1].Seq
+	}
+}
+
 // fail notes that the database failed. What it holds is read again before it is
 // used: even a commit that reported an error may have happened.
 func (w *writer) fail(message string, err error) {
@@ -92,7 +93,7 @@ func (w *writer) fail(message string, err error) {
 }
 
 // store puts the spool and then the batch into the database.
-func (w *writer) store(ctx context.Context, entries []entry, rejects map[reject]int64) error {
+func (w *writer) store(ctx context.Context, entries []entry, rejects map[reject]int64, settle bool) error {
 	if w.state == nil {
 		state, err := load(ctx, w.db.Reader())
 		if err != nil {
@@ -107,25 +108,26 @@ func (w *writer) store(ctx context.Context, entries []entry, rejects map[reject]
 
 	now := w.now()
 	up := w.uptime(now)
-	if len(entries) == 0 && len(rejects) == 0 && len(up) == 0 {
-		return nil
-	}
+	if len(entries) > 0 || len(rejects) > 0 || len(up) > 0 || settle && len(w.state.tail) > 0 {
+		err := w.db.Update(ctx, func(tx *sql.Tx) error {
+			if err := w.state.add(ctx, tx, entries, settle); err != nil {
+				return err
+			}
+			if err := w.state.addRejects(ctx, tx, rejects); err != nil {
+				return err
+			}
 
-	err := w.db.Update(ctx, func(tx *sql.Tx) error {
-		if err := w.state.add(ctx, tx, entries); err != nil {
-			return err
+			return addUptime(ctx, tx, up)
+		})
+		if err != nil {
+			return fmt.Errorf("store shares: %w", err)
 		}
-		if err := w.state.addRejects(ctx, tx, rejects); err != nil {
-			return err
-		}
-
-		return addUptime(ctx, tx, up)
-	})
-	if err != nil {
-		return fmt.Errorf("store shares: %w", err)
 	}
 	if len(up) > 0 {
 		w.marked = now
+	}
+	if len(w.state.tail) == 0 {
+		w.stored = max(w.handled, w.state.last)
 	}
 
 	return nil
@@ -145,7 +147,7 @@ func (w *writer) replay(ctx context.Context) error {
 			return fmt.Errorf("read spool: %w", err)
 		}
 		fresh := slices.DeleteFunc(record, func(e entry) bool { return e.Seq <= w.state.last })
-		err := w.db.Update(ctx, func(tx *sql.Tx) error { return w.state.add(ctx, tx, fresh) })
+		err := w.db.Update(ctx, func(tx *sql.Tx) error { return w.state.add(ctx, tx, fresh, true) })
 		if err != nil {
 			return fmt.Errorf("replay spool: %w", err)
 		}
