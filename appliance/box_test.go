@@ -1,0 +1,234 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/pool/cpuminer"
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/payout"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestWholeBox runs everything but the pages on a real node, on regtest, where a
+// block takes two hashes: from an empty directory to a settled payout, through
+// the sudden death of the node, and once more after a restart.
+func TestWholeBox(t *testing.T) {
+	binary := realNode(t)
+	dir := filepath.Join(t.TempDir(), "box")
+	if err := SetUp(t.Context(), dir, parse(t, `{"network":"regtest","operator":{"password":"`+goodPassword+`"}}`)); err != nil {
+		t.Fatal(err)
+	}
+
+	b := startBox(t, dir, binary)
+	b.mine()
+	b.eventually("a block is mature", func() bool { return b.sums().Spendable > 0 })
+	first := b.approve()
+	b.eventually("the payout is settled", func() bool { return b.state(first) == payout.Settled })
+
+	b.killNode()
+	height := b.box.Pool().Status().Height
+	b.eventually("mining goes on after the node died", func() bool { return b.box.Pool().Status().Height > height+3 })
+	b.rest()
+	b.check()
+	b.stop()
+
+	b = startBox(t, dir, binary)
+	b.mine()
+	second := b.approve()
+	b.eventually("a payout after the restart is settled", func() bool { return b.state(second) == payout.Settled })
+	if got := b.state(first); got != payout.Settled {
+		t.Errorf("the first payout is %s after the restart", got)
+	}
+	b.rest()
+	b.check()
+	b.stop()
+}
+
+// realNode returns a bitcoind, or skips the test where there is none and none is
+// demanded.
+func realNode(t *testing.T) string {
+	t.Helper()
+	binary, err := bitcoind.Find("")
+	if errors.Is(err, bitcoind.ErrNotFound) && os.Getenv("DMPOOL_TEST_ALL") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
+// runningBox is a box that runs inside the test.
+type runningBox struct {
+	t       *testing.T
+	box     *Appliance
+	cancel  context.CancelFunc
+	ended   chan error
+	rest    func() // stops the miner
+	stopped bool
+}
+
+func startBox(t *testing.T, dir, binary string) *runningBox {
+	t.Helper()
+	ln, err := Listen(t.Context(), "miners", "127.0.0.1:0", "--stratum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := New(t.Context(), Config{
+		DataDir: dir, Bitcoind: binary, Stratum: []net.Listener{ln}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &runningBox{t: t, box: box, cancel: cancel, ended: make(chan error, 1), rest: func() {}}
+	go func() { b.ended <- box.Run(ctx) }()
+	t.Cleanup(b.stop)
+	b.eventually("the box is healthy", func() bool { return box.Health(ctx).Status == Healthy })
+	return b
+}
+
+// mine connects the CPU miner, slow enough for a few blocks a second.
+func (b *runningBox) mine() {
+	m, err := cpuminer.New(cpuminer.Config{
+		URL:  "stratum+tcp://" + b.box.config.Stratum[0].Addr().String(),
+		User: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig", Password: "x",
+		Threads: 1, MaxHashrate: 20, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	b.rest = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.t.Errorf("mine: %v", err)
+		}
+	})
+}
+
+// stop ends the box in order and checks that it took the node along.
+func (b *runningBox) stop() {
+	b.t.Helper()
+	if b.stopped {
+		return
+	}
+	b.stopped = true
+	pid := b.box.child.Load().State().PID
+	b.rest()
+	b.cancel()
+	if err := <-b.ended; err != nil {
+		b.t.Errorf("run: %v", err)
+	}
+	if err := b.box.Close(); err != nil {
+		b.t.Error(err)
+	}
+	if err := syscall.Kill(pid, 0); pid > 0 && !errors.Is(err, syscall.ESRCH) {
+		b.t.Errorf("the node outlived the box: %v", err)
+	}
+}
+
+func (b *runningBox) eventually(what string, done func() bool) {
+	b.t.Helper()
+	for range 1800 {
+		select {
+		case err := <-b.ended:
+			b.ended <- err
+			b.t.Fatalf("the box ended before %s: %v", what, err)
+		default:
+		}
+		if done() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	b.t.Fatalf("did not happen: %s; health %+v", what, b.box.Health(context.Background()))
+}
+
+func (b *runningBox) sums() ledger.Sums {
+	s, err := b.box.Ledger().Sums(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+func (b *runningBox) state(id int64) payout.State {
+	p, err := b.box.Payouts().Get(context.Background(), id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return p.State
+}
+
+// approve waits for a payout that asks for it and approves it.
+func (b *runningBox) approve() (id int64) {
+	b.t.Helper()
+	ctx := context.Background()
+	var waiting []payout.Payout
+	b.eventually("a payout waits for approval", func() bool {
+		var err error
+		if waiting, err = b.box.Payouts().List(ctx, payout.Pending); err != nil {
+			b.t.Fatal(err)
+		}
+		return len(waiting) > 0
+	})
+	p := waiting[0]
+	err := b.box.Payouts().Approve(ctx, payout.Approval{ID: p.ID, Rev: p.Rev, Digest: p.Digest, User: "admin", Method: "password", IP: "127.0.0.1"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.box.tellPayout(payout.Event{Payout: p.ID, State: payout.Approved, Total: p.Total})
+	return p.ID
+}
+
+// killNode ends bitcoind as a power cut would.
+func (b *runningBox) killNode() {
+	b.t.Helper()
+	if err := syscall.Kill(b.box.child.Load().State().PID, syscall.SIGKILL); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// check compares the books with themselves and with the wallet, which must be
+// at rest.
+func (b *runningBox) check() {
+	b.t.Helper()
+	if err := b.box.Ledger().Check(context.Background()); err != nil {
+		b.t.Error(err)
+	}
+	b.eventually("books and wallet agree", func() bool {
+		sums, wallet := b.sums(), b.box.Wallet(context.Background())
+		return wallet.Known && sums.Immature == wallet.Immature && sums.Spendable == wallet.Trusted
+	})
+}
+
+func TestBoxWithoutBitcoindSaysWhatToDo(t *testing.T) {
+	if _, err := exec.LookPath("bitcoind"); err == nil {
+		t.Skip("there is a bitcoind in PATH")
+	}
+	t.Setenv("DMPOOL_BITCOIND", "")
+	dir := filepath.Join(t.TempDir(), "box")
+	if err := SetUp(t.Context(), dir, parse(t, `{"operator":{"password":"`+goodPassword+`"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, dir).Run(t.Context()); !errors.Is(err, bitcoind.ErrNotFound) {
+		t.Errorf("error %v, want %v", err, bitcoind.ErrNotFound)
+	}
+}
