@@ -35,6 +35,7 @@ func allowedImports() map[string][]string {
 		"webui": {
 			"appliance", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
+		"cmd/stratumbench": {"pool/shares", "pool/stratum", "pool/work"},
 		"cmd/dmpool": {
 			"webui", "appliance", "appliance/bitcoind", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
@@ -44,7 +45,7 @@ func allowedImports() map[string][]string {
 // onlyIn names packages of the standard library that belong on one floor.
 func onlyIn() map[string][]string {
 	return map[string][]string{
-		"os/exec":       {"appliance/bitcoind"},
+		"os/exec":       {"appliance/bitcoind", "cmd/stratumbench"},
 		"html/template": {"webui"},
 		"database/sql":  {"pool/sqlite", "pool/shares", "pool/ledger", "pool/payout", "appliance", "webui"},
 	}

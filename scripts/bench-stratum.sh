@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Measures the Stratum server beside a bare echo server and prints one line of
+# JSON (see cmd/stratumbench). Arguments go to the program: -quick, -rate, -dir, …
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+echo "machine: $(awk -F ': ' '/model name/ { print $2; exit }' /proc/cpuinfo), $(nproc) cores, $(uname -r), $(go version | cut -d' ' -f3)" >&2
+program="$(mktemp)"
+trap 'rm -f "$program"' EXIT
+go build -trimpath -o "$program" ./cmd/stratumbench
+"$program" "$@"
