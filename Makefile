@@ -9,13 +9,17 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.release=$(VERSION)
 DATA    ?= demo-data
 
+SECONDS  ?= 60
+ROUNDS   ?= 1000
+DURATION ?= 10m
+
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench clean
+.PHONY: help run build test check bench bench-stratum fuzz torture soak clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: deps build ## run a whole pool on the practice chain, with two built-in miners
 	@node="$$(scripts/bitcoind.sh)" && exec bin/dmpool demo --data-dir $(DATA) --bitcoind "$$node"
@@ -31,6 +35,18 @@ check: deps ## format, vet, lint, race tests, tidy: no warnings
 
 bench: deps ## print the figures of the README for this machine
 	scripts/bench.sh
+
+bench-stratum: deps ## measure the Stratum server beside a bare echo server, one line of JSON
+	scripts/bench-stratum.sh
+
+fuzz: deps ## run each fuzz target for SECONDS=60
+	scripts/fuzz.sh $(SECONDS)
+
+torture: deps ## kill a mining pool ROUNDS=1000 times; no answered share may be lost
+	ROUNDS=$(ROUNDS) scripts/torture.sh
+
+soak: deps-test ## let all kinds of miners mine side by side for DURATION=10m
+	DURATION=$(DURATION) scripts/soak.sh
 
 clean: ## remove what was built and the practice chain of `make run`
 	rm -rf bin $(DATA)

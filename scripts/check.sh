@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+tags=e2e,browser,torture,soak
+
 say() { printf '== %s\n' "$1"; }
 
 say gofumpt
@@ -13,11 +15,11 @@ if [ -n "$unformatted" ]; then
 fi
 say 'go vet'
 go vet ./...
-go vet -tags e2e ./cmd/dmpool
+go vet -tags "$tags" ./...
 say staticcheck
-go run "$STATICCHECK" -tags e2e ./...
+go run "$STATICCHECK" -tags "$tags" ./...
 say golangci-lint
-go run "$GOLANGCI" run --build-tags e2e ./...
+go run "$GOLANGCI" run --build-tags "$tags" ./...
 say 'go mod tidy'
 go mod tidy -diff
 say 'go test -race'
