@@ -167,13 +167,20 @@ func (t Target) Meets(hash chainhash.Hash) bool {
 }
 
 // HashDifficulty returns the difficulty that a hash achieved, the number shown
-// as a worker's best share. No share is ever weighted by it.
+// as a worker's best share. No share is ever weighted by it, so it need not be
+// rounded exactly; it is infinite for the hash 0. It allocates nothing.
 func HashDifficulty(h chainhash.Hash) float64 {
-	var t Target
-	for i := range t {
-		t[i] = h[len(h)-1-i]
+	// The first 64 significant bits of the hash, and how many follow them.
+	top := len(h)
+	for top > 0 && h[top-1] == 0 {
+		top--
 	}
-	return t.Difficulty()
+	var first [16]byte // the highest bytes, little-endian
+	copy(first[max(0, len(first)-top):], h[max(0, top-len(first)):top])
+	high, low := binary.LittleEndian.Uint64(first[8:]), binary.LittleEndian.Uint64(first[:8])
+	lead := bits.LeadingZeros64(high)
+	significant := high<<lead | low>>(64-lead)
+	return math.Ldexp(unitMantissa/float64(significant), unitExponent-(8*top-64-lead))
 }
 
 // ShareWork returns the expected number of hashes of a share of difficulty d:

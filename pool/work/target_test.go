@@ -310,3 +310,31 @@ func hashFrom(n *big.Int) chainhash.Hash {
 	}
 	return h
 }
+
+// HashDifficulty is the difficulty of the hash as a target, nearly exact.
+func TestHashDifficultyIsNear(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		raw := rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "hash")
+		for i := range rapid.IntRange(0, 31).Draw(t, "zeros") {
+			raw[31-i] = 0
+		}
+		h := chainhash.Hash(raw)
+		var target Target
+		for i := range target {
+			target[i] = h[31-i]
+		}
+		want, got := target.Difficulty(), HashDifficulty(h)
+		if math.IsInf(want, 1) {
+			t.Skip("zero")
+		}
+		if math.Abs(got/want-1) > 1e-15 {
+			t.Errorf("HashDifficulty(%s) = %v, want %v", h, got, want)
+		}
+	})
+	if got := HashDifficulty(chainhash.Hash{}); !math.IsInf(got, 1) {
+		t.Errorf("HashDifficulty(0) = %v, want +Inf", got)
+	}
+	if got := testing.AllocsPerRun(10, func() { HashDifficulty(chainhash.Hash{7: 9}) }); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
