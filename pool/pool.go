@@ -219,7 +219,7 @@ func shareEntry(s stratum.Share) shares.Share {
 		Script:     s.Worker.Script,
 		Worker:     s.Worker.Name,
 		At:         s.At,
-		Work:       work.ShareWork(s.Difficulty),
+		Work:       s.Work,
 		Difficulty: s.Difficulty,
 		Achieved:   work.HashDifficulty(s.Proof.Hash),
 		Bits:       s.Job.Bits,

@@ -127,7 +127,7 @@ func (b *bench) solve(name string) stratum.Share {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	share := stratum.Share{Worker: worker, Job: job, Difficulty: job.NetworkDifficulty, At: time.Now()}
+	share := stratum.Share{Worker: worker, Job: job, Difficulty: job.NetworkDifficulty, Work: work.ShareWork(job.NetworkDifficulty), At: time.Now()}
 	share.Solution = work.Solution{Version: job.Version, Time: job.Time}
 	for {
 		share.Proof = job.Prove(share.Solution)

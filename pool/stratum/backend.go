@@ -52,6 +52,7 @@ type Share struct {
 	Solution   work.Solution
 	Proof      work.Proof
 	Difficulty float64 // what the share is judged and credited at
+	Work       int64   // expected hashes of Difficulty: work.ShareWork
 	Late       bool    // for the tip before, within the time of grace
 	At         time.Time
 	Session    string // id of the session

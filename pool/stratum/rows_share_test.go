@@ -90,8 +90,8 @@ func TestRowsShares(t *testing.T) {
 			line := m.mine(job, func(p work.Proof) bool { return share(2e-5)(p) && notShare(8e-5)(p) })
 			m.expect("raise", request("3", "suggest_difficulty", "[0.00008]"), "3 true", "difficulty 0.00008", "job clean=false")
 			m.expect("share", line, "4 true")
-			if got := w.backend.lastAccepted(w.T).Difficulty; got != 2e-5 {
-				w.Errorf("credited %v, want 2e-5", got)
+			if got := w.backend.lastAccepted(w.T); got.Difficulty != 2e-5 || got.Work != work.ShareWork(2e-5) {
+				w.Errorf("credited %v, %d hashes, want 2e-5", got.Difficulty, got.Work)
 			}
 		}},
 		{"row 43 hashes at the target", Config{}, func(w *world) {

@@ -61,6 +61,7 @@ type session struct {
 	badLines   int
 	badSince   time.Time
 	pace       pace
+	weight     weight
 	streak     streak
 	remedy     remedy // to go out with the next answers
 

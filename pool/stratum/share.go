@@ -63,6 +63,7 @@ func (s *session) submit(ctx context.Context, in submission, err error) error {
 		Solution:   solution,
 		Proof:      job.Prove(solution),
 		Difficulty: terms.Difficulty,
+		Work:       s.weight.of(terms.Difficulty),
 		At:         at,
 		Session:    s.id,
 		UserAgent:  s.state.agent, // which only this goroutine changes
@@ -147,6 +148,20 @@ func (p *pace) restart(difficulty float64) {
 
 // hopeless reports whether a whole burst has been dropped.
 func (p *pace) hopeless() bool { return p.dropped > p.bucket.burst }
+
+// weight keeps the work of the last difficulty: it is nearly always that of the
+// next share, too.
+type weight struct {
+	difficulty float64
+	work       int64
+}
+
+func (w *weight) of(difficulty float64) int64 {
+	if w.difficulty != difficulty {
+		*w = weight{difficulty, work.ShareWork(difficulty)}
+	}
+	return w.work
+}
 
 // lookUp finds the job of a submission and the terms it is judged by.
 func (s *session) lookUp(in submission, at time.Time) (*work.Job, work.Terms, bool) {
