@@ -19,23 +19,51 @@
 // One goroutine reads a session's connection and takes a line all the way to
 // its verdict: parse, hash, block?, judge, queue for the share log. It does so
 // for every line that has already arrived, then waits once for all the shares
-// to be durable, and hands the answers, in order, to the session's writer. A
-// share that is a block reaches [Backend.Found] before anything else is asked
-// about it.
+// to be durable, and writes the answers, in order. A share that is a block
+// reaches [Backend.Found] before anything else is asked about it.
 //
-// # Who may block whom
+// # Who writes, and who may block whom
 //
-// Publishing a job only appends to each session's outbox. The writer goroutine
-// alone writes to the connection, and no lock is held while it does, so a
-// miner that stops reading delays nobody; its outbox fills up and it is
-// dropped.
+// What is to be sent goes into the session's outbox. One at a time writes what
+// is in there: whoever put something into it while nobody was writing. That is
+// the reader, for answers, or whoever publishes a job. The publisher only
+// writes what the socket takes at once, which is nearly always everything, and
+// leaves the rest to a goroutine; no session's lock is held meanwhile. So a miner
+// that stops reading delays nobody; its outbox fills up and it is dropped.
+//
+// A quiet miner is a socket, a reader that waits on a stack of 4 KiB and as
+// much again for what is known about it. One timer per port looks after all of
+// its sessions, in ten turns, one a second.
+//
+// # Coming back
+//
+// The id of a session is its extranonce1. A miner that presents it within ten
+// minutes after its connection closed gets it again, and its unsent shares
+// still count; over a restart [Server.Closed] and [Server.Recall] carry the ids.
+// The difficulty that suited a worker is remembered by its name and kind of
+// device; it starts at half of that.
+//
+// # Strangers
+//
+// Addresses that anybody on the Internet may have are limited in number and
+// pace of their connections, and banned for a while when they keep talking
+// something else. A private address is never limited: it may be a whole farm
+// behind one router. Every session may submit only so often; a block among the
+// excess is still a block.
 //
 // # Difficulty
 //
 // A difficulty belongs to a job of a session. It is announced directly before
 // the job that it applies to, in the same write, and a share is accepted and
 // credited at the lower of its job's difficulty and the session's present one:
-// devices disagree about when a new difficulty begins.
+// devices disagree about when a new difficulty begins. Who has a say in it, and
+// in which order, is written down in claims.choose.
+//
+// What is never sent: mining.set_extranonce and mining.set_version_mask, as both
+// are fixed once told; mining.ping, as a job every 30 seconds is the sign of
+// life; client.get_version and client.show_message, as most firmware takes what
+// it does not know for an answer. client.reconnect is the last remedy for a miner
+// that sends nothing but invalid shares.
 //
 // The parsers and [Notify] serve a client as well; see package cpuminer.
 package stratum

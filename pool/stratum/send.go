@@ -6,6 +6,16 @@ import (
 	"github.com/dmpool/dmpool/pool/work"
 )
 
+// push puts items into the outbox, and reports whether the caller must now call
+// send. If too much has piled up, it wakes whoever writes to be told so.
+func (s *session) push(items ...item) (mine bool) {
+	mine = s.out.push(items...)
+	if !mine && s.out.err() != nil {
+		_ = s.conn.SetWriteDeadline(time.Unix(1, 0))
+	}
+	return mine
+}
+
 // send empties the outbox. Only the one whom push asked to do so may call it,
 // with no lock held. With patience it waits for a miner that reads slowly;
 // without it, it leaves that to a goroutine.

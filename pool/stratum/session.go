@@ -312,7 +312,7 @@ func (s *session) hand(at time.Time) (mine bool) {
 	case s.due(at):
 		items = append(items, s.renew(false, at))
 	}
-	return len(items) > 0 && s.out.push(items...)
+	return len(items) > 0 && s.push(items...)
 }
 
 // reconnectLine asks a miner to connect again to where it is.
@@ -333,7 +333,7 @@ func (s *session) tick(at time.Time) {
 		s.adjust(at)
 		s.note(at)
 		if s.due(at) {
-			mine = s.out.push(s.renew(false, at))
+			mine = s.push(s.renew(false, at))
 		}
 	}
 	s.mu.Unlock()

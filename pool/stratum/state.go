@@ -152,7 +152,7 @@ func (s *session) offer(n *notice, clean bool, at time.Time) (mine bool) {
 	if clean = clean || last == nil; clean {
 		line = n.clean
 	}
-	return s.out.push(s.issue(n.job, line, clean, at))
+	return s.push(s.issue(n.job, line, clean, at))
 }
 
 // first makes the item that takes the server's job to a miner that has none
