@@ -117,7 +117,8 @@ func TestSilentReaderIsLetGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-gone:
+	case err := <-gone:
+		t.Log("let go:", err)
 	case <-t.Context().Done():
 		t.Fatal("the connection is still open")
 	case <-time.After(30 * time.Second):
