@@ -67,7 +67,8 @@ func TestExtraPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := <-opened // after the first one is closed
-	if conn, err := net.DialTimeout("tcp", first, time.Second); err == nil {
+	dialer := net.Dialer{Timeout: time.Second}
+	if conn, err := dialer.DialContext(t.Context(), "tcp", first); err == nil {
 		conn.Close()
 		t.Error("the port before is still open")
 	}
