@@ -79,7 +79,7 @@ func TestSoak(t *testing.T) {
 		if device.Profile.Visit == minersim.Stay && s.Connections != 1 {
 			t.Errorf("%s connected %d times", device.Profile.Name, s.Connections)
 		}
-		rows = append(rows, soakRow{device.Profile.Name, s.Accepted, s.Rejected, s.Jobs})
+		rows = append(rows, soakRow{device.Profile.Name, s.Accepted, s.Rejected, s.Jobs, s.Connections})
 	}
 	rows = append(rows, own(), foreign())
 	report(t, rows, time.Since(start))
@@ -200,6 +200,7 @@ type soakRow struct {
 	accepted uint64
 	rejected map[string]uint64
 	jobs     int
+	visits   int
 }
 
 // report prints the table and counts the rejected shares of all.
@@ -207,7 +208,7 @@ func report(t *testing.T, rows []soakRow, duration time.Duration) {
 	t.Helper()
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "device\taccepted\trejected\tper minute\tjobs\tby reason\t")
+	fmt.Fprintln(w, "device\taccepted\trejected\tper minute\tjobs\tconnections\tby reason\t")
 	var accepted, rejected uint64
 	for _, r := range rows {
 		var refused uint64
@@ -217,10 +218,10 @@ func report(t *testing.T, rows []soakRow, duration time.Duration) {
 			reasons = append(reasons, fmt.Sprintf("%s %d", reason, r.rejected[reason]))
 		}
 		accepted, rejected = accepted+r.accepted, rejected+refused
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.1f\t%d\t%s\t\n", r.name, r.accepted, refused,
-			float64(r.accepted)/duration.Minutes(), r.jobs, strings.Join(reasons, ", "))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.1f\t%d\t%d\t%s\t\n", r.name, r.accepted, refused,
+			float64(r.accepted)/duration.Minutes(), r.jobs, r.visits, strings.Join(reasons, ", "))
 	}
-	fmt.Fprintf(w, "all\t%d\t%d\t%.1f\t\t\t\n", accepted, rejected, float64(accepted)/duration.Minutes())
+	fmt.Fprintf(w, "all\t%d\t%d\t%.1f\t\t\t\t\n", accepted, rejected, float64(accepted)/duration.Minutes())
 	_ = w.Flush()
 	t.Logf("side by side for %v:\n%s", duration.Round(time.Second), &table)
 	if 1000*rejected >= 5*(accepted+rejected) {

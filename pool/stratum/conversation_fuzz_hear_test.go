@@ -112,13 +112,14 @@ func (c *conversation) hearAnswer(line, id string, result json.RawMessage, fault
 // verdict is what has to be true at the end.
 func (c *conversation) verdict() {
 	elapsed := time.Since(c.begun)
-	mayLeave := c.leaving || c.junk >= 5 || !(c.subscribed && c.authorized) && elapsed >= 30*time.Second || elapsed >= time.Minute
+	ready := c.subscribed && c.authorized
+	mayLeave := c.leaving || c.junk >= 5 || !ready && elapsed >= 30*time.Second || elapsed >= time.Minute
 	switch {
 	case c.closed() && !mayLeave:
 		c.t.Fatalf("the pool hung up after %v", elapsed)
 	case !c.closed() && len(c.owed) > 0:
 		c.t.Fatalf("%d requests were not answered, the first one %+v", len(c.owed), c.owed[0])
-	case !c.closed() && c.subscribed && c.authorized && len(c.jobs) == 0:
+	case !c.closed() && ready && len(c.jobs) == 0:
 		c.t.Fatal("no job after the handshake")
 	case !c.closed() && c.credited != len(c.books.shares):
 		c.t.Fatalf("%d shares answered with true, %d in the books", c.credited, len(c.books.shares))

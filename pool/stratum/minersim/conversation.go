@@ -132,7 +132,7 @@ func (c *conversation) run(ctx context.Context) error {
 
 // fault says what the pool did.
 func (c *conversation) fault(format string, args ...any) error {
-	return &Fault{Device: c.device.Profile.Name, What: fmt.Sprintf(format, args...), Line: c.said}
+	return &FaultError{Device: c.device.Profile.Name, What: fmt.Sprintf(format, args...), Line: c.said}
 }
 
 // prepare fills in steps and puts them at the end of what is to be said.

@@ -69,25 +69,27 @@ func (d *Device) note(change func(*Stats)) {
 	change(&d.stats)
 }
 
-// Fault is what the pool did that this firmware cannot bear.
-type Fault struct {
+// FaultError is what the pool did that this firmware cannot bear.
+type FaultError struct {
 	Device string // name of the profile
 	What   string
 	Line   string // the pool's last line
 }
 
-func (f *Fault) Error() string { return fmt.Sprintf("%s: %s, after %.300q", f.Device, f.What, f.Line) }
+func (f *FaultError) Error() string {
+	return fmt.Sprintf("%s: %s, after %.300q", f.Device, f.What, f.Line)
+}
 
 // errMovedOn is the end of a device that has turned to its next pool.
 var errMovedOn = errors.New("too many connections without work: turns to its next pool")
 
-// Run mines until ctx ends, and then returns nil. It returns a *Fault when the
+// Run mines until ctx ends, and then returns nil. It returns a *FaultError when the
 // firmware would have choked, and another error when the device would have
 // turned to another pool.
 func (d *Device) Run(ctx context.Context) error {
 	for failures := 0; ; {
 		worked, err := d.connect(ctx)
-		_, fault := errors.AsType[*Fault](err)
+		_, fault := errors.AsType[*FaultError](err)
 		switch {
 		case ctx.Err() != nil:
 			return nil

@@ -7,7 +7,7 @@
 //
 // A [Profile] is a kind of miner, written down as data: [Profiles] has them
 // all. A [Device] is one such miner at one pool; [Device.Run] connects, mines
-// and connects again as the firmware would. It returns a [*Fault] as soon as
+// and connects again as the firmware would. It returns a [*FaultError] as soon as
 // the pool does what the firmware cannot bear: a line that is too long, an
 // answer out of order, a job number that comes back, a difficulty without its
 // job, silence. A rejected share is no fault; [Device.Stats] counts it.

@@ -168,7 +168,7 @@ func TestFaults(t *testing.T) {
 				}
 				defer stop()
 				err := d.Run(ctx)
-				fault, ok := errors.AsType[*Fault](err)
+				fault, ok := errors.AsType[*FaultError](err)
 				switch {
 				case test.want == "" && err == nil:
 				case test.want == "" || !ok || fault.Device != test.device || !strings.Contains(err.Error(), test.want):

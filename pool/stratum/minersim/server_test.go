@@ -124,16 +124,17 @@ func TestResume(t *testing.T) {
 		network := &pipes{}
 		p := newTestPool(t, stratum.Config{}, network.listen)
 		defer p.close()
-		var conn net.Conn
-		d := newDevice(profileOf(t, "Avalon (cgminer)"), func(ctx context.Context) (_ net.Conn, err error) {
-			conn, err = network.dial(ctx)
+		conns := make(chan net.Conn, 10)
+		d := newDevice(profileOf(t, "Avalon (cgminer)"), func(ctx context.Context) (net.Conn, error) {
+			conn, err := network.dial(ctx)
+			conns <- conn
 			return conn, err
 		})
 		d.Hashrate = 1000
 		f := run(d)
 		for range 3 {
 			time.Sleep(10500 * time.Millisecond)
-			_ = conn.Close()
+			_ = (<-conns).Close()
 			time.Sleep(10 * time.Second)
 			p.publish(false)
 		}
@@ -146,24 +147,31 @@ func TestResume(t *testing.T) {
 	})
 }
 
-// Vardiff leads slow devices from a start that is far off to a pace of some
-// seconds, and no change costs a share.
+// Vardiff leads devices away from a start that is far off, up after a flood and
+// down in silence, and no change costs a share.
 func TestVardiff(t *testing.T) {
-	for name, test := range map[string]struct {
-		start     float64
-		refreshes int
+	tests := []struct {
+		name         string
+		device       string
+		start        float64
+		hashrate     float64
+		refreshes    int
+		difficulties int
+		accepted     uint64
 	}{
-		"cpuminer 2.5.1":  {1e-5, 4},
-		"NerdMiner 1.8.3": {0.0005, 7},
-	} {
-		t.Run(name, func(t *testing.T) {
+		{"up", "cpuminer 2.5.1", 1e-5, 30_000, 4, 2, 20},
+		{"down", "cpuminer 2.5.1", 0.05, 100, 8, 3, 0},
+		{"down from a suggestion", "NerdMiner 1.8.3", 0.05, 100, 8, 2, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				network := &pipes{}
 				p := newTestPool(t, stratum.Config{StartDifficulty: test.start}, network.listen)
 				defer p.close()
 				p.newTip(0x1d00ffff)
-				d := newDevice(profileOf(t, name), network.dial)
-				d.Hashrate = 20_000 // a share every four seconds at 0.00002
+				d := newDevice(profileOf(t, test.device), network.dial)
+				d.Hashrate = test.hashrate
 				f := run(d)
 				defer f.end(t)
 				for range test.refreshes {
@@ -171,7 +179,7 @@ func TestVardiff(t *testing.T) {
 					p.publish(false)
 				}
 				s := d.Stats()
-				if s.Difficulties < 2 || s.Accepted < 5 || s.Refused() > 0 {
+				if s.Difficulties < test.difficulties || s.Accepted < test.accepted || s.Refused() > 0 {
 					t.Errorf("%d difficulties, %d accepted, rejected %v", s.Difficulties, s.Accepted, s.Rejected)
 				}
 			})
