@@ -107,10 +107,6 @@ func (g *gate) sweep(at time.Time) {
 	}
 }
 
-// sharedSpace is used behind carrier-grade NAT and by private overlay networks
-// (RFC 6598).
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
-
 // publicAddr returns the address by which a peer is counted, and the zero Addr
 // for one that is not: private, loopback, link-local, or no IP address at all.
 // An IPv6 host has a whole /64 to itself.
@@ -120,7 +116,9 @@ func publicAddr(peer net.Addr) netip.Addr {
 		return netip.Addr{}
 	}
 	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
-	if !addr.IsGlobalUnicast() || addr.IsPrivate() || sharedSpace.Contains(addr) {
+	// Carrier-grade NAT and private overlay networks (RFC 6598).
+	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10)
+	if !addr.IsGlobalUnicast() || addr.IsPrivate() || shared.Contains(addr) {
 		return netip.Addr{}
 	}
 	if addr.Is6() {
