@@ -217,7 +217,7 @@ func TestRowsJunk(t *testing.T) {
 	})
 }
 
-// A block is never lost to the limit.
+// A block is never limited: it has paid for itself.
 func TestBlockAboveTheRate(t *testing.T) {
 	inWorld(t, Config{SubmitRate: 1}, &fakeBackend{}, func(w *world) {
 		job := w.job(1, easy)
@@ -227,13 +227,15 @@ func TestBlockAboveTheRate(t *testing.T) {
 			m.ask(m.mine(job, func(p work.Proof) bool { return !p.Block }))
 		}
 		w.backend.takeEvents()
-		m.expect("answer", m.mine(job, func(p work.Proof) bool { return p.Block }), `4 [20,"Rate limited",null]`)
-		if diff := cmp.Diff([]string{"found", rateLimited}, w.backend.takeEvents()); diff != "" {
+		bad := m.mine(job, func(p work.Proof) bool { return !p.Block })
+		m.expect("a share that is none", bad, `4 [20,"Rate limited",null]`)
+		m.expect("block", m.mine(job, func(p work.Proof) bool { return p.Block }), "4 true")
+		if diff := cmp.Diff([]string{rateLimited, "found", "accepted"}, w.backend.takeEvents()); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 		time.Sleep(2 * time.Second)
 		m.received()
-		m.expect("a moment later", m.mine(job, func(p work.Proof) bool { return p.Block }), "4 true")
+		m.expect("a moment later", bad, `4 [23,"Low difficulty share",null]`)
 	})
 }
 

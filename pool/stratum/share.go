@@ -72,7 +72,7 @@ func (s *session) submit(ctx context.Context, in submission, err error) error {
 		// Before all else, and whatever the verdict: it may be worth a house.
 		s.server.backend.Found(share)
 	}
-	if limited {
+	if limited && !share.Proof.Block {
 		return s.reject(in.id, worker, rateLimited, errRateLimited, at)
 	}
 
