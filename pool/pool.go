@@ -104,7 +104,9 @@ func (p *Pool) Apply(s Settings) error {
 
 // stratumConfig is the part of the settings that miners feel.
 func (p *Pool) stratumConfig(s Settings) stratum.Config {
+	proxies, _ := s.trustedProxies() // validated
 	return stratum.Config{
+		TrustedProxies:  proxies,
 		StartDifficulty: s.StartDifficulty,
 		MinDifficulty:   s.MinDifficulty,
 		MaxDifficulty:   s.MaxDifficulty,

@@ -109,6 +109,8 @@ func TestValidateMiners(t *testing.T) {
 		{"no address", func(s *Settings) { s.MaxPerAddress = 0 }, "at least one"},
 		{"no rate", func(s *Settings) { s.SubmitRate = 0 }, "0 shares per second"},
 		{"too impatient", func(s *Settings) { s.WorklessSecs = 60 }, "600 seconds"},
+		{"proxies", func(s *Settings) { s.TrustedProxies = "10.0.0.0/8, 192.168.1.5/32" }, ""},
+		{"no network", func(s *Settings) { s.TrustedProxies = "proxy.example" }, "no network"},
 		{"two hours", func(s *Settings) { s.WorklessSecs = 7200 }, ""},
 	}
 	for _, test := range tests {

@@ -3,6 +3,8 @@ package pool
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/dmpool/dmpool/pool/ledger"
@@ -28,6 +30,7 @@ type Settings struct {
 	MaxPerAddress   int     `json:"max_per_address"`   // of these from one public address
 	SubmitRate      float64 `json:"submit_rate"`       // shares per second that a worker may send for long
 	WorklessSecs    int64   `json:"workless_secs"`     // a connection without a single share ends after this time, in seconds; 0: never
+	TrustedProxies  string  `json:"trusted_proxies"`   // networks (CIDR, separated by commas) whose connections begin with a PROXY header
 	PayoutEvery     int64   `json:"payout_every_secs"` // how often a payout is drafted by rule, in seconds
 	PayoutFeeRate   string  `json:"payout_fee_rate"`   // sat/vB as a decimal; empty: the node's estimate
 }
@@ -101,6 +104,18 @@ func (s Settings) Validate() error {
 	return errors.Join(errs...)
 }
 
+// trustedProxies reads the setting of that name.
+func (s Settings) trustedProxies() (list []netip.Prefix, err error) {
+	for field := range strings.FieldsFuncSeq(s.TrustedProxies, func(r rune) bool { return r == ',' || r == ' ' }) {
+		prefix, err := netip.ParsePrefix(field)
+		if err != nil {
+			return nil, fmt.Errorf("trusted proxy %q is no network; write it as 192.168.1.5/32", field)
+		}
+		list = append(list, prefix)
+	}
+	return list, nil
+}
+
 // validateMiners checks what concerns the miners' connections.
 func (s Settings) validateMiners() (errs []error) {
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -116,6 +131,9 @@ func (s Settings) validateMiners() (errs []error) {
 		default:
 			names[e.port] = e.profile.Name
 		}
+	}
+	if _, err := s.trustedProxies(); err != nil {
+		errs = append(errs, err)
 	}
 	if s.MaxSessions < 1 || s.MaxSessions > 100_000 {
 		refuse("%d connections cannot be the limit; choose 1 to 100000", s.MaxSessions)

@@ -2,6 +2,7 @@ package stratum
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/dmpool/dmpool/pool/work"
@@ -25,6 +26,8 @@ type Config struct {
 	MaxSessions   int     // 1024
 	MaxPerAddress int     // sessions from one public address; 64
 	SubmitRate    float64 // submissions per second and worker name; 200
+
+	TrustedProxies []netip.Prefix // who must begin with a PROXY header; nobody
 
 	Logger *slog.Logger // discards
 }

@@ -356,7 +356,7 @@ func bare(s *Server, conn net.Conn, extranonce1 uint32) *session {
 	for i := range p.sessions {
 		p.sessions[i] = make(map[*session]struct{})
 	}
-	session := newSession(p, conn, netip.Addr{}, time.Now())
+	session := newSession(p, conn, conn.RemoteAddr(), netip.Addr{}, time.Now())
 	session.name(extranonce1)
 	s.sessions[extranonce1] = session
 	return session

@@ -48,7 +48,7 @@ func (s *session) info(at time.Time) SessionInfo {
 	st := &s.state
 	info := SessionInfo{
 		ID:          s.id,
-		Remote:      s.conn.RemoteAddr().String(),
+		Remote:      s.peer.String(),
 		Port:        s.port.Name,
 		UserAgent:   st.agent,
 		Workers:     st.workers(),

@@ -177,6 +177,45 @@ func TestBans(t *testing.T) {
 	}
 }
 
+// Behind a trusted proxy the miners count by their own addresses; nobody else
+// can choose his.
+func TestProxyHeader(t *testing.T) {
+	config := Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	tests := []struct{ name, from, header, remote string }{
+		{"IPv4", "192.0.2.1:1", "PROXY TCP4 203.0.113.5 192.0.2.1 40000 3333\r\n", "203.0.113.5:40000"},
+		{"IPv6", "192.0.2.1:1", "PROXY TCP6 2001:db8::5 2001:db8::1 40000 3333\r\n", "[2001:db8::5]:40000"},
+		{"unknown", "192.0.2.1:1", "PROXY UNKNOWN\r\n", "192.0.2.1:1"},
+		{"none", "192.0.2.1:1", "", ""},
+		{"half", "192.0.2.1:1", "PROXY TCP4 203.0.113.5\r\n", ""},
+		{"no address", "192.0.2.1:1", "PROXY TCP4 a b c d\r\n", ""},
+		{"endless", "192.0.2.1:1", "PROXY " + strings.Repeat("x", 200), ""},
+		{"not trusted", "198.51.100.1:1", "PROXY TCP4 203.0.113.5 192.0.2.1 40000 3333\r\n", ""},
+		{"not trusted, none", "198.51.100.1:1", "", "198.51.100.1:1"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			inWorld(t, config, rowBackend(), func(w *world) {
+				w.server.Publish(w.job(1, hard), true)
+				m := w.connectFrom(test.from)
+				_, _ = m.conn.Write([]byte(test.header + subscribeLine("x") + authorizeLine))
+				m.received()
+				time.Sleep(time.Second)
+				remote := ""
+				if infos := w.server.Sessions(); len(infos) > 0 {
+					remote = infos[0].Remote
+				}
+				if remote != test.remote {
+					t.Errorf("the miner is %q, want %q", remote, test.remote)
+				}
+				time.Sleep(time.Minute)
+				if (test.remote == "") != m.closed() {
+					t.Errorf("closed %v", m.closed())
+				}
+			})
+		})
+	}
+}
+
 func TestGateForgets(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	g := newGate(at)

@@ -67,18 +67,19 @@ func (s *Server) ServePort(ctx context.Context, ln net.Listener, profile Port) e
 	var watch, sessions sync.WaitGroup
 	watch.Go(func() { p.watch(lasting) })
 	err := p.accept(ctx, ln, func(conn net.Conn) {
-		if session, delay := p.admit(conn); session != nil {
-			sessions.Add(1)
+		sessions.Add(1)
+		if s.rules().trusts(conn.RemoteAddr()) {
 			go func() {
-				if wait(lasting, delay) {
-					session.run(lasting)
-				}
-				p.release(session)
-				sessions.Done()
+				defer sessions.Done()
+				p.introduce(lasting, conn)
 			}()
 			return
 		}
-		_ = conn.Close()
+		session, delay := p.admit(conn, conn.RemoteAddr())
+		go func() {
+			p.serve(lasting, session, delay)
+			sessions.Done()
+		}()
 	})
 	_ = ln.Close()
 
@@ -96,6 +97,33 @@ func (s *Server) ServePort(ctx context.Context, ln net.Listener, profile Port) e
 	abort()
 	watch.Wait()
 	return err
+}
+
+// introduce serves a miner behind a proxy.
+func (p *port) introduce(ctx context.Context, conn net.Conn) {
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	peer, err := proxied(conn)
+	if err != nil {
+		if p.server.seldom("proxy", time.Now()) {
+			p.server.log().Warn("Trusted proxy does not say whom it speaks for", "peer", conn.RemoteAddr(), "err", err)
+		}
+		_ = conn.Close()
+		return
+	}
+	session, delay := p.admit(conn, peer)
+	p.serve(ctx, session, delay)
+}
+
+// serve runs a session, if there is one, when its time has come.
+func (p *port) serve(ctx context.Context, session *session, delay time.Duration) {
+	if session == nil {
+		return
+	}
+	if wait(ctx, delay) {
+		session.run(ctx)
+	}
+	p.release(session)
 }
 
 // wait reports whether ctx lasts for d.
@@ -136,25 +164,29 @@ func (p *port) accept(ctx context.Context, ln net.Listener, serve func(net.Conn)
 	}
 }
 
-// admit makes a session and says how long it has to wait for its turn, or
-// returns nil when there is no place for it.
-func (p *port) admit(conn net.Conn) (*session, time.Duration) {
+// admit makes a session and says how long it has to wait for its turn. When
+// there is no place for it, it closes the connection and returns nil.
+func (p *port) admit(conn net.Conn, peer net.Addr) (session *session, delay time.Duration) {
 	s, at := p.server, time.Now()
-	_, away := s.pause(at)
-	if away {
+	defer func() {
+		if session == nil {
+			_ = conn.Close()
+		}
+	}()
+	if _, away := s.pause(at); away {
 		return nil, 0
 	}
 	if limit := s.rules().MaxSessions; s.count() >= limit {
 		if s.seldom("full", at) {
-			s.log().Warn("Too many connections", "limit", limit, "peer", conn.RemoteAddr())
+			s.log().Warn("Too many connections", "limit", limit, "peer", peer)
 		}
 		return nil, 0
 	}
-	public := publicAddr(conn.RemoteAddr())
+	public := publicAddr(peer)
 	delay, ok := s.gate.enter(public, s.rules().MaxPerAddress, at)
 	if !ok {
 		if s.seldom("refused", at) {
-			s.log().Info("Connection refused: too many from this address, or banned", "peer", conn.RemoteAddr())
+			s.log().Info("Connection refused: too many from this address, or banned", "peer", peer)
 		}
 		return nil, 0
 	}
@@ -162,7 +194,7 @@ func (p *port) admit(conn net.Conn) (*session, time.Duration) {
 	if p.TLS != nil {
 		conn = tls.Server(conn, p.TLS)
 	}
-	session := newSession(p, conn, public, at.Add(delay))
+	session = newSession(p, conn, peer, public, at.Add(delay))
 	s.enlist(session)
 	p.mu.Lock()
 	defer p.mu.Unlock()

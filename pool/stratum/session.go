@@ -41,6 +41,7 @@ type session struct {
 	port        *port
 	turn        int // of port.sessions
 	conn        net.Conn
+	peer        net.Addr   // the miner's, or that of the nearest router
 	public      netip.Addr // by which it is counted, see publicAddr
 	connectedAt time.Time
 	out         outbox
@@ -69,11 +70,12 @@ type session struct {
 	state state // guarded by mu; only the reader changes state.names
 }
 
-func newSession(p *port, conn net.Conn, public netip.Addr, at time.Time) *session {
+func newSession(p *port, conn net.Conn, peer net.Addr, public netip.Addr, at time.Time) *session {
 	return &session{
 		server:      p.server,
 		port:        p,
 		conn:        conn,
+		peer:        peer,
 		public:      public,
 		connectedAt: at,
 		pen:         newPen(conn),
@@ -90,7 +92,7 @@ func (s *session) name(extranonce1 uint32) {
 }
 
 func (s *session) log() *slog.Logger {
-	return s.server.log().With("session", s.id, "peer", s.conn.RemoteAddr().String())
+	return s.server.log().With("session", s.id, "peer", s.peer.String())
 }
 
 // run serves the session until the miner leaves or the connection is closed. A
