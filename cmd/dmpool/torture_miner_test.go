@@ -195,7 +195,7 @@ func (m *tortureMiner) more() []byte {
 	var lines []byte
 	for len(m.waiting) < m.depth && m.difficulty < cheap {
 		job := m.hard
-		if m.easy != nil && m.bench.blocks.Load() && m.rng.IntN(sharesPerBlock) == 0 {
+		if m.easy != nil && m.rng.IntN(sharesPerBlock) == 0 {
 			job = m.easy
 		}
 		if job == nil || job == m.hard && time.Now().After(m.hardUntil) {

@@ -90,7 +90,7 @@ func runVictim(ctx context.Context, c victimConfig) error {
 	client := node.New(node.Config{URL: c.URL, CookieFile: c.Cookie})
 	p, err := pool.New(pool.Config{
 		Network: "regtest", Maturity: 5, Script: script, Node: client, Source: node.NewSource(client, "", log),
-		Shares: shareLog, Ledger: ledger.New(books), Settings: pool.DefaultSettings("regtest"),
+		Shares: shareLog, Ledger: ledger.New(books), Dir: c.Dir, Settings: pool.DefaultSettings("regtest"),
 		Listeners: []net.Listener{ln}, Events: &pool.Events{}, Logger: log,
 	})
 	if err != nil {
