@@ -124,5 +124,5 @@ func (s *poolServer) Rejected(w stratum.Worker, reason string) {
 // newStratum returns the server with its limits out of the way: one address
 // opens all connections at once and sends without pause.
 func newStratum(b stratum.Backend) *stratum.Server {
-	return stratum.NewServer(stratum.Config{MaxSessions: 1 << 20}, b)
+	return stratum.NewServer(stratum.Config{MaxSessions: 1 << 20, MaxPerAddress: 1 << 20, SubmitRate: 1e9}, b)
 }
