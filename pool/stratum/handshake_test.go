@@ -381,22 +381,6 @@ func TestSuggestAllTheTime(t *testing.T) {
 	})
 }
 
-func TestManyWorkers(t *testing.T) {
-	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
-		m := w.connect()
-		for i := range maxNames {
-			m.ask(fmt.Sprintf(`{"id":1,"method":"mining.authorize","params":["addr.%d"]}`, i))
-		}
-		want := `{"id":1,"result":null,"error":[24,"Too many workers",null]}`
-		if got := m.ask(`{"id":1,"method":"mining.authorize","params":["addr.more"]}`); got != want {
-			t.Errorf("one worker too many: %s, want %s", got, want)
-		}
-		if got := m.ask(`{"id":1,"method":"mining.authorize","params":["addr.0"]}`); got != `{"id":1,"result":true,"error":null}` {
-			t.Errorf("known worker again: %s", got)
-		}
-	})
-}
-
 func TestHandshakeTimeout(t *testing.T) {
 	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
 		idle, probing := w.connect(), w.connect()
