@@ -56,7 +56,9 @@ type Pool struct {
 	serving  atomic.Pointer[serving]
 	again    chan struct{} // asks the template loop for another job of the last template
 	ports    chan struct{} // tells the extra ports of new settings
-	lastTell atomic.Int64  // unix second of the last "share" event
+
+	portStatus atomic.Pointer[[]PortStatus]
+	lastTell   atomic.Int64 // unix second of the last "share" event
 
 	lasting  context.Context // ends after the last block in flight, not with Run's context
 	inFlight sync.WaitGroup  // found blocks on their way to disk and node
@@ -85,6 +87,7 @@ func New(c Config) (*Pool, error) {
 	}
 	settings := c.Settings
 	p.settings.Store(&settings)
+	p.portStatus.Store(&[]PortStatus{})
 	p.serving.Store(&serving{reason: "waiting for the first block template from the node"})
 	p.server = stratum.NewServer(p.stratumConfig(settings), p)
 	return p, nil

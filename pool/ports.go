@@ -22,6 +22,14 @@ type ExtraPorts struct {
 	TLS func() (*tls.Config, error)
 }
 
+// PortStatus is how an extra port is.
+type PortStatus struct {
+	Name    string // of its profile: "small", "high", "tls"
+	Addr    string // where it is open; empty: it is not
+	TLS     bool
+	Problem string // why it is not open, a sentence
+}
+
 // extraPort is a port besides the ordinary one.
 type extraPort struct {
 	profile stratum.Port
@@ -50,6 +58,7 @@ const portRetry = 30 * time.Second
 // servedPort is an extra port at work.
 type servedPort struct {
 	port  int
+	addr  string
 	stop  context.CancelFunc
 	ended chan struct{}
 }
@@ -63,10 +72,12 @@ func (p *Pool) serveExtraPorts(ctx context.Context) error {
 	retry := time.NewTicker(portRetry)
 	defer retry.Stop()
 	for {
+		status := []PortStatus{}
 		for _, e := range p.settings.Load().extraPorts() {
 			name := e.profile.Name
 			if old, ok := served[name]; ok {
 				if old.wanted(e, p.Ports.Open[name] != nil) {
+					status = append(status, PortStatus{Name: name, Addr: old.addr, TLS: e.tls})
 					continue
 				}
 				old.stop()
@@ -76,12 +87,13 @@ func (p *Pool) serveExtraPorts(ctx context.Context) error {
 			ln, err := p.openPort(ctx, &e)
 			if err != nil {
 				p.Logger.Warn("Port for miners not open", "port", name, "err", err)
+				status = append(status, PortStatus{Name: name, TLS: e.tls, Problem: sentence(err)})
 			}
 			if ln == nil {
 				continue
 			}
 			portCtx, stop := context.WithCancel(ctx)
-			s := servedPort{port: e.port, stop: stop, ended: make(chan struct{})}
+			s := servedPort{port: e.port, addr: ln.Addr().String(), stop: stop, ended: make(chan struct{})}
 			served[name] = s
 			group.Go(func() {
 				defer close(s.ended)
@@ -89,8 +101,10 @@ func (p *Pool) serveExtraPorts(ctx context.Context) error {
 					p.Logger.Warn("Port for miners closed", "port", name, "err", err)
 				}
 			})
-			p.Logger.Info("Port for miners open", "port", name, "addr", ln.Addr().String())
+			p.Logger.Info("Port for miners open", "port", name, "addr", s.addr)
+			status = append(status, PortStatus{Name: name, Addr: s.addr, TLS: e.tls})
 		}
+		p.portStatus.Store(&status)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // The extra ports open and close with the settings, without a restart, and each
@@ -77,6 +79,21 @@ func TestExtraPorts(t *testing.T) {
 	settings.SmallPort = 666
 	if err := p.Apply(settings); err != nil {
 		t.Fatal(err)
+	}
+	want := []PortStatus{
+		{Name: "small", Problem: "Port is taken"},
+		{Name: "high", Addr: given.Addr().String()},
+		{Name: "tls", TLS: true, Problem: "Make certificate: no certificate"},
+	}
+	var diff string
+	for range 500 {
+		if diff = cmp.Diff(want, p.Status().Ports); diff == "" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
 	}
 	talks(t, given.Addr().String())
 }

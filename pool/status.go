@@ -22,6 +22,7 @@ type Status struct {
 	Serving           bool           // miners get jobs
 	Reason            string         // why they do not, a sentence
 	Sessions          []stratum.SessionInfo
+	Ports             []PortStatus // extra ports that the settings ask for
 	StartedAt         time.Time
 }
 
@@ -35,6 +36,7 @@ func (p *Pool) Status() Status {
 		Sessions:  p.server.Sessions(),
 		StartedAt: p.startedAt,
 		TipAt:     now.tipAt,
+		Ports:     *p.portStatus.Load(),
 	}
 	if now.template != nil {
 		s.Height = now.template.Height - 1
