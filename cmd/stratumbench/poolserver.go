@@ -106,7 +106,7 @@ func (s *poolServer) Found(stratum.Share) {}
 func (s *poolServer) Accepted(ctx context.Context, share stratum.Share) (stratum.Commit, error) {
 	commit, err := s.shares.Append(ctx, shares.Share{
 		Address: share.Worker.Address, Script: share.Worker.Script, Worker: share.Worker.Name, At: share.At,
-		Work: work.ShareWork(share.Difficulty), Difficulty: share.Difficulty, Achieved: work.HashDifficulty(share.Proof.Hash),
+		Work: share.Work, Difficulty: share.Difficulty, Achieved: work.HashDifficulty(share.Proof.Hash),
 		Bits: share.Job.Bits, Late: share.Late, UserAgent: share.UserAgent,
 	})
 	if err != nil {
