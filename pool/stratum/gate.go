@@ -60,6 +60,8 @@ func (g *gate) enter(addr netip.Addr, limit int, at time.Time) (delay time.Durat
 	if delay = max(g.all.wait(at), v.arrivals.wait(at)); delay > maxDelay {
 		return 0, false
 	}
+	g.all.book()
+	v.arrivals.book()
 	v.sessions++
 	return delay, true
 }

@@ -171,6 +171,19 @@ func TestBans(t *testing.T) {
 	}
 }
 
+// Those who are turned away do not make the others wait.
+func TestRefusedDoNotDelay(t *testing.T) {
+	at := time.Unix(1_800_000_000, 0)
+	g := newGate(at)
+	for i := range 100_000 {
+		g.enter(netip.AddrFrom4([4]byte{203, byte(i >> 16), byte(i >> 8), byte(i)}), 64, at)
+	}
+	at = at.Add(maxDelay)
+	if delay, ok := g.enter(netip.MustParseAddr("198.51.100.1"), 64, at); !ok || delay > time.Second {
+		t.Errorf("after the flood: delay %v, let in %v", delay, ok)
+	}
+}
+
 func TestGateForgets(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	g := newGate(at)

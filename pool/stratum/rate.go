@@ -30,15 +30,14 @@ func (b *bucket) take(at time.Time) bool {
 	return true
 }
 
-// wait takes a token in any case and returns how long to wait for it.
+// wait returns how long to wait for a token. Who does wait takes it at once, with
+// book.
 func (b *bucket) wait(at time.Time) time.Duration {
 	b.refill(at)
-	b.tokens--
-	if b.tokens >= 0 {
-		return 0
-	}
-	return time.Duration(-b.tokens / b.rate * float64(time.Second))
+	return time.Duration(max(0, 1-b.tokens) / b.rate * float64(time.Second))
 }
+
+func (b *bucket) book() { b.tokens-- }
 
 // streak is a run of rejected shares with no accepted one between them. Single
 // bad shares happen to every miner; a long run of nothing else means that miner
