@@ -80,6 +80,44 @@ func TestResumeAfterNewTip(t *testing.T) {
 	})
 }
 
+// A miner may send its subscription, its name and the shares that it still has
+// all at once.
+func TestResumeInOneSegment(t *testing.T) {
+	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+		m, job := w.readyAt(1e-5)
+		sid := m.session().id
+		unsent := m.mine(job, share(1e-5))
+		_ = m.conn.Close()
+		synctest.Wait()
+		m = w.connect()
+		m.send(request("1", "subscribe", `["cpuminer","`+sid+`"]`) + "\n" + authorizeLine + unsent + "\n")
+		got := kinds(m.received())
+		if len(got) < 3 || got[2] != "4 true" {
+			t.Errorf("received %q, want the third to be the accepted share", got)
+		}
+	})
+}
+
+// A miner whose connection drops all the time does not make the server keep
+// every job since the first connection.
+func TestResumedJobsAreForgotten(t *testing.T) {
+	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+		at := time.Now()
+		job := w.job(1, hard)
+		var r remains
+		for range 100 {
+			st := newState(Port{}, at)
+			st.inherit(r, job)
+			st.issued = append(st.issued, issued{job: job, at: at})
+			at = at.Add(jobMemory / 2)
+			r = st.leave(at)
+		}
+		if n := len(r.issued); n < 2 || n > 3 {
+			t.Errorf("%d jobs are kept, want those of the last %v", n, jobMemory)
+		}
+	})
+}
+
 // A probe that left before it had a job leaves nothing to resume.
 func TestProbeIsNotKept(t *testing.T) {
 	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {

@@ -176,11 +176,15 @@ func (s *session) lookUp(in submission, at time.Time) (*work.Job, work.Terms, bo
 	if issued == nil {
 		return nil, work.Terms{}, false
 	}
+	difficulty := issued.difficulty
+	if s.state.current > 0 { // else the first job of a resumed session is still to come
+		difficulty = min(difficulty, s.state.current)
+	}
 	return issued.job, work.Terms{
 		Tip:        s.server.current.Load().job.PrevHash,
 		Grace:      issued.retired.IsZero() || at.Sub(issued.retired) < s.server.rules().Grace,
 		Now:        uint32(at.Unix()),
-		Difficulty: min(issued.difficulty, s.state.current),
+		Difficulty: difficulty,
 	}, true
 }
 

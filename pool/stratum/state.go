@@ -114,9 +114,11 @@ func (st *state) last() *work.Job {
 // forget drops the jobs that were superseded so long ago that no share will
 // come for them, but keeps those of the last three templates.
 func (st *state) forget(at time.Time) {
-	if n := len(st.inherited); n > 0 && at.Sub(st.inherited[n-1].at) > jobMemory {
-		st.inherited = nil
+	old, last := 0, len(st.inherited)-1
+	for old <= last && at.Sub(st.inherited[min(old+1, last)].at) > jobMemory {
+		old++
 	}
+	st.inherited = slices.Delete(st.inherited, 0, old)
 	keep := len(st.issued)
 	for templates := 0; keep > 0 && templates < 3; keep-- {
 		if keep == len(st.issued) || st.issued[keep-1].job.Template() != st.issued[keep].job.Template() {
