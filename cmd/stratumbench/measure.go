@@ -50,7 +50,11 @@ func measureLoops(ctx context.Context, t *target, p plan, f figures) error {
 		return fmt.Errorf("open loop: %w", err)
 	}
 	f["rejected"] = float64(c.rejected)
-	return nil
+	r, err := t.ask(command{Do: "accepted"})
+	if err == nil && r.Accepted != c.accepted {
+		err = fmt.Errorf("the server accepted %d shares and answered %d", r.Accepted, c.accepted)
+	}
+	return err
 }
 
 // closedLoop lets each miner send a share when its last one is answered.

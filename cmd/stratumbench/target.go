@@ -16,7 +16,7 @@ import (
 
 // command is what the generator asks of the server process, one line of JSON.
 type command struct {
-	Do      string // "tip", "tip-full", "memory", "profile", "profile-end"
+	Do      string // "tip", "tip-full", "memory", "accepted", "profile", "profile-end"
 	Profile string `json:",omitempty"`
 }
 
