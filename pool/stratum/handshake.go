@@ -57,7 +57,9 @@ func (s *session) authorize(ctx context.Context, m Message) error {
 		return &fault{24, refusal.Reason}
 	}
 	if err != nil {
-		s.log().Warn("Cannot authorise a worker", "err", err)
+		if s.server.seldom("authorize", time.Now()) {
+			s.log().Warn("Cannot authorise a worker", "err", err)
+		}
 		return errUnavailable
 	}
 

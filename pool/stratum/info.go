@@ -69,12 +69,12 @@ func (s *session) info(at time.Time) SessionInfo {
 // credit counts an accepted share and lets vardiff see it.
 func (s *session) credit(share Share) {
 	s.streak.accepted()
+	if s.state.accepted == 0 { // which only this goroutine changes
+		s.log().Info("Miner at work", "worker", share.Worker.Name, "agent", share.UserAgent, "difficulty", share.Difficulty)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := &s.state
-	if st.accepted == 0 {
-		s.log().Info("Miner at work", "worker", share.Worker.Name, "agent", st.agent, "difficulty", share.Difficulty)
-	}
 	if st.accepted == 0 || lower(share.Proof.Hash, st.best) {
 		st.best = share.Proof.Hash
 	}

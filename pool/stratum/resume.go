@@ -1,6 +1,7 @@
 package stratum
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dmpool/dmpool/pool/work"
@@ -93,10 +94,18 @@ func (s *Server) buryOld(at time.Time) {
 	}
 }
 
+// maxInherited bounds the jobs that a miner takes along which comes and goes all
+// the time.
+const maxInherited = 64
+
 // leave returns what is left of the session's jobs.
 func (st *state) leave(at time.Time) remains {
 	st.forget(at)
-	return remains{at: at, issued: append(st.inherited, st.issued...), difficulty: st.current}
+	jobs := slices.Concat(st.inherited, st.issued)
+	if n := len(jobs); n > maxInherited {
+		jobs = slices.Clone(jobs[n-maxInherited:])
+	}
+	return remains{at: at, issued: jobs, difficulty: st.current}
 }
 
 // inherit takes over the jobs of the session before. Those on another tip than

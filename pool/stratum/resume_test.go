@@ -118,6 +118,31 @@ func TestResumedJobsAreForgotten(t *testing.T) {
 	})
 }
 
+// A miner that comes and goes all the time takes along only so many jobs.
+func TestInheritedJobsAreBounded(t *testing.T) {
+	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+		m, _ := w.readyAt(1)
+		sid := m.session().id
+		for range 3 * maxInherited {
+			_ = m.conn.Close()
+			synctest.Wait()
+			m, _ = w.resuming(sid)
+			m.send(authorizeLine)
+			m.received()
+			w.server.Publish(w.job(1, hard), false)
+			m.received()
+		}
+		if n := len(m.session().state.inherited); n != maxInherited {
+			t.Errorf("%d jobs inherited, want %d", n, maxInherited)
+		}
+		_ = m.conn.Close()
+		time.Sleep(resumeTime - time.Second)
+		if m, got := w.resuming(sid); got != sid || len(m.session().state.inherited) != maxInherited {
+			t.Errorf("resumed as %s with %d jobs", got, len(m.session().state.inherited))
+		}
+	})
+}
+
 // A probe that left before it had a job leaves nothing to resume.
 func TestProbeIsNotKept(t *testing.T) {
 	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
