@@ -23,7 +23,7 @@ type Config struct {
 	Away      time.Duration // how long miners are kept while the server is paused; 180 s
 	Workless  time.Duration // after this time without a single accepted share a session ends; never
 
-	MaxSessions   int     // 1024
+	MaxSessions   int     // 1024; from public addresses only as long as a quarter is free
 	MaxPerAddress int     // sessions from one public address; 64
 	SubmitRate    float64 // submissions per second and worker name; 200
 

@@ -86,6 +86,22 @@ func TestMaxPerAddress(t *testing.T) {
 	})
 }
 
+// However many strangers come, there is a place for the miners at home.
+func TestPlacesAtHome(t *testing.T) {
+	inWorld(t, Config{MaxSessions: 8}, &fakeBackend{}, func(w *world) {
+		for i := range 7 {
+			if got, want := w.connectFrom(fmt.Sprintf("203.0.113.%d:1", i)).closed(), i >= 6; got != want {
+				t.Errorf("stranger %d: closed %v, want %v", i, got, want)
+			}
+		}
+		for i := range 3 {
+			if got, want := w.connectFrom(fmt.Sprintf("192.168.1.%d:1", i)).closed(), i >= 2; got != want {
+				t.Errorf("miner %d at home: closed %v, want %v", i, got, want)
+			}
+		}
+	})
+}
+
 // Who connects too fast has to wait, but is served.
 func TestArrivalsAreDelayed(t *testing.T) {
 	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {

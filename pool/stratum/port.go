@@ -176,13 +176,17 @@ func (p *port) admit(conn net.Conn, peer net.Addr) (session *session, delay time
 	if _, away := s.pause(at); away {
 		return nil, 0
 	}
-	if limit := s.rules().MaxSessions; s.count() >= limit {
+	public := publicAddr(peer)
+	limit := s.rules().MaxSessions
+	if public.IsValid() {
+		limit -= limit / 4 // strangers cannot take the places of the miners at home
+	}
+	if s.count() >= limit {
 		if s.seldom("full", at) {
 			s.log().Warn("Too many connections", "limit", limit, "peer", peer)
 		}
 		return nil, 0
 	}
-	public := publicAddr(peer)
 	delay, ok := s.gate.enter(public, s.rules().MaxPerAddress, at)
 	if !ok {
 		if s.seldom("refused", at) {
