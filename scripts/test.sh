@@ -13,6 +13,9 @@ export DMPOOL_TEST_ALL=1
 echo "== unit, property and real-node tests, with -race"
 go test -race -timeout 8m ./...
 
+echo "== a mining pool that is killed again and again"
+go test -race -timeout 5m -count=1 -tags torture -run '^TestTorture$' -v ./cmd/dmpool
+
 echo "== from an empty directory to a confirmed payout, in a real browser"
 go test -timeout 8m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
 

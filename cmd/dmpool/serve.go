@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"golang.org/x/sync/errgroup"
 
@@ -124,9 +125,19 @@ func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (*box, error) 
 	return &box{appliance: a, pages: pages, miners: miners, log: log}, nil
 }
 
+// useCores gives the scheduler one thread more than there are cores: the share
+// log nearly always waits for the disk, and on a small box its thread would be
+// missed by the miners. $GOMAXPROCS wins.
+func useCores() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+}
+
 // run runs the appliance and its pages, and whatever else is given, until ctx
 // ends or one of them fails; then it closes the box.
 func (b *box) run(ctx context.Context, more ...func(context.Context) error) error {
+	useCores()
 	handler, err := webui.New(b.appliance, webui.Options{Logger: b.log})
 	if err != nil {
 		b.pages.Close()
