@@ -32,10 +32,10 @@ func crashChild() bool {
 
 	var output sync.Mutex
 	var group sync.WaitGroup
-	for i := range 8 {
+	for i := range 2 * crowd { // so many that their sums come behind
 		group.Go(func() {
 			for n := 0; ; n++ {
-				c, err := l.Append(ctx, share(fmt.Sprintf("account%d", i), 7, time.Duration(n)*time.Second))
+				c, err := l.Append(ctx, share(fmt.Sprintf("account%d", i%8), 7, time.Duration(n)*time.Millisecond))
 				if err != nil {
 					panic(err)
 				}
@@ -79,7 +79,7 @@ func TestKill(t *testing.T) {
 				t.Errorf("seq %d was given twice", seq)
 			}
 			acknowledged[seq] = true
-			if count == 50+37*round {
+			if count == 2000+337*round {
 				if err := child.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
