@@ -52,6 +52,10 @@ type PoolAnswer struct {
 	FeeBps       *int64  `json:"fee_bps"`
 	WindowMilli  *int64  `json:"window_milli"`
 	MinPayoutSat *int64  `json:"min_payout_sat"`
+	SmallPort    *int    `json:"small_port"`   // for the smallest devices, 0: none
+	HighPort     *int    `json:"high_port"`    // for rentals and proxies, 0: none
+	TLSPort      *int    `json:"tls_port"`     // with TLS, 0: none
+	MaxSessions  *int    `json:"max_sessions"` // connections of miners at a time
 }
 
 var (
@@ -127,6 +131,10 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 	set(&s.FeeBps, a.Pool.FeeBps)
 	set(&s.WindowMilli, a.Pool.WindowMilli)
 	set(&s.MinPayoutSat, a.Pool.MinPayoutSat)
+	set(&s.SmallPort, a.Pool.SmallPort)
+	set(&s.HighPort, a.Pool.HighPort)
+	set(&s.TLSPort, a.Pool.TLSPort)
+	set(&s.MaxSessions, a.Pool.MaxSessions)
 	if err := s.Validate(); err != nil {
 		errs = append(errs, err)
 	}

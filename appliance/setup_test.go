@@ -41,7 +41,7 @@ func TestSetUpOnceAndForAll(t *testing.T) {
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "box")
 	answers := parse(t, `{"network":"practice","operator":{"user":"anna","password":"`+goodPassword+`"},
-		"pool":{"name":"Barn","fee_bps":150,"min_payout_sat":250000},"time_zone":"Europe/Berlin","language":"en"}`)
+		"pool":{"name":"Barn","fee_bps":150,"min_payout_sat":250000,"small_port":3334},"time_zone":"Europe/Berlin","language":"en"}`)
 	if err := SetUp(ctx, dir, answers); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestSetUpOnceAndForAll(t *testing.T) {
 	if ok, err := a.readSetting(ctx, settingPool, &settings); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if settings.Name != "Barn" || settings.FeeBps != 150 || settings.MinPayoutSat != 250_000 || settings.WindowMilli != 2000 {
+	if settings.Name != "Barn" || settings.FeeBps != 150 || settings.MinPayoutSat != 250_000 || settings.WindowMilli != 2000 || settings.SmallPort != 3334 {
 		t.Errorf("settings %+v", settings)
 	}
 	passphrase, err := os.ReadFile(a.dir.passphrase("practice"))
