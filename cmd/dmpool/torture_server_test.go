@@ -147,6 +147,17 @@ func (v *victim) kill(t *testing.T) {
 	}
 }
 
+// stacks ends a pool that does not do what it should, and returns what it logged
+// and what its goroutines were doing.
+func (v *victim) stacks(t *testing.T) string {
+	t.Helper()
+	if err := v.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	_ = v.cmd.Wait() // it ends with its stacks, by design
+	return v.log.String()
+}
+
 // stop lets the pool end in order.
 func (v *victim) stop(t *testing.T) {
 	t.Helper()
@@ -168,7 +179,7 @@ func (l *tail) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text = append(l.text, p...)
-	if extra := len(l.text) - 16<<10; extra > 0 {
+	if extra := len(l.text) - 256<<10; extra > 0 {
 		l.text = append(l.text[:0], l.text[extra:]...)
 	}
 	return len(p), nil

@@ -158,7 +158,9 @@ func (b *torture) kill(rng *rand.Rand, box victimConfig, ln *os.File) {
 	case full:
 		b.mineOn(count, time.Second) // it may promise as little as it likes
 	case !b.mineOn(count, 20*time.Second):
-		b.complain("round %d: %d answers did not come in time\n%s", b.now(), count, v.log)
+		b.complain("round %d: %d answers did not come in time\n%s", b.now(), count, v.stacks(b.t))
+		b.round.Add(1)
+		return
 	}
 	time.Sleep(time.Duration(rng.Int64N(int64(3 * time.Millisecond))))
 	v.kill(b.t)
