@@ -31,8 +31,8 @@ const (
 // or answered. It does not depend on the session that found it.
 func (p *Pool) Found(s stratum.Share) {
 	hash := s.Proof.Hash
-	if _, twice := p.flying.LoadOrStore(hash, struct{}{}); twice {
-		return // the same solution again, while the first is on its way
+	if _, twice := p.lately.LoadOrStore(hash, underWay); twice {
+		return // the same solution again
 	}
 	block := ledger.Found{
 		Hash:         hash,
@@ -66,12 +66,30 @@ func (p *Pool) Found(s stratum.Share) {
 		close(submitted)
 		<-recorded
 		p.noteSubmit(block, result, err)
-		p.flying.Delete(hash)
+		p.lately.Store(hash, done)
 	})
 	waitFor(submitted, submitPatience)
 	p.Events.Publish(Event{
 		Kind: "block", At: s.At, Height: block.Height, Hash: hash.String(),
 		Address: block.Address, Worker: block.Worker, Amount: block.Value,
+	})
+}
+
+// What became of the blocks found lately, so that a solution that is sent again
+// costs nothing: Found stands before every limit.
+const (
+	underWay = iota // to disk and node
+	done
+)
+
+// forgetBlocks lets go of the blocks that are done. With a new tip a solution
+// from before it is worth nothing any more.
+func (p *Pool) forgetBlocks() {
+	p.lately.Range(func(hash, state any) bool {
+		if state == done {
+			p.lately.Delete(hash)
+		}
+		return true
 	})
 }
 

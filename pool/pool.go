@@ -62,7 +62,7 @@ type Pool struct {
 
 	lasting  context.Context // ends after the last block in flight, not with Run's context
 	inFlight sync.WaitGroup  // found blocks on their way to disk and node
-	flying   sync.Map        // their hashes
+	lately   sync.Map        // hash → underWay or done: blocks found on this tip
 	chain    chan sweep      // wakes the chain loop
 	turn     chan struct{}   // held by the pass over the blocks that is under way
 }

@@ -396,10 +396,11 @@ func TestSolutionSentAgainWhileTheNodeIsAwayIsNotTakenTwice(t *testing.T) {
 		b.pool.Found(share)
 	}
 	close(release)
-	b.eventually("nothing is on its way", func() bool {
-		_, still := b.pool.flying.Load(share.Proof.Hash)
-		return !still
+	b.eventually("the block is done", func() bool {
+		state, _ := b.pool.lately.Load(share.Proof.Hash)
+		return state == done
 	})
+	b.pool.Found(share)
 	// Once for the solution, and once at most by the chain loop, which gives the
 	// node what it does not know.
 	if n := b.node.Calls("submitblock"); n > 2 {

@@ -73,6 +73,7 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 	if !newTip {
 		return
 	}
+	p.forgetBlocks()
 	p.wakeChain(sweepDue)
 	p.Events.Publish(Event{Kind: "tip", At: now, Height: t.Height - 1, Hash: t.PrevHash.String()})
 }
