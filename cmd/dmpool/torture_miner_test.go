@@ -194,8 +194,9 @@ func (m *tortureMiner) answered(id int, msg stratum.Message) error {
 func (m *tortureMiner) more() []byte {
 	var lines []byte
 	for len(m.waiting) < m.depth && m.difficulty < cheap {
-		// Once the hard job is old, only a block on the easy one gets the chain on.
-		old := time.Now().After(m.hardUntil)
+		// Without a hard job, or when it is old, only a block on the easy one gets
+		// the chain on.
+		old := m.hard == nil || time.Now().After(m.hardUntil)
 		job := m.hard
 		if m.easy != nil && (old || m.rng.IntN(sharesPerBlock) == 0) {
 			job = m.easy
