@@ -57,6 +57,9 @@ func (a *Appliance) bookRewards(ctx context.Context) (string, error) {
 // draftPayout drafts by rule. The key names the period, so that a restart
 // within it does not draft a second one.
 func (a *Appliance) draftPayout(ctx context.Context) (string, error) {
+	if !a.wallet.ready() {
+		return walletNotReady, nil
+	}
 	period := time.Now().Unix() / max(1, a.Settings().PayoutEvery)
 	p, err := a.payouts.Draft(ctx, payout.DraftRequest{
 		Actor:   "schedule",
@@ -74,7 +77,14 @@ func (a *Appliance) draftPayout(ctx context.Context) (string, error) {
 	return fmt.Sprintf("payout %d over %d sat", p.ID, p.Total), nil
 }
 
+// walletNotReady is what the payout jobs say while they wait for the wallet; why
+// it is not ready stands on the pages.
+const walletNotReady = "the wallet is not ready"
+
 func (a *Appliance) trackPayouts(ctx context.Context) (string, error) {
+	if !a.wallet.ready() {
+		return walletNotReady, nil
+	}
 	return "", a.payouts.Advance(ctx)
 }
 

@@ -80,6 +80,13 @@ func (w *walletKeeper) note(err error) {
 	w.problem = problem
 }
 
+// ready tells whether the wallet was loaded when it was looked at last.
+func (w *walletKeeper) ready() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.loaded
+}
+
 // open loads the wallet, or makes it when there has never been one, and tells
 // the pool its script.
 func (w *walletKeeper) open(ctx context.Context) error {
