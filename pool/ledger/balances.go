@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // Balance is what the pool owes a miner and has paid. All in sat, positive =
@@ -56,7 +58,7 @@ func (l *Ledger) balances(ctx context.Context, query string, args ...any) ([]Bal
 		return nil, err
 	}
 
-	return list(rows, func(rows *sql.Rows) (b Balance, err error) {
+	return sqlite.Collect(rows, func(rows *sql.Rows) (b Balance, err error) {
 		return b, rows.Scan(&b.ID, &b.Address, &b.Script, &b.MinPayout, &b.Hold, &b.Pending, &b.Payable, &b.Reserved, &b.Paid)
 	})
 }
@@ -120,13 +122,13 @@ func (l *Ledger) Sums(ctx context.Context) (Sums, error) {
 }
 
 // balanceRows reads the whole cache of balances.
-func balanceRows(ctx context.Context, q querier) ([]Posting, error) {
+func balanceRows(ctx context.Context, q sqlite.Querier) ([]Posting, error) {
 	rows, err := q.QueryContext(ctx, `SELECT account, bucket, amount FROM balance`)
 	if err != nil {
 		return nil, err
 	}
 
-	return list(rows, func(rows *sql.Rows) (p Posting, err error) {
+	return sqlite.Collect(rows, func(rows *sql.Rows) (p Posting, err error) {
 		return p, rows.Scan(&p.Account, &p.Bucket, &p.Amount)
 	})
 }

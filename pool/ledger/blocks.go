@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // watchDepth is the number of blocks for which a block's state is still looked
@@ -91,7 +93,7 @@ func (l *Ledger) RecordFound(ctx context.Context, f Found) error {
 }
 
 // blockID returns the id of a block, or ErrNotFound.
-func blockID(ctx context.Context, q querier, hash chainhash.Hash) (id int64, err error) {
+func blockID(ctx context.Context, q sqlite.Querier, hash chainhash.Hash) (id int64, err error) {
 	err = q.QueryRowContext(ctx, `SELECT id FROM block WHERE hash = ?`, hash[:]).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, ErrNotFound
@@ -176,7 +178,7 @@ func (l *Ledger) blocks(ctx context.Context, query string, args ...any) ([]Block
 		return nil, err
 	}
 
-	return list(rows, func(rows *sql.Rows) (Block, error) { return scanBlock(rows) })
+	return sqlite.Collect(rows, func(rows *sql.Rows) (Block, error) { return scanBlock(rows) })
 }
 
 // Block returns a block with Raw and Split, or [ErrNotFound].
@@ -202,7 +204,7 @@ func (l *Ledger) Block(ctx context.Context, hash chainhash.Hash) (Block, error) 
 }
 
 // splitOf reads the frozen split of a block by ascending account.
-func splitOf(ctx context.Context, q querier, block int64) ([]SplitRow, error) {
+func splitOf(ctx context.Context, q sqlite.Querier, block int64) ([]SplitRow, error) {
 	rows, err := q.QueryContext(ctx, `
 		SELECT w.account, a.address, w.weight, c.amount
 		FROM block_weight w
@@ -213,7 +215,7 @@ func splitOf(ctx context.Context, q querier, block int64) ([]SplitRow, error) {
 		return nil, err
 	}
 
-	return list(rows, func(rows *sql.Rows) (SplitRow, error) {
+	return sqlite.Collect(rows, func(rows *sql.Rows) (SplitRow, error) {
 		var r SplitRow
 		var score string
 		if err := rows.Scan(&r.Account, &r.Address, &score, &r.Amount); err != nil {

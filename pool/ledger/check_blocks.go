@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // blocks recomputes every frozen split and compares every block with the books.
@@ -15,7 +17,7 @@ func (c *checker) blocks(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	hashes, err := list(rows, func(rows *sql.Rows) (h chainhash.Hash, err error) { return h, rows.Scan(hashColumn{&h}) })
+	hashes, err := sqlite.Collect(rows, func(rows *sql.Rows) (h chainhash.Hash, err error) { return h, rows.Scan(hashColumn{&h}) })
 	if err != nil {
 		return err
 	}
@@ -124,5 +126,5 @@ func liveEvents(ctx context.Context, tx *sql.Tx, ref string) ([]liveEvent, error
 		return nil, fmt.Errorf("read live events: %w", err)
 	}
 
-	return list(rows, func(rows *sql.Rows) (e liveEvent, err error) { return e, rows.Scan(&e.id, &e.key) })
+	return sqlite.Collect(rows, func(rows *sql.Rows) (e liveEvent, err error) { return e, rows.Scan(&e.id, &e.key) })
 }

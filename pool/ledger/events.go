@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // Entry is an event as it stands in the book.
@@ -37,7 +39,7 @@ func (l *Ledger) Events(ctx context.Context, f EventFilter, limit int) ([]Entry,
 		if err != nil {
 			return err
 		}
-		if entries, err = list(rows, scanEntry); err != nil {
+		if entries, err = sqlite.Collect(rows, scanEntry); err != nil {
 			return err
 		}
 

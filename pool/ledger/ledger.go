@@ -69,28 +69,6 @@ func (l *Ledger) read(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	return fn(tx)
 }
 
-// querier is what *sql.DB and *sql.Tx have in common for reading.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// list collects the rows of a query.
-func list[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) (_ []T, err error) {
-	defer func() { err = errors.Join(err, rows.Close()) }()
-
-	var all []T
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-
-	return all, rows.Err()
-}
-
 // hashColumn reads a BLOB of 32 bytes.
 type hashColumn struct{ to *chainhash.Hash }
 

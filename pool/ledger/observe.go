@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // actor of the events that follow from the chain.
@@ -28,7 +30,7 @@ type blockRow struct {
 }
 
 // lookUp reads a block, or returns ErrNotFound.
-func lookUp(ctx context.Context, q querier, hash chainhash.Hash) (blockRow, error) {
+func lookUp(ctx context.Context, q sqlite.Querier, hash chainhash.Hash) (blockRow, error) {
 	b := blockRow{hash: hash}
 	var found int64
 	err := q.QueryRowContext(ctx, `
@@ -175,13 +177,13 @@ func maturePostings(value int64, credits []Credit) []Posting {
 }
 
 // creditsOf reads the frozen credits of a block by ascending account.
-func creditsOf(ctx context.Context, q querier, block int64) ([]Credit, error) {
+func creditsOf(ctx context.Context, q sqlite.Querier, block int64) ([]Credit, error) {
 	rows, err := q.QueryContext(ctx, `SELECT account, amount FROM block_credit WHERE block = ? ORDER BY account`, block)
 	if err != nil {
 		return nil, err
 	}
 
-	return list(rows, func(rows *sql.Rows) (c Credit, err error) { return c, rows.Scan(&c.Account, &c.Amount) })
+	return sqlite.Collect(rows, func(rows *sql.Rows) (c Credit, err error) { return c, rows.Scan(&c.Account, &c.Amount) })
 }
 
 // expectRow makes a compare-and-set of an UPDATE: exactly one row must have been met.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // Kinds of events.
@@ -221,14 +223,14 @@ func normalize(postings []Posting) ([]Posting, error) {
 }
 
 // postingsOf reads the postings of an event in the order of the hash.
-func postingsOf(ctx context.Context, q querier, event int64) ([]Posting, error) {
+func postingsOf(ctx context.Context, q sqlite.Querier, event int64) ([]Posting, error) {
 	rows, err := q.QueryContext(ctx, `
 		SELECT account, bucket, amount FROM posting WHERE event = ? ORDER BY account, bucket`, event)
 	if err != nil {
 		return nil, err
 	}
 
-	return list(rows, func(rows *sql.Rows) (p Posting, err error) {
+	return sqlite.Collect(rows, func(rows *sql.Rows) (p Posting, err error) {
 		return p, rows.Scan(&p.Account, &p.Bucket, &p.Amount)
 	})
 }

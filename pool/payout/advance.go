@@ -10,6 +10,8 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
 	"github.com/dmpool/dmpool/pool/node"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // pass is one pass over the payouts.
@@ -140,7 +142,7 @@ func (d *Desk) underWay(ctx context.Context, states []State) ([]int64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list payouts under way: %w", err)
 	}
-	ids, err := collect(rows, func(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) })
+	ids, err := sqlite.Collect(rows, func(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) })
 	if err != nil {
 		return nil, fmt.Errorf("list payouts under way: %w", err)
 	}

@@ -126,7 +126,7 @@ func (d *Desk) Draft(ctx context.Context, r DraftRequest) (Payout, error) {
 }
 
 // drafted looks for a payout made by the same request.
-func (d *Desk) drafted(ctx context.Context, q querier, key string) (id int64, ok bool, err error) {
+func (d *Desk) drafted(ctx context.Context, q sqlite.Querier, key string) (id int64, ok bool, err error) {
 	err = q.QueryRowContext(ctx, `SELECT id FROM payout WHERE idem_key = ?`, key).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
@@ -257,7 +257,7 @@ func (d *Desk) approve(ctx context.Context, tx *ledger.Tx, p Payout, a Approval)
 }
 
 // checkCaps compares a planned payout with the limits as they are now.
-func (d *Desk) checkCaps(ctx context.Context, q querier, p Payout, policy Policy) error {
+func (d *Desk) checkCaps(ctx context.Context, q sqlite.Querier, p Payout, policy Policy) error {
 	used, err := spent(ctx, q, p.ID, d.now().Add(-24*time.Hour), false)
 	if err != nil {
 		return err

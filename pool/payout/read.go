@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/dmpool/dmpool/pool/ledger"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // Get returns a payout with its items, inputs and approvals; ErrNotFound.
@@ -32,7 +34,7 @@ func (d *Desk) List(ctx context.Context, states ...State) ([]Payout, error) {
 		return nil, fmt.Errorf("list payouts: %w", err)
 	}
 	tip := d.tip.Load()
-	payouts, err := collect(rows, func(r *sql.Rows) (Payout, error) { return scanPayout(r, tip) })
+	payouts, err := sqlite.Collect(rows, func(r *sql.Rows) (Payout, error) { return scanPayout(r, tip) })
 	if err != nil {
 		return nil, fmt.Errorf("list payouts: %w", err)
 	}
@@ -80,13 +82,13 @@ func (d *Desk) Owed(ctx context.Context) ([]Due, error) {
 }
 
 // candidates joins the balances with the payouts that are under way.
-func candidates(ctx context.Context, q querier, balances []ledger.Balance) ([]Candidate, error) {
+func candidates(ctx context.Context, q sqlite.Querier, balances []ledger.Balance) ([]Candidate, error) {
 	rows, err := q.QueryContext(ctx, `SELECT account, payout FROM payout_item WHERE live = 1`)
 	if err != nil {
 		return nil, fmt.Errorf("read open items: %w", err)
 	}
 	open := make(map[int64]int64)
-	_, err = collect(rows, func(r *sql.Rows) (struct{}, error) {
+	_, err = sqlite.Collect(rows, func(r *sql.Rows) (struct{}, error) {
 		var account, payout int64
 		err := r.Scan(&account, &payout)
 		open[account] = payout
@@ -126,7 +128,7 @@ func (d *Desk) PaidTo(ctx context.Context, address string, limit int) ([]PaidIte
 	}
 
 	tip := d.tip.Load()
-	paid, err := collect(rows, func(r *sql.Rows) (PaidItem, error) {
+	paid, err := sqlite.Collect(rows, func(r *sql.Rows) (PaidItem, error) {
 		var p PaidItem
 		var at int64
 		err := r.Scan(&p.Payout, &p.State, &p.Amount, hashColumn{&p.TxID}, &p.Height, &at)

@@ -9,29 +9,9 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
-
-// querier is what *sql.DB and *sql.Tx have in common for reading.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// collect reads all rows of a query.
-func collect[T any](rows *sql.Rows, scan func(*sql.Rows) (T, error)) (_ []T, err error) {
-	defer func() { err = errors.Join(err, rows.Close()) }()
-
-	var all []T
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
-	}
-
-	return all, rows.Err()
-}
 
 // selectPayout reads a payout with its latest attempt.
 const selectPayout = `
@@ -94,7 +74,7 @@ func (c hashColumn) Scan(value any) error {
 }
 
 // load reads a payout with all that belongs to it; ErrNotFound.
-func load(ctx context.Context, q querier, id int64, tip int32) (Payout, error) {
+func load(ctx context.Context, q sqlite.Querier, id int64, tip int32) (Payout, error) {
 	p, err := scanPayout(q.QueryRowContext(ctx, selectPayout+`WHERE p.id = ?`, id), tip)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Payout{}, ErrNotFound
@@ -115,26 +95,26 @@ func load(ctx context.Context, q querier, id int64, tip int32) (Payout, error) {
 	return p, nil
 }
 
-func loadItems(ctx context.Context, q querier, payout int64) ([]Item, error) {
+func loadItems(ctx context.Context, q sqlite.Querier, payout int64) ([]Item, error) {
 	rows, err := q.QueryContext(ctx, `
 		SELECT account, address, script, amount FROM payout_item WHERE payout = ? ORDER BY account`, payout)
 	if err != nil {
 		return nil, err
 	}
 
-	return collect(rows, func(r *sql.Rows) (i Item, err error) {
+	return sqlite.Collect(rows, func(r *sql.Rows) (i Item, err error) {
 		return i, r.Scan(&i.Account, &i.Address, &i.Script, &i.Amount)
 	})
 }
 
-func loadInputs(ctx context.Context, q querier, attempt int64) ([]Input, error) {
+func loadInputs(ctx context.Context, q sqlite.Querier, attempt int64) ([]Input, error) {
 	rows, err := q.QueryContext(ctx, `
 		SELECT txid, vout, amount FROM tx_input WHERE payout_tx = ? ORDER BY txid, vout`, attempt)
 	if err != nil {
 		return nil, err
 	}
 
-	return collect(rows, func(r *sql.Rows) (Input, error) {
+	return sqlite.Collect(rows, func(r *sql.Rows) (Input, error) {
 		var in Input
 		var txid *chainhash.Hash
 		if err := r.Scan(hashColumn{&txid}, &in.OutPoint.Index, &in.Amount); err != nil {
@@ -146,14 +126,14 @@ func loadInputs(ctx context.Context, q querier, attempt int64) ([]Input, error) 
 	})
 }
 
-func loadApprovals(ctx context.Context, q querier, payout int64) ([]Approval, error) {
+func loadApprovals(ctx context.Context, q sqlite.Querier, payout int64) ([]Approval, error) {
 	rows, err := q.QueryContext(ctx, `
 		SELECT payout, rev, digest, user, method, ip, at FROM approval WHERE payout = ? ORDER BY rev, at`, payout)
 	if err != nil {
 		return nil, err
 	}
 
-	return collect(rows, func(r *sql.Rows) (Approval, error) {
+	return sqlite.Collect(rows, func(r *sql.Rows) (Approval, error) {
 		var a Approval
 		var at int64
 		err := r.Scan(&a.ID, &a.Rev, &a.Digest, &a.User, &a.Method, &a.IP, &at)
@@ -164,14 +144,14 @@ func loadApprovals(ctx context.Context, q querier, payout int64) ([]Approval, er
 }
 
 // leases reads which coins are promised to which payouts.
-func leases(ctx context.Context, q querier) (map[wire.OutPoint]int64, error) {
+func leases(ctx context.Context, q sqlite.Querier) (map[wire.OutPoint]int64, error) {
 	rows, err := q.QueryContext(ctx, `SELECT txid, vout, payout FROM utxo_lease`)
 	if err != nil {
 		return nil, fmt.Errorf("read leases: %w", err)
 	}
 
 	all := make(map[wire.OutPoint]int64)
-	_, err = collect(rows, func(r *sql.Rows) (struct{}, error) {
+	_, err = sqlite.Collect(rows, func(r *sql.Rows) (struct{}, error) {
 		var txid *chainhash.Hash
 		var vout uint32
 		var payout int64
@@ -192,7 +172,7 @@ func leases(ctx context.Context, q querier) (map[wire.OutPoint]int64, error) {
 // spent is the total in satoshis of the payouts other than one that were
 // approved since a time and not given up; with planned also of those that wait
 // for their approval.
-func spent(ctx context.Context, q querier, except int64, since time.Time, planned bool) (int64, error) {
+func spent(ctx context.Context, q sqlite.Querier, except int64, since time.Time, planned bool) (int64, error) {
 	var sum int64
 	err := q.QueryRowContext(ctx, `
 		SELECT COALESCE(SUM(total), 0)
