@@ -1,0 +1,175 @@
+package pool
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/node"
+	"github.com/dmpool/dmpool/pool/node/nodetest"
+	"github.com/dmpool/dmpool/pool/shares"
+	"github.com/dmpool/dmpool/pool/sqlite"
+	"github.com/dmpool/dmpool/pool/stratum"
+	"github.com/dmpool/dmpool/pool/work"
+)
+
+// bench is a pool on a fake node, with real databases.
+type bench struct {
+	t      *testing.T
+	node   *nodetest.Node
+	dir    string
+	pool   *Pool
+	ledger *ledger.Ledger
+	shares *shares.Log
+	events Events
+	stop   func()
+}
+
+const testMaturity = 5
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, node: nodetest.New(t), dir: t.TempDir()}
+	b.start()
+	t.Cleanup(func() { b.stop() })
+	return b
+}
+
+// start opens the databases and runs a pool; stop ends it in order.
+func (b *bench) start() {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	db, err := sqlite.Open(ctx, filepath.Join(b.dir, "ledger.db"), ledger.Schema)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	b.ledger = ledger.New(db)
+	b.shares, err = shares.Open(ctx, filepath.Join(b.dir, "shares.db"), shares.Options{Logger: log})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	client := node.New(node.Config{URL: b.node.URL, CookieFile: b.node.CookieFile})
+	_, script, err := ParseAddress("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "regtest")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.pool, err = New(Config{
+		Network: "regtest", Maturity: testMaturity, Script: script, Node: client,
+		Source: node.NewSource(client, "", log), Shares: b.shares, Ledger: b.ledger, Dir: b.dir,
+		Settings: DefaultSettings("regtest"), Listeners: []net.Listener{ln}, Events: &b.events, Logger: log,
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- b.pool.Run(ctx) }()
+	stopped := false
+	b.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-ended; err != nil {
+			b.t.Errorf("run: %v", err)
+		}
+		client.CloseIdle()
+		if err := b.shares.Close(); err != nil {
+			b.t.Error(err)
+		}
+		if err := db.Close(); err != nil {
+			b.t.Error(err)
+		}
+	}
+}
+
+// eventually waits until done returns true.
+func (b *bench) eventually(what string, done func() bool) {
+	b.t.Helper()
+	for range 1000 {
+		if done() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	b.t.Fatalf("did not happen: %s", what)
+}
+
+// solve finds a block on the pool's current job, which must build on the node's
+// tip.
+func (b *bench) solve(name string) stratum.Share {
+	b.t.Helper()
+	tip, _ := b.node.Tip()
+	var job *work.Job
+	b.eventually("a job on the tip", func() bool {
+		s := b.pool.serving.Load()
+		job = s.job
+		return s.reason == "" && job != nil && job.PrevHash == tip
+	})
+	worker, err := b.pool.Authorize(context.Background(), "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080."+name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	share := stratum.Share{Worker: worker, Job: job, Difficulty: job.NetworkDifficulty, Work: work.ShareWork(job.NetworkDifficulty), At: time.Now()}
+	share.Solution = work.Solution{Version: job.Version, Time: job.Time}
+	for {
+		share.Proof = job.Prove(share.Solution)
+		if share.Proof.Block {
+			return share
+		}
+		share.Solution.Nonce++
+	}
+}
+
+// mine finds a block and lets it go the whole way.
+func (b *bench) mine() chainhash.Hash {
+	b.t.Helper()
+	share := b.solve("rig")
+	b.pool.Found(share)
+	commit, err := b.pool.Accepted(b.t.Context(), share)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := commit.Wait(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	return share.Proof.Hash
+}
+
+func (b *bench) awaitState(hash chainhash.Hash, want ledger.State) {
+	b.t.Helper()
+	var block ledger.Block
+	b.eventually("block "+hash.String()+" is "+string(want), func() bool {
+		var err error
+		block, err = b.ledger.Block(context.Background(), hash)
+		return err == nil && block.State == want
+	})
+	if !block.Frozen {
+		b.t.Errorf("block %s is %s without a frozen split", hash, want)
+	}
+}
+
+func (b *bench) sums() ledger.Sums {
+	b.t.Helper()
+	if err := b.ledger.Check(context.Background()); err != nil {
+		b.t.Errorf("ledger: %v", err)
+	}
+	s, err := b.ledger.Sums(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+const subsidy = 50_0000_0000
