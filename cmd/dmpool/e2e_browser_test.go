@@ -1,0 +1,193 @@
+//go:build e2e
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+func openBrowser(t *testing.T, path string) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.WindowSize(1280, 1000))
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	tab, _ := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(tab); err != nil {
+			t.Logf("close browser: %v", err)
+		}
+		cancel()
+	})
+	// The browser lives as long as the context of its first run, so that one
+	// has no limit.
+	if err := chromedp.Run(tab); err != nil {
+		t.Fatalf("start browser: %v", err)
+	}
+	return tab
+}
+
+func do(t *testing.T, tab context.Context, what string, actions ...chromedp.Action) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 30*time.Second)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		var page string
+		last, cancel := context.WithTimeout(tab, 5*time.Second)
+		defer cancel()
+		_ = chromedp.Run(last, chromedp.Text("body", &page))
+		t.Fatalf("%s: %v; the page says:\n%s", what, err, page)
+	}
+}
+
+// fill fills a field and looks whether it stays: the first live update of
+// a page puts a fresh field in the place of one that nobody has touched yet.
+func fill(t *testing.T, tab context.Context, field, text string) {
+	t.Helper()
+	var got string
+	var err error
+	for range 10 {
+		ctx, cancel := context.WithTimeout(tab, 10*time.Second)
+		err = chromedp.Run(ctx, chromedp.SetValue(field, text, chromedp.ByQuery), chromedp.Value(field, &got, chromedp.ByQuery))
+		cancel()
+		if err == nil && got == text {
+			return
+		}
+	}
+	t.Fatalf("field %s holds %q, want %q (%v)", field, got, text, err)
+}
+
+func signIn(t *testing.T, tab context.Context, d *demoProcess) {
+	t.Helper()
+	do(t, tab, "sign in",
+		chromedp.Navigate(d.url+"/"),
+		chromedp.WaitVisible("#user"),
+		chromedp.SendKeys("#user", demoUser),
+		chromedp.SendKeys("#password", d.password),
+		chromedp.Click("form[action='/login'] button[type=submit]"),
+		chromedp.WaitVisible(".menu"),
+	)
+	var health string
+	do(t, tab, "dashboard", chromedp.WaitVisible("#live-status a"), chromedp.Text("#live-status", &health))
+	if !strings.Contains(health, "All good") {
+		t.Errorf("the dashboard says %q", health)
+	}
+	screenshot(t, tab, "dashboard")
+}
+
+// approve does what the operator does: payouts page, payout, total, password.
+func approve(t *testing.T, tab context.Context, d *demoProcess) {
+	t.Helper()
+	var form string
+	do(t, tab, "open the payout",
+		chromedp.Navigate(d.url+"/payouts"),
+		chromedp.Click("main a[href^='/payouts/']"),
+		chromedp.WaitVisible("#total"),
+		chromedp.Text("#total-hint", &form),
+	)
+	screenshot(t, tab, "payout")
+	total := regexp.MustCompile(`\D`).ReplaceAllString(form, "")
+
+	fill(t, tab, "#total", total)
+	fill(t, tab, "#password", "not the password")
+	do(t, tab, "approve with a wrong password",
+		chromedp.Click("form[action$='/approve'] button[type=submit]"),
+		chromedp.WaitVisible("#wrong"),
+	)
+	fill(t, tab, "#password", d.password)
+	do(t, tab, "approve",
+		chromedp.Click("form[action$='/approve'] button[type=submit]"),
+		chromedp.WaitVisible("#said-h"),
+	)
+}
+
+// guestIsSeen waits until the pool's API shows the stranger's work.
+func guestIsSeen(t *testing.T, d *demoProcess, address string) {
+	t.Helper()
+	var seen struct {
+		Shares int64 `json:"total_shares"`
+	}
+	for range 120 {
+		getJSON(t, d.url+"/api/observer/"+address, &seen)
+		if seen.Shares > 0 {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Error("the guest's shares do not show on its observer page")
+}
+
+// observerShows looks for a settled payment on the page of an address that the
+// transaction paid.
+func observerShows(t *testing.T, tab context.Context, d *demoProcess, txid string) {
+	t.Helper()
+	address := paidAddress(t, d.box, txid)
+	var text string
+	do(t, tab, "observer page",
+		chromedp.Navigate(d.url+"/observer"),
+		chromedp.SendKeys("input[name=address]", address+"\n", chromedp.ByQuery),
+		chromedp.WaitVisible("body.page-observer h1", chromedp.ByQuery),
+		chromedp.Text("main", &text, chromedp.ByQuery),
+	)
+	if !strings.Contains(text, txid) && !strings.Contains(text, txid[:8]) {
+		t.Errorf("the observer page of %s does not show transaction %s:\n%s", address, txid, text)
+	}
+	screenshot(t, tab, "observer")
+
+	var payouts struct {
+		Items []struct {
+			State string `json:"state"`
+			TxID  string `json:"txid"`
+		} `json:"items"`
+	}
+	getJSON(t, d.url+"/api/observer/"+address+"/payouts", &payouts)
+	for _, p := range payouts.Items {
+		if p.TxID == txid && p.State == "settled" {
+			return
+		}
+	}
+	t.Errorf("the API of %s has no settled payout %s: %+v", address, txid, payouts)
+}
+
+func getJSON(t *testing.T, url string, out any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusTooManyRequests {
+		time.Sleep(5 * time.Second)
+		return
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		t.Fatalf("%s: %s: %v", url, resp.Status, err)
+	}
+}
+
+// screenshot keeps a picture of the page in $DMPOOL_SCREENSHOTS.
+func screenshot(t *testing.T, tab context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("DMPOOL_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	var png []byte
+	do(t, tab, "screenshot", chromedp.FullScreenshot(&png, 100))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
