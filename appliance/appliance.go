@@ -31,7 +31,6 @@ type Config struct {
 	Bitcoind string         // path of the node's program, empty: look for it
 	Stratum  []net.Listener // open ports for miners; the appliance closes them
 	Sockets  Sockets        // what the service manager has opened; those for miners are closed, too
-	HTTPPort int            // port of the web pages, for links to them
 	Logger   *slog.Logger
 }
 

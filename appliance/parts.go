@@ -71,6 +71,3 @@ func (a *Appliance) StratumPort() int {
 	}
 	return 0
 }
-
-// HTTPPort returns the port of the web pages.
-func (a *Appliance) HTTPPort() int { return a.config.HTTPPort }

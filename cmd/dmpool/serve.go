@@ -110,13 +110,9 @@ func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (*box, error) 
 		pages.Close()
 		return nil, err
 	}
-	port := 0
-	if addr, ok := pages.Addr().(*net.TCPAddr); ok {
-		port = addr.Port
-	}
 	a, err := appliance.New(ctx, appliance.Config{
 		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind,
-		Stratum: []net.Listener{miners}, Sockets: sockets, HTTPPort: port, Logger: log,
+		Stratum: []net.Listener{miners}, Sockets: sockets, Logger: log,
 	})
 	if err != nil {
 		pages.Close()
