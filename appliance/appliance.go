@@ -53,7 +53,7 @@ type Appliance struct {
 	keys    *keyring
 	wallet  *walletKeeper
 
-	settings  atomic.Pointer[pool.Settings]
+	rules     rules
 	pool      atomic.Pointer[pool.Pool]
 	child     atomic.Pointer[bitcoind.Child]
 	schedule  atomic.Pointer[scheduler]
@@ -98,7 +98,7 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 	}
 	a.ledger = ledger.New(a.db)
 	defaults := pool.DefaultSettings(a.network)
-	a.settings.Store(&defaults)
+	a.rules.now.Store(&defaults)
 	return nil
 }
 
@@ -149,7 +149,9 @@ func (a *Appliance) Run(ctx context.Context) error {
 	})
 	if err == nil {
 		a.pool.Store(p)
-		err = a.runPool(ctx, p, nodeEnded)
+		if err = a.catchUp(ctx); err == nil {
+			err = a.runPool(ctx, p, nodeEnded)
+		}
 	}
 	stopNode()
 	err = errors.Join(stopped(ctx, err), <-nodeEnded)
@@ -220,11 +222,13 @@ func (a *Appliance) awaitSetUp(ctx context.Context) error {
 
 // assemble reads the settings and makes the parts. It starts nothing.
 func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source, error) {
-	settings := a.Settings()
-	if _, err := a.readSetting(ctx, settingPool, &settings); err != nil {
+	settings, rev, err := a.StoredSettings(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
-	a.settings.Store(&settings)
+	if err := a.rules.apply(rev, settings, nil); err != nil {
+		return nil, nil, err
+	}
 	var wallet walletSettings
 	if _, err := a.readSetting(ctx, settingWallet, &wallet); err != nil {
 		return nil, nil, err

@@ -136,10 +136,11 @@ const (
 
 // scheduler runs the table on gocron and keeps a history of the runs.
 type scheduler struct {
-	a    *Appliance
-	cron gocron.Scheduler
-	jobs map[string]gocron.Job
-	rows []job
+	a       *Appliance
+	cron    gocron.Scheduler
+	jobs    map[string]gocron.Job
+	rows    []job
+	changed chan struct{} // the settings, on which some intervals depend
 }
 
 func newScheduler(a *Appliance) (*scheduler, error) {
@@ -147,34 +148,69 @@ func newScheduler(a *Appliance) (*scheduler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make scheduler: %w", err)
 	}
-	return &scheduler{a: a, cron: cron, jobs: map[string]gocron.Job{}, rows: a.jobs()}, nil
+	return &scheduler{a: a, cron: cron, jobs: map[string]gocron.Job{}, rows: a.jobs(), changed: make(chan struct{}, 1)}, nil
 }
 
 // run schedules every job, the first time at once, until ctx ends, and waits
 // for those that are under way.
 func (s *scheduler) run(ctx context.Context) error {
+	intervals := map[string]time.Duration{}
 	for _, row := range s.rows {
-		j, err := s.cron.NewJob(
-			gocron.DurationJob(row.every),
-			gocron.NewTask(func(ctx context.Context) { s.record(ctx, row) }),
-			gocron.WithName(row.name),
-			gocron.WithContext(ctx),
-			gocron.WithSingletonMode(gocron.LimitModeReschedule),
-			gocron.WithStartAt(gocron.WithStartImmediately()),
-		)
+		j, err := s.cron.NewJob(gocron.DurationJob(row.every), s.task(row),
+			append(s.options(ctx, row), gocron.WithStartAt(gocron.WithStartImmediately()))...)
 		if err != nil {
 			return fmt.Errorf("schedule %s: %w", row.name, err)
 		}
-		s.jobs[row.name] = j
+		s.jobs[row.name], intervals[row.name] = j, row.every
 	}
 	s.a.schedule.Store(s)
 	s.cron.Start()
-	<-ctx.Done()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-s.changed:
+			s.retime(ctx, intervals)
+		}
+	}
 	s.a.schedule.Store(nil)
 	if err := s.cron.Shutdown(); err != nil {
 		return fmt.Errorf("stop scheduler: %w", err)
 	}
 	return ctx.Err()
+}
+
+func (s *scheduler) task(row job) gocron.Task {
+	return gocron.NewTask(func(ctx context.Context) { s.record(ctx, row) })
+}
+
+func (s *scheduler) options(ctx context.Context, row job) []gocron.JobOption {
+	return []gocron.JobOption{
+		gocron.WithName(row.name), gocron.WithContext(ctx), gocron.WithSingletonMode(gocron.LimitModeReschedule),
+	}
+}
+
+// retime gives each job the interval that the settings ask for now. A job keeps
+// its identity, so what holds on to it goes on.
+func (s *scheduler) retime(ctx context.Context, intervals map[string]time.Duration) {
+	for _, row := range s.a.jobs() {
+		if row.every == intervals[row.name] {
+			continue
+		}
+		_, err := s.cron.Update(s.jobs[row.name].ID(), gocron.DurationJob(row.every), s.task(row), s.options(ctx, row)...)
+		if err != nil {
+			s.a.log.Error("Job not rescheduled", "job", row.name, "err", err)
+			continue
+		}
+		intervals[row.name] = row.every
+	}
+}
+
+// settingsChanged wakes run; it does not wait for it.
+func (s *scheduler) settingsChanged() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
 }
 
 // record runs a job and writes down how it went.

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/dmpool/dmpool/pool"
 )
 
 // Keys of the setting table. Each value is JSON.
@@ -85,6 +83,3 @@ func (a *Appliance) saveSetting(ctx context.Context, key string, value any) erro
 		return writeSetting(ctx, tx, key, value, time.Now())
 	})
 }
-
-// Settings returns the rules of the pool, the defaults before the set-up.
-func (a *Appliance) Settings() pool.Settings { return *a.settings.Load() }
