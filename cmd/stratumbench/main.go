@@ -51,6 +51,7 @@ type plan struct {
 	idle     time.Duration
 	tips     int // repetitions
 	profile  string
+	loops    bool   // nothing but the closed and the open loop
 	dir      string // of the share log
 	affinity bool
 }
@@ -71,6 +72,7 @@ func run(args []string) error {
 	quick := flags.Bool("quick", false, "measure less, in less than 20 seconds")
 	rate := flags.Int("rate", 2000, "shares per second of the open loop")
 	profile := flags.String("profile", "", "write a CPU profile of dmpool's closed loop to this file")
+	loops := flags.Bool("loops", false, "measure the closed and the open loop alone")
 	dir := flags.String("dir", os.TempDir(), "directory for the share log: which disk is measured")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -79,7 +81,7 @@ func run(args []string) error {
 	p := plan{
 		miners: 1000, loop: 6 * time.Second, warmUp: time.Second, rate: *rate,
 		crowds: []int{1000, 5000, 10_000}, idle: 10 * time.Second, tips: 5,
-		profile: *profile, dir: *dir, affinity: runtime.NumCPU() > 1,
+		profile: *profile, loops: *loops, dir: *dir, affinity: runtime.NumCPU() > 1,
 	}
 	if *quick {
 		p.loop, p.warmUp = 1500*time.Millisecond, 500*time.Millisecond
@@ -147,7 +149,11 @@ func rounded(f figures) figures {
 // measure runs all measurements of one server.
 func measure(ctx context.Context, name string, p plan) (f figures, err error) {
 	f = figures{}
-	for _, part := range []func(context.Context, *target, plan, figures) error{measureLoops, measureCrowds} {
+	parts := []func(context.Context, *target, plan, figures) error{measureLoops, measureCrowds}
+	if p.loops {
+		parts = parts[:1]
+	}
+	for _, part := range parts {
 		t, err := startTarget(ctx, name, p)
 		if err != nil {
 			return nil, err
