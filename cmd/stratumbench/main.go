@@ -68,6 +68,7 @@ func run(args []string) error {
 	defer stop()
 	flags := flag.NewFlagSet("stratumbench", flag.ContinueOnError)
 	serve := flags.String("serve", "", "be the server under test: dmpool or echo")
+	core := flags.Int("core", -1, "with -serve: the core to be pinned to")
 	targets := flags.String("targets", "echo,dmpool", "servers to measure, in this order")
 	quick := flags.Bool("quick", false, "measure less, in less than 20 seconds")
 	rate := flags.Int("rate", 2000, "shares per second of the open loop")
@@ -91,7 +92,7 @@ func run(args []string) error {
 		return err
 	}
 	if *serve != "" {
-		return serveTarget(ctx, *serve, p)
+		return serveTarget(ctx, *serve, *core, p)
 	}
 
 	if p.affinity {

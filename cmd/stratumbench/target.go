@@ -44,7 +44,11 @@ func startTarget(ctx context.Context, name string, p plan) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-serve", name, "-dir", dir)
+	args := []string{"-serve", name, "-dir", dir}
+	if p.affinity {
+		args = append(args, "-core", "0") // it inherits our own core, and would see no other
+	}
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := cmd.StdinPipe()
@@ -108,12 +112,12 @@ type served interface {
 }
 
 // serveTarget is the server process: it obeys its input until that ends.
-func serveTarget(ctx context.Context, name string, p plan) error {
+func serveTarget(ctx context.Context, name string, core int, p plan) error {
 	// One core, but two threads for Go: one of them is nearly always inside a
 	// commit, waiting for the disk, and the scheduler takes up to 10 ms to notice.
 	runtime.GOMAXPROCS(2)
-	if p.affinity {
-		if err := pin(0); err != nil {
+	if core >= 0 {
+		if err := pin(core); err != nil {
 			return err
 		}
 	}
