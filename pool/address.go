@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -48,24 +49,24 @@ func ParseAddress(text, network string) (canonical string, script []byte, err er
 	}
 	text = strings.TrimSpace(text)
 	if text == "" {
-		return "", nil, fmt.Errorf("address is empty")
+		return "", nil, errors.New("address is empty")
 	}
 	if other := otherNetwork(text, params); other != "" {
 		return "", nil, fmt.Errorf("address is for %s", other)
 	}
 	decoded, err := address.DecodeAddress(text, params)
 	if err != nil || !decoded.IsForNet(params) {
-		return "", nil, fmt.Errorf("address is not valid")
+		return "", nil, errors.New("address is not valid")
 	}
 	switch decoded.(type) {
 	case *address.AddressPubKeyHash, *address.AddressScriptHash,
 		*address.AddressWitnessPubKeyHash, *address.AddressWitnessScriptHash, *address.AddressTaproot:
 	default:
-		return "", nil, fmt.Errorf("address type is not supported")
+		return "", nil, errors.New("address is not supported")
 	}
 	script, err = txscript.PayToAddrScript(decoded)
 	if err != nil {
-		return "", nil, fmt.Errorf("address is not valid")
+		return "", nil, errors.New("address is not valid")
 	}
 	return decoded.EncodeAddress(), script, nil
 }
@@ -78,7 +79,7 @@ func otherNetwork(text string, params *chaincfg.Params) string {
 		params *chaincfg.Params
 	}{
 		{"mainnet", &chaincfg.MainNetParams},
-		{"testnet or signet", &chaincfg.TestNet4Params},
+		{"testnet", &chaincfg.TestNet4Params},
 		{"regtest", &chaincfg.RegressionNetParams},
 	}
 	lower := strings.ToLower(text)
@@ -107,7 +108,7 @@ func otherNetwork(text string, params *chaincfg.Params) string {
 type Username struct {
 	Address    string
 	Script     []byte
-	Worker     string  // never empty
+	Worker     string  // may be empty
 	Difficulty float64 // from "address+1024" or "address.name+1024"; 0 when not asked for
 }
 
@@ -117,7 +118,7 @@ type Username struct {
 // The error is a sentence.
 func ParseUsername(text, network string) (Username, error) {
 	if len(text) > maxUsername {
-		return Username{}, fmt.Errorf("username is longer than %d characters", maxUsername)
+		return Username{}, errors.New("username is too long")
 	}
 	text = strings.TrimSpace(text)
 	if unescaped, err := url.PathUnescape(text); err == nil {
@@ -163,8 +164,7 @@ func parseDifficulty(text string) (float64, bool) {
 	return n, n > 0
 }
 
-// cleanWorker keeps the printable ASCII of a worker name, without blanks, and
-// gives a nameless worker the name "default".
+// cleanWorker keeps the printable ASCII of a worker name, without blanks.
 func cleanWorker(name string) string {
 	kept := strings.Map(func(r rune) rune {
 		if r < 0x21 || r > 0x7e {
@@ -172,13 +172,7 @@ func cleanWorker(name string) string {
 		}
 		return r
 	}, name)
-	if len(kept) > maxWorkerName {
-		kept = kept[:maxWorkerName]
-	}
-	if kept == "" {
-		return "default"
-	}
-	return kept
+	return kept[:min(len(kept), maxWorkerName)]
 }
 
 func cutPrefixFold(s, prefix string) (string, bool) {

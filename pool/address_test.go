@@ -38,13 +38,13 @@ func TestParseAddress(t *testing.T) {
 
 		{name: "mainnet on practice", text: mainP2WPKH, network: "practice", refusal: "address is for mainnet"},
 		{name: "base58 mainnet on practice", text: mainP2PKH, network: "practice", refusal: "address is for mainnet"},
-		{name: "testnet on main", text: testP2WPKH, network: "main", refusal: "address is for testnet or signet"},
-		{name: "base58 testnet on main", text: testP2SH, network: "main", refusal: "address is for testnet or signet"},
+		{name: "testnet on main", text: testP2WPKH, network: "main", refusal: "address is for testnet"},
+		{name: "base58 testnet on main", text: testP2SH, network: "main", refusal: "address is for testnet"},
 		{name: "regtest on practice", text: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", network: "practice", refusal: "address is for regtest"},
 		{name: "mixed case", text: "tb1QW508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", network: "practice", refusal: "address is not valid"},
 		{name: "checksum", text: testP2WPKH[:len(testP2WPKH)-1] + "q", network: "practice", refusal: "address is not valid"},
-		{name: "pay to anchor", text: anchor, network: "main", refusal: "address type is not supported"},
-		{name: "public key", text: "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798", network: "main", refusal: "address type is not supported"},
+		{name: "pay to anchor", text: anchor, network: "main", refusal: "address is not supported"},
+		{name: "public key", text: "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798", network: "main", refusal: "address is not supported"},
 		{name: "empty", text: " ", network: "main", refusal: "address is empty"},
 		{name: "word", text: "admin", network: "main", refusal: "address is not valid"},
 		{name: "network", text: testP2WPKH, network: "liquid", refusal: `network "liquid" is not known`},
@@ -72,17 +72,17 @@ func TestParseUsername(t *testing.T) {
 		worker     string
 		difficulty float64
 	}{
-		{testP2WPKH, "default", 0},
+		{testP2WPKH, "", 0},
 		{testP2WPKH + ".rig1", "rig1", 0},
 		{testP2WPKH + "_rig1", "rig1", 0},
 		{testP2WPKH + "/rig.2", "rig.2", 0},
-		{testP2WPKH + ".", "default", 0},
-		{testP2WPKH + "+1024", "default", 1024},
+		{testP2WPKH + ".", "", 0},
+		{testP2WPKH + "+1024", "", 1024},
 		{testP2WPKH + ".rig+2048", "rig", 2048},
 		{testP2WPKH + ".rig+", "rig+", 0},
 		{testP2WPKH + ".rig+0", "rig+0", 0},
-		{"bitcoin:" + testP2WPKH + "?label=x", "default", 0},
-		{"BITCOIN:" + strings.ToUpper(testP2WPKH), "default", 0},
+		{"bitcoin:" + testP2WPKH + "?label=x", "", 0},
+		{"BITCOIN:" + strings.ToUpper(testP2WPKH), "", 0},
 		{"%20" + testP2WPKH + "%2Erig", "rig", 0},
 		{testP2WPKH + ".küche rig\x00", "kcherig", 0},
 		{testP2WPKH + "." + strings.Repeat("w", 100), strings.Repeat("w", 64), 0},
@@ -116,7 +116,7 @@ func FuzzParseUsername(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if u.Worker == "" || len(u.Worker) > maxWorkerName || u.Difficulty < 0 {
+		if len(u.Worker) > maxWorkerName || u.Difficulty < 0 {
 			t.Errorf("ParseUsername(%q) = %+v", text, u)
 		}
 		again, _, err := ParseAddress(u.Address, "practice")

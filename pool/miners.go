@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/dmpool/dmpool/pool/shares"
@@ -57,20 +56,4 @@ func (p *Pool) saveMemory(ctx context.Context, m shares.Memory) {
 	if err := p.Shares.SaveMemory(ctx, m); err != nil {
 		p.Logger.Warn("Miners not stored", "err", err)
 	}
-}
-
-// maxRefusal is how much of an error's text all firmware shows, in bytes.
-const maxRefusal = 28
-
-// refusal is the reason why a username is not taken, in the few words that a
-// miner can show (stratum.md 1.4). The pages say more.
-func refusal(err error) string {
-	text := strings.TrimSuffix(sentence(err), " or signet")
-	switch {
-	case strings.HasPrefix(text, "Username is longer"):
-		return "Username is too long"
-	case len(text) > maxRefusal:
-		return "Address is not supported"
-	}
-	return text
 }

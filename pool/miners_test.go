@@ -26,7 +26,7 @@ func TestRefusal(t *testing.T) {
 	for _, test := range tests {
 		p := &Pool{Config: Config{Network: test.network}}
 		_, err := p.Authorize(t.Context(), test.username)
-		if err == nil || err.Error() != test.want || len(test.want) > maxRefusal {
+		if err == nil || err.Error() != test.want || len(test.want) > 28 {
 			t.Errorf("Authorize(%q) on %s = %v, want %q", test.username, test.network, err, test.want)
 		}
 	}

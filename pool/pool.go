@@ -191,7 +191,7 @@ func (p *Pool) Run(ctx context.Context) error {
 func (p *Pool) Authorize(_ context.Context, username string) (stratum.Worker, error) {
 	u, err := ParseUsername(username, p.Network)
 	if err != nil {
-		return stratum.Worker{}, &stratum.RefusalError{Reason: refusal(err)}
+		return stratum.Worker{}, &stratum.RefusalError{Reason: sentence(err)}
 	}
 	return stratum.Worker{Address: u.Address, Script: u.Script, Name: u.Worker, FixedDifficulty: u.Difficulty}, nil
 }

@@ -20,10 +20,26 @@ func (s *session) rig() rig {
 	return rig{w.Address, w.Name, family(s.state.agent)}
 }
 
+// remember is note for a session that has ended; its caller does not hold mu.
+func (s *session) remember(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state.active {
+		s.note(at)
+	}
+}
+
+// publicProof is how long a stranger must have worked before the server remembers
+// anything of it: names cost nothing, an hour of shares does.
+const publicProof = time.Hour
+
 // note remembers a difficulty that has proved right.
 func (s *session) note(at time.Time) {
 	st := &s.state
 	if st.fixed || st.vardiff.shares < calmShares || st.current == st.noted {
+		return
+	}
+	if s.public.IsValid() && st.lastShare.Sub(st.firstShare) < publicProof {
 		return
 	}
 	st.noted = st.current

@@ -41,7 +41,7 @@ type Commit interface {
 type Worker struct {
 	Address         string  // account: the payout address
 	Script          []byte  // its scriptPubKey
-	Name            string  // the worker's label
+	Name            string  // the worker's label; empty: the session chooses one by the miner's address
 	FixedDifficulty float64 // asked for with the username; 0 means none
 }
 

@@ -3,8 +3,11 @@ package stratum
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmpool/dmpool/pool/work"
 )
 
 // An answer waits for its share to be durable, and so does everything behind
@@ -54,6 +57,76 @@ func TestLostShareIsNotAnswered(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A share that could not be recorded was never sent, as far as anybody knows: it
+// counts when the miner sends it again. One that was recorded with it, and one of
+// which nobody knows, still are duplicates.
+func TestLostShareCountsWhenSentAgain(t *testing.T) {
+	lost := func(Share) (Commit, error) { return failing{}, nil }
+	tests := []struct {
+		name   string
+		commit func(Share) (Commit, error)
+		end    func(*world)
+		want   string
+	}{
+		{"not queued", func(Share) (Commit, error) { return nil, errDisk }, nil, "4 true"},
+		{"not durable", lost, nil, "4 true"},
+		{"fate unknown", func(Share) (Commit, error) { return make(waiter), nil }, func(w *world) { w.stop() }, `4 [22,"Duplicate share",null]`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			backend := &fakeBackend{commit: test.commit}
+			inWorld(t, Config{}, backend, func(w *world) {
+				m, job := w.readyAt(1e-5)
+				sid := m.session().id
+				line := m.mine(job, share(1e-5))
+				m.send(line + "\n")
+				m.received()
+				if test.end != nil {
+					test.end(w)
+					time.Sleep(2 * drainTime)
+					w.restart()
+				}
+				backend.commit = nil
+				m, got := w.resuming(sid)
+				if got != sid {
+					t.Fatalf("resumed as %s, want %s", got, sid)
+				}
+				m.send(authorizeLine)
+				m.received()
+				m.expect("the same share", line, test.want)
+			})
+		})
+	}
+}
+
+// Of shares that wait together, those that were recorded stay known.
+func TestOnlyLostSharesCountAgain(t *testing.T) {
+	backend := &fakeBackend{}
+	inWorld(t, Config{}, backend, func(w *world) {
+		m, job := w.readyAt(1e-5)
+		sid := m.session().id
+		lines := []string{
+			m.mine(job, func(p work.Proof) bool { return share(1e-5)(p) && p.Header[76]%2 == 0 }),
+			m.mine(job, func(p work.Proof) bool { return share(1e-5)(p) && p.Header[76]%2 == 1 }),
+		}
+		backend.commit = func(Share) (Commit, error) {
+			if len(backend.accepted) == 1 {
+				return failing{}, nil
+			}
+			return waiter(nil), nil
+		}
+		m.send(lines[0] + "\n" + lines[1] + "\n")
+		if got := m.received(); got != nil {
+			t.Errorf("answered %q", got)
+		}
+		m, _ = w.resuming(sid)
+		m.send(authorizeLine)
+		m.received()
+		m.expect("the lost one", lines[0], "4 true")
+		m.expect("the other one", lines[1], `4 [22,"Duplicate share",null]`)
+	})
 }
 
 type failing struct{}

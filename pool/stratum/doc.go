@@ -20,7 +20,9 @@
 // its verdict: parse, hash, block?, judge, queue for the share log. It does so
 // for every line that has already arrived, then waits once for all the shares
 // to be durable, and writes the answers, in order. A share that is a block
-// reaches [Backend.Found] before anything else is asked about it.
+// reaches [Backend.Found] before anything else is asked about it. A share that
+// could not be made durable ends the session without an answer and is forgotten,
+// so that it counts when the miner sends it again.
 //
 // # Who writes, and who may block whom
 //
@@ -48,8 +50,13 @@
 // Addresses that anybody on the Internet may have are limited in number and
 // pace of their connections, and banned for a while when they keep talking
 // something else. A private address is never limited: it may be a whole farm
-// behind one router. Every session may submit only so often; a block among the
-// excess is still a block.
+// behind one router. A quarter of the places, and of those for sessions that may
+// be resumed, is kept for private addresses, and the difficulty that suits a
+// stranger is remembered only after an hour of shares. Every session may submit
+// only so often; a block among the excess is still a block.
+//
+// Whatever a stranger manages to break, only his own connection ends: whoever
+// works for a session defers session.recovered.
 //
 // # Difficulty
 //

@@ -143,10 +143,7 @@ func inWorldAt(t *testing.T, start time.Time, c Config, b *fakeBackend, test fun
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(start)) // before there is a timer: it may be decades
 		w := &world{T: t, server: NewServer(c, b), backend: b, served: make(chan error, 1)}
-		w.ln = &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-		var ctx context.Context
-		ctx, w.stop = context.WithCancel(t.Context())
-		go func() { w.served <- w.server.Serve(ctx, w.ln) }()
+		w.serve()
 		defer func() {
 			w.stop()
 			if err := <-w.served; err != nil {
@@ -155,6 +152,22 @@ func inWorldAt(t *testing.T, start time.Time, c Config, b *fakeBackend, test fun
 		}()
 		test(w)
 	})
+}
+
+func (w *world) serve() {
+	w.ln = &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	var ctx context.Context
+	ctx, w.stop = context.WithCancel(w.Context())
+	go func() { w.served <- w.server.Serve(ctx, w.ln) }()
+}
+
+// restart serves again with the same server, which has been stopped.
+func (w *world) restart() {
+	w.Helper()
+	if err := <-w.served; err != nil {
+		w.Errorf("Serve = %v", err)
+	}
+	w.serve()
 }
 
 // easy has a target that every second hash meets.

@@ -2,10 +2,12 @@ package stratum
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +65,7 @@ func (s *session) authorize(ctx context.Context, m Message) error {
 		return errUnavailable
 	}
 
+	worker.Name = cmp.Or(worker.Name, nameless(s.peer))
 	password, _ := stringAt(list, 1)
 	wishes := parsePassword(password)
 	if wishes.fixed == 0 && sensible(worker.FixedDifficulty) {
@@ -93,6 +96,7 @@ func (s *session) workerOf(ctx context.Context, username []byte) Worker {
 	if _, refused := errors.AsType[*RefusalError](err); err != nil && !refused {
 		return first // the backend is in trouble: ask again next time
 	}
+	worker.Name = cmp.Or(worker.Name, nameless(s.peer))
 	if err != nil || worker.Address != first.Address {
 		worker = first
 		if !s.strange {
@@ -104,6 +108,18 @@ func (s *session) workerOf(ctx context.Context, username []byte) Worker {
 	defer s.mu.Unlock()
 	s.state.enrol(login{string(username), worker})
 	return worker
+}
+
+// nameless returns the name of a worker that has none: the last octet of the
+// miner's IPv4 address, by which people tell their devices apart, or else
+// "worker" (stratum.md section 4).
+func nameless(peer net.Addr) string {
+	if tcp, ok := peer.(*net.TCPAddr); ok {
+		if ip := tcp.IP.To4(); ip != nil {
+			return strconv.Itoa(int(ip[3]))
+		}
+	}
+	return "worker"
 }
 
 // configure answers mining.configure (BIP310): each extension asked for gets a

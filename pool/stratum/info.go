@@ -78,6 +78,9 @@ func (s *session) credit(share Share) {
 	if st.accepted == 0 || lower(share.Proof.Hash, st.best) {
 		st.best = share.Proof.Hash
 	}
+	if st.accepted == 0 {
+		st.firstShare = share.At
+	}
 	st.accepted++
 	if share.Late {
 		st.late++

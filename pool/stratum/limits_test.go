@@ -262,36 +262,6 @@ func TestBlockAboveTheRate(t *testing.T) {
 	})
 }
 
-// The rate is per name, so that a proxy has as much as its miners would.
-func TestPace(t *testing.T) {
-	at := time.Unix(1_800_000_000, 0)
-	var p pace
-	count := func(names int) (n int) {
-		for !p.excess(names, 10, at) {
-			n++
-		}
-		return n
-	}
-	if got := count(1); got != 50 {
-		t.Errorf("%d at once, want 50", got)
-	}
-	at = at.Add(time.Second)
-	if got := count(1); got != 10 {
-		t.Errorf("%d a second later, want 10", got)
-	}
-	if got := count(3); got != 150 {
-		t.Errorf("%d at once with three names, want 150", got)
-	}
-	p.restart(1)
-	if count(3) != 0 {
-		t.Error("the first difficulty is no new start")
-	}
-	p.restart(2)
-	if got := count(1); got != 50 {
-		t.Errorf("%d at once after a new difficulty, want 50", got)
-	}
-}
-
 func TestStreak(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
 	tests := []struct {

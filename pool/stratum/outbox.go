@@ -103,11 +103,7 @@ func (o *outbox) take(buf []byte) (batch []byte, clean *work.Job, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.items) == 0 || o.failure != nil {
-		o.writing = false
-		if o.emptied != nil {
-			close(o.emptied)
-			o.emptied = nil
-		}
+		o.leave()
 		return nil, nil, false
 	}
 	for _, it := range o.items {
@@ -123,6 +119,15 @@ func (o *outbox) take(buf []byte) (batch []byte, clean *work.Job, ok bool) {
 	return buf, clean, true
 }
 
+// leave ends the writer's turn. The caller holds mu.
+func (o *outbox) leave() {
+	o.writing = false
+	if o.emptied != nil {
+		close(o.emptied)
+		o.emptied = nil
+	}
+}
+
 // fail says that nothing more can be written, and why.
 func (o *outbox) fail(err error) {
 	o.mu.Lock()
@@ -130,6 +135,15 @@ func (o *outbox) fail(err error) {
 	if o.failure == nil {
 		o.failure = err
 	}
+}
+
+// abandon fails an outbox whose writer may have panicked, so that nobody waits
+// for it.
+func (o *outbox) abandon(err error) {
+	o.fail(err)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.leave()
 }
 
 // err returns why nothing more can be written, nil if it can.

@@ -120,10 +120,11 @@ func (p *port) serve(ctx context.Context, session *session, delay time.Duration)
 	if session == nil {
 		return
 	}
+	defer p.release(session)
+	defer session.recovered(nil)
 	if wait(ctx, delay) {
 		session.run(ctx)
 	}
-	p.release(session)
 }
 
 // wait reports whether ctx lasts for d.
@@ -209,8 +210,13 @@ func (p *port) admit(conn net.Conn, peer net.Addr) (session *session, delay time
 }
 
 func (p *port) release(session *session) {
-	p.server.release(session, time.Now())
+	defer session.recovered(nil)
 	p.server.gate.leave(session.public)
+	p.forget(session)
+	p.server.release(session, time.Now())
+}
+
+func (p *port) forget(session *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.sessions[session.turn], session)
@@ -247,7 +253,7 @@ func (p *port) watch(ctx context.Context) {
 		case at := <-ticker.C:
 			p.server.keepAlive(at)
 			for _, session := range p.group(turn) {
-				session.tick(at)
+				session.tick(at) // which survives whatever happens in it
 			}
 		}
 	}

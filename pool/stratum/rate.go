@@ -20,6 +20,16 @@ func (b *bucket) refill(at time.Time) {
 	}
 }
 
+// resize changes rate and size, and fills the room that is gained. The zero bucket
+// becomes a full one.
+func (b *bucket) resize(rate, burst float64, at time.Time) {
+	if b.rate == rate && b.burst == burst {
+		return
+	}
+	b.refill(at)
+	*b = bucket{max(0, b.tokens+burst-b.burst), at, rate, burst}
+}
+
 // take takes a token if there is one.
 func (b *bucket) take(at time.Time) bool {
 	b.refill(at)

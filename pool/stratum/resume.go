@@ -75,7 +75,11 @@ func (s *Server) release(session *session, at time.Time) {
 	if !session.state.active {
 		return
 	}
-	if s.buryOld(at); len(s.closed) < 2*s.rules().MaxSessions {
+	limit := 2 * s.rules().MaxSessions
+	if session.public.IsValid() {
+		limit -= limit / 4 // as with the places: strangers cannot take those of the miners at home
+	}
+	if s.buryOld(at); len(s.closed) < limit {
 		s.closed[session.extranonce1] = session.state.leave(at)
 	}
 }

@@ -37,16 +37,20 @@ func (s *session) send(patience bool) {
 		if err == nil && len(rest) > 0 {
 			if !patience {
 				rest = append([]byte(nil), rest...)
-				go func() {
-					s.sent(s.pen.write(rest), clean)
-					s.send(true)
-				}()
+				go s.finish(rest, clean)
 				return
 			}
 			err = s.pen.write(rest)
 		}
 		s.sent(err, clean)
 	}
+}
+
+// finish writes the rest of a batch, and then what has come meanwhile.
+func (s *session) finish(rest []byte, clean *work.Job) {
+	defer s.recovered(nil)
+	s.sent(s.pen.write(rest), clean)
+	s.send(true)
 }
 
 // sent notes the outcome of a write. A connection that cannot be written to is

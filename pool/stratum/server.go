@@ -3,8 +3,10 @@ package stratum
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,6 +114,7 @@ func (s *Server) Publish(job *work.Job, clean bool) {
 
 // publish does the work of Publish. The caller holds publishing.
 func (s *Server) publish(job *work.Job, clean bool, at time.Time) {
+	defer s.survive("publish")
 	n := newNotice(job)
 	last := s.current.Swap(n)
 	if last != nil && last.job.PrevHash != job.PrevHash {
@@ -141,6 +144,7 @@ func (s *Server) publish(job *work.Job, clean bool, at time.Time) {
 // not published anything for so long that miners would think the connection
 // dead: many hang up after 90 seconds of silence.
 func (s *Server) keepAlive(at time.Time) {
+	defer s.survive("keep alive")
 	paused, _ := s.pause(at)
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
@@ -156,6 +160,14 @@ func (s *Server) keepAlive(at time.Time) {
 		t = max(t, uint32(at.Unix()))
 	}
 	s.publish(n.job.WithID(s.NextJobID(), t), false, at)
+}
+
+// survive is deferred where a fault of this program is no one session's: the next
+// job may well go out, and the shares for the last one still count.
+func (s *Server) survive(doing string) {
+	if cause := recover(); cause != nil {
+		s.log().Error("Server panicked", "doing", doing, "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	}
 }
 
 // retire notes that the tip moved, and forgets the shares on tips for which no

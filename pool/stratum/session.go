@@ -53,9 +53,9 @@ type session struct {
 
 	// Of the reader alone.
 	lines      lineReader
-	answers    []byte   // to lines that have been handled, not yet sent
-	commits    []Commit // that must succeed before the answers may leave
-	mask       uint32   // version bits that the miner may roll
+	answers    []byte    // to lines that have been handled, not yet sent
+	commits    []pending // shares that must be durable before the answers may leave
+	mask       uint32    // version bits that the miner may roll
 	subscribed bool
 	refused    bool // some username was
 	strange    bool // the log knows of its odd submit names
@@ -100,18 +100,21 @@ func (s *session) log() *slog.Logger {
 // the way down to there is kept short.
 func (s *session) run(ctx context.Context) {
 	err := s.read(ctx)
-	if !errors.Is(err, errBroken) { // else the writer that broke may be this goroutine
-		s.out.close()
-	}
+	s.out.close()
 	_ = s.conn.Close()
 	s.end(err)
 }
 
-// recovered is deferred wherever a session works. Whatever a stranger manages to
-// break, only his own connection ends.
+// recovered is deferred wherever anybody works for a session: its reader, who
+// publishes a job, who writes what the socket did not take at once, and the
+// watch. Whatever a stranger manages to break, only his own connection ends. The
+// error goes to err unless that is nil.
 func (s *session) recovered(err *error) {
 	if cause := recover(); cause != nil {
-		*err = errBroken
+		if err != nil {
+			*err = errBroken
+		}
+		s.out.abandon(errBroken)
 		_ = s.conn.Close()
 		s.log().Error("Session panicked", "err", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	}
@@ -129,12 +132,7 @@ func (s *session) end(err error) {
 			s.log().Warn("Address banned for a while: too many failed handshakes", "peer", s.public)
 		}
 	}
-	s.mu.Lock()
-	if s.state.active {
-		s.note(at)
-	}
-	s.mu.Unlock()
-
+	s.remember(at)
 	if slow := s.out.err(); slow != nil {
 		err = slow
 	}
@@ -268,14 +266,9 @@ func (s *session) parseError(at time.Time) error {
 // with what else is due: the first job, one with another difficulty, or a
 // remedy.
 func (s *session) flush(ctx context.Context) error {
-	for _, commit := range s.commits {
-		if err := commit.Wait(ctx); err != nil {
-			return fmt.Errorf("%w: %w", errShareLost, err)
-		}
+	if err := s.settle(ctx); err != nil {
+		return err
 	}
-	clear(s.commits)
-	s.commits = s.commits[:0]
-
 	if mine := s.hand(time.Now()); mine {
 		s.send(true)
 		s.answers = s.answers[:0] // they are written
@@ -322,24 +315,30 @@ const reconnectLine = `{"id":null,"method":"client.reconnect","params":[]}` + "\
 
 // tick looks after a session that may have nothing else to do.
 func (s *session) tick(at time.Time) {
+	defer s.recovered(nil)
 	_, away := s.server.pause(at)
-	workless := s.server.rules().Workless
-	s.mu.Lock()
-	if away || workless > 0 && s.state.accepted == 0 && at.Sub(s.connectedAt) > workless {
-		s.mu.Unlock()
+	mine, leave := s.look(away, at)
+	if leave {
 		_ = s.conn.Close()
-		return
 	}
-	mine := false
-	if s.state.last() != nil {
-		s.adjust(at)
-		s.note(at)
-		if s.due(at) {
-			mine = s.push(s.renew(false, at))
-		}
-	}
-	s.mu.Unlock()
 	if mine {
 		s.send(false)
 	}
+}
+
+// look reports whether the session has no business here any more, or whether
+// something is now to be sent to it.
+func (s *session) look(away bool, at time.Time) (mine, leave bool) {
+	workless := s.server.rules().Workless
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if away || workless > 0 && s.state.accepted == 0 && at.Sub(s.connectedAt) > workless {
+		return false, true
+	}
+	if s.state.last() == nil {
+		return false, false
+	}
+	s.adjust(at)
+	s.note(at)
+	return s.due(at) && s.push(s.renew(false, at)), false
 }

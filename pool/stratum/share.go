@@ -1,12 +1,15 @@
 package stratum
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/dmpool/dmpool/pool/work"
 )
@@ -36,7 +39,7 @@ func (s *session) submit(ctx context.Context, in submission, err error) error {
 	}
 
 	at := time.Now()
-	limited := s.pace.excess(len(s.state.names), s.server.rules().SubmitRate, at)
+	limited := s.pace.excess(s.allowance(), at)
 	worker := s.workerOf(ctx, in.user)
 	var solution work.Solution
 	if err == nil {
@@ -83,11 +86,38 @@ func (s *session) submit(ctx context.Context, in submission, err error) error {
 	share.Late = verdict == work.AcceptedLate
 	commit, err := s.server.backend.Accepted(ctx, share)
 	if err != nil {
+		s.server.seen.Remove(job.PrevHash, share.Proof.Hash)
 		return fmt.Errorf("%w: %w", errShareLost, err)
 	}
-	s.commits = append(s.commits, commit)
+	s.commits = append(s.commits, pending{commit, job.PrevHash, share.Proof.Hash})
 	s.answers = appendResult(s.answers, in.id, "true")
 	s.credit(share)
+	return nil
+}
+
+// pending is an accepted share on its way to the disk.
+type pending struct {
+	commit     Commit
+	prev, hash chainhash.Hash
+}
+
+// settle waits until the shares are durable. One that is lost was never sent, as
+// far as anybody will know: the miner gets no answer, and may send it again. Of
+// one that nobody waited for to the end, the log may still have taken it.
+func (s *session) settle(ctx context.Context) error {
+	var lost error
+	for _, p := range s.commits {
+		err := p.commit.Wait(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.server.seen.Remove(p.prev, p.hash)
+		}
+		lost = cmp.Or(lost, err)
+	}
+	clear(s.commits)
+	s.commits = s.commits[:0]
+	if lost != nil {
+		return fmt.Errorf("%w: %w", errShareLost, lost)
+	}
 	return nil
 }
 
@@ -112,42 +142,6 @@ func (s *session) reject(id json.RawMessage, worker Worker, reason string, fault
 	}
 	return nil
 }
-
-// pace limits how often a session submits. A miner that has woken up may send
-// much more than that until vardiff has caught up with it, which takes a second
-// or two, so a new difficulty is a new start.
-type pace struct {
-	bucket     bucket
-	difficulty float64
-	dropped    float64
-}
-
-// burst is how many seconds' worth of submissions may come at once.
-const burst = 5
-
-// excess reports whether a submission exceeds a rate per name.
-func (p *pace) excess(names int, rate float64, at time.Time) bool {
-	rate *= float64(names)
-	if p.bucket.rate != rate {
-		p.bucket = fill(rate, burst*rate, at)
-	}
-	if p.bucket.take(at) {
-		return false
-	}
-	p.dropped++
-	return true
-}
-
-// restart begins anew when the difficulty is another one than before.
-func (p *pace) restart(difficulty float64) {
-	if p.difficulty != 0 && p.difficulty != difficulty {
-		*p = pace{}
-	}
-	p.difficulty = difficulty
-}
-
-// hopeless reports whether a whole burst has been dropped.
-func (p *pace) hopeless() bool { return p.dropped > p.bucket.burst }
 
 // weight keeps the work of the last difficulty: it is nearly always that of the
 // next share, too.

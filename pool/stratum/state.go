@@ -32,14 +32,15 @@ type state struct {
 	noted   float64 // what the server remembers for the next session
 	vardiff vardiff
 
-	issued    []issued // oldest first
-	inherited []issued // of the session that this one resumes
-	accepted  uint64
-	late      uint64
-	rejected  map[string]uint64 // made when needed
-	best      chainhash.Hash    // lowest hash of an accepted share
-	lastShare time.Time
-	credited  meter // difficulty of all accepted shares
+	issued     []issued // oldest first
+	inherited  []issued // of the session that this one resumes
+	accepted   uint64
+	late       uint64
+	rejected   map[string]uint64 // made when needed
+	best       chainhash.Hash    // lowest hash of an accepted share
+	firstShare time.Time
+	lastShare  time.Time
+	credited   meter // difficulty of all accepted shares
 }
 
 // login is a name that a miner uses and the worker that is meant.
@@ -138,6 +139,7 @@ func (st *state) forget(at time.Time) {
 
 // notify sends a job to the miner if it is ready for one.
 func (s *session) notify(n *notice, clean bool, at time.Time) {
+	defer s.recovered(nil)
 	if s.offer(n, clean, at) {
 		s.send(false)
 	}

@@ -112,6 +112,14 @@ func (s *Seen) Forget(prev chainhash.Hash) {
 	delete(s.byPrev, prev)
 }
 
+// Remove takes back a share that was judged but could not be recorded: when the
+// miner sends it again, it is not a duplicate.
+func (s *Seen) Remove(prev, hash chainhash.Hash) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byPrev[prev], hash)
+}
+
 // add reports whether hash was not there before.
 func (s *Seen) add(prev, hash chainhash.Hash) bool {
 	s.mu.Lock()

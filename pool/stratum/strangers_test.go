@@ -1,0 +1,92 @@
+package stratum
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Strangers who come and go leave room for the miners at home to be remembered.
+func TestStrangersLeaveRoomToResume(t *testing.T) {
+	const home, stranger = "192.168.1.9:1", "203.0.113.5:1"
+	inWorld(t, Config{MaxSessions: 4}, &fakeBackend{}, func(w *world) {
+		w.server.Publish(w.job(1, hard), true)
+		visit := func(addr string) {
+			m := w.connectFrom(addr)
+			m.send(subscribeLine("x") + authorizeLine)
+			m.received()
+			_ = m.conn.Close()
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		for range 20 {
+			visit(stranger)
+		}
+		if n := len(w.server.Closed()); n != 6 {
+			t.Errorf("%d sessions of strangers can be resumed, want 6 of 8", n)
+		}
+		visit(home)
+		visit(home)
+		if n := len(w.server.Closed()); n != 8 {
+			t.Errorf("%d sessions can be resumed, want 8", n)
+		}
+	})
+}
+
+// What suits a stranger is remembered only after an hour of shares, what suits a
+// miner at home at once.
+func TestStrangersAreRememberedLate(t *testing.T) {
+	tests := []struct {
+		addr string
+		work time.Duration
+		want int
+	}{
+		{"192.168.1.9:1", 20 * time.Minute, 1},
+		{"203.0.113.5:1", 50 * time.Minute, 0},
+		{"203.0.113.5:1", 70 * time.Minute, 1},
+	}
+	for _, test := range tests {
+		inWorld(t, Config{StartDifficulty: 1e-5, MaxDifficulty: 1e-5}, &fakeBackend{}, func(w *world) {
+			job := w.job(1, hard)
+			w.server.Publish(job, true)
+			m := w.connectFrom(test.addr)
+			m.send(subscribeLine("cpuminer") + authorizeLine)
+			m.received()
+			s := solve(t, m.session().extranonce1, job, share(1e-5))
+			for end := time.Now().Add(test.work); time.Now().Before(end); time.Sleep(time.Minute) {
+				for !share(1e-5)(job.Prove(s)) {
+					s.Nonce++
+				}
+				m.send(submitLine(job, s) + "\n")
+				m.received()
+				s.Nonce++
+			}
+			time.Sleep(tickTime)
+			if got := w.server.Changed(); len(got) != test.want {
+				t.Errorf("%s after %v: remembered %v, want %d", test.addr, test.work, got, test.want)
+			}
+		})
+	}
+}
+
+// A worker without a name is called by the last octet of its address.
+func TestNamelessWorker(t *testing.T) {
+	tests := []struct{ addr, username, want string }{
+		{"192.168.1.17:4000", "addr", "17"},
+		{"[::ffff:10.0.0.5]:4000", "addr", "5"},
+		{"[fd00::17]:4000", "addr", "worker"},
+		{"192.168.1.17:4000", "addr.rig", "rig"},
+	}
+	for _, test := range tests {
+		inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+			m := w.connectFrom(test.addr)
+			m.ask(request("1", "authorize", `["`+test.username+`"]`))
+			if got := w.server.Sessions()[0].Workers[0].Name; got != test.want {
+				t.Errorf("%s from %s is called %q, want %q", test.username, test.addr, got, test.want)
+			}
+		})
+	}
+	if got := nameless(nil); got != "worker" {
+		t.Errorf("from nowhere: %q", got)
+	}
+}
