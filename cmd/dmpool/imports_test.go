@@ -17,9 +17,10 @@ const module = "github.com/dmpool/dmpool/"
 // files may look further.
 func allowedImports() map[string][]string {
 	return map[string][]string{
-		"pool/work":             {},
+		"pool/jsoncut":          {},
+		"pool/work":             {"pool/jsoncut"},
 		"pool/sqlite":           {},
-		"pool/node":             {"pool/work"},
+		"pool/node":             {"pool/jsoncut", "pool/work"},
 		"pool/node/nodetest":    {"pool/node", "pool/work"},
 		"pool/stratum":          {"pool/work"},
 		"pool/stratum/minersim": {},

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dmpool/dmpool/pool/jsoncut"
 )
 
 const (
@@ -136,10 +138,10 @@ func (c *Client) roundTrip(ctx context.Context, path, method string, out any, pa
 		return fmt.Errorf("call %s: %w", method, err)
 	}
 	if out == nil {
-		return nil
+		out = new(any)
 	}
 
-	// A template has several megabytes; whoever wants it raw need not wait until it is scanned once more.
+	// A template has several megabytes; whoever wants it raw reads it in a better way, and finds out whether it is JSON.
 	if raw, ok := out.(*json.RawMessage); ok {
 		*raw = result
 		return nil
@@ -217,15 +219,17 @@ func (c *Client) postAs(ctx context.Context, login, path, method string, body []
 	}
 	defer func() { _ = resp.Body.Close() }()
 
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
+	// bitcoind says how long its answer is: a template of megabytes is read into its place, without growing.
+	room := min(max(resp.ContentLength, 0), maxAnswer) + bytes.MinRead
+	answer := bytes.NewBuffer(make([]byte, 0, room))
+	if _, err := answer.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1)); err != nil {
 		return 0, nil, unreachable(ctx, err)
 	}
-	if len(answer) > maxAnswer {
+	if answer.Len() > maxAnswer {
 		return 0, nil, fmt.Errorf("%w: longer than %d bytes", ErrBadAnswer, maxAnswer)
 	}
 
-	return resp.StatusCode, answer, nil
+	return resp.StatusCode, answer.Bytes(), nil
 }
 
 // login returns "user:password". The cookie is read from its file unless one is known that differs from refused.
@@ -275,6 +279,7 @@ func repeatable(method string) bool {
 
 // decode takes the result out of an answer. A node answers JSON-RPC 2.0 errors with status 200 and older ones with
 // 404 or 500, all with a JSON body; a body of another kind comes from the HTTP layer or from something that is no node.
+// Whether the result is JSON shows when it is read.
 func decode(method string, status int, answer []byte) (json.RawMessage, error) {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -290,7 +295,10 @@ func decode(method string, status int, answer []byte) (json.RawMessage, error) {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if err := json.Unmarshal(answer, &envelope); err != nil {
+	result, rest, ok := jsoncut.Cut(answer, "result")
+	if ok && json.Unmarshal(rest, &envelope) == nil {
+		envelope.Result = result
+	} else if err := json.Unmarshal(answer, &envelope); err != nil {
 		return nil, fmt.Errorf("%w: no JSON (HTTP status %d)", ErrBadAnswer, status)
 	}
 

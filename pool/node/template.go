@@ -8,6 +8,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/dmpool/dmpool/pool/jsoncut"
 	"github.com/dmpool/dmpool/pool/work"
 )
 
@@ -35,14 +36,26 @@ func (c *Client) Template(ctx context.Context, longPollID string) (*work.Templat
 // waitTemplate is a long poll that looks only at which tip the node has and what to wait for next. With an empty
 // longPollID it does not wait.
 func (c *Client) waitTemplate(ctx context.Context, longPollID string) (tip chainhash.Hash, next string, err error) {
-	var result struct {
+	request := templateRequest{Rules: templateRules(), LongPollID: longPollID}
+
+	var result json.RawMessage
+	if err := c.templateCall(longPollID)(ctx, "/", "getblocktemplate", &result, []any{request}); err != nil {
+		return tip, "", err
+	}
+
+	// Nobody needs the transactions here, and decoding them would take longer than the miners should wait.
+	if _, rest, ok := jsoncut.Cut(result, "transactions"); ok {
+		result = rest
+	}
+	var fields struct {
 		Tip        chainhash.Hash `json:"previousblockhash"`
 		LongPollID string         `json:"longpollid"`
 	}
-	request := templateRequest{Rules: templateRules(), LongPollID: longPollID}
-	err = c.templateCall(longPollID)(ctx, "/", "getblocktemplate", &result, []any{request})
+	if err := json.Unmarshal(result, &fields); err != nil {
+		return tip, "", fmt.Errorf("wait for template: %w: %w", ErrBadAnswer, err)
+	}
 
-	return result.Tip, result.LongPollID, err
+	return fields.Tip, fields.LongPollID, nil
 }
 
 // templateCall is the way to call getblocktemplate: without a deadline when it waits.

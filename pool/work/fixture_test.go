@@ -19,16 +19,38 @@ type rawTemplate map[string]any
 // count transactions, every second of them with a witness.
 func newRawTemplate(tb testing.TB, count int) rawTemplate {
 	tb.Helper()
+	return rawTemplateOf(tb, count, newTx)
+}
+
+// fullRawTemplate returns what a node answers for a full block: 4400
+// transactions that spend one to three coins with a signature each, 370 bytes on
+// average.
+func fullRawTemplate(tb testing.TB) rawTemplate {
+	tb.Helper()
+	return rawTemplateOf(tb, 4400, func(i int) *wire.MsgTx {
+		msg := newTx(2 * i)
+		for range i % 3 {
+			msg.AddTxIn(msg.TxIn[0])
+		}
+		msg.AddTxOut(msg.TxOut[0])
+		return msg
+	})
+}
+
+func rawTemplateOf(tb testing.TB, count int, newTx func(int) *wire.MsgTx) rawTemplate {
+	tb.Helper()
 	txs := make([]any, count)
 	leaves := make([]chainhash.Hash, 1, 1+count)
 	for i := range txs {
 		msg := newTx(i)
 		txs[i] = map[string]any{
-			"data":   hexTx(tb, msg),
-			"txid":   msg.TxHash().String(),
-			"hash":   msg.WitnessHash().String(),
-			"fee":    1000 + i,
-			"weight": 3*msg.SerializeSizeStripped() + msg.SerializeSize(),
+			"data":    hexTx(tb, msg),
+			"txid":    msg.TxHash().String(),
+			"hash":    msg.WitnessHash().String(),
+			"fee":     1000 + i,
+			"depends": []int{},
+			"sigops":  1,
+			"weight":  3*msg.SerializeSizeStripped() + msg.SerializeSize(),
 		}
 		leaves = append(leaves, msg.WitnessHash())
 	}

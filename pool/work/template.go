@@ -10,7 +10,8 @@ import (
 	"strings"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/dmpool/dmpool/pool/jsoncut"
 )
 
 const (
@@ -70,21 +71,14 @@ type templateJSON struct {
 	SignetChallenge   string   `json:"signet_challenge"`
 }
 
-type txJSON struct {
-	Data string `json:"data"`
-	TxID string `json:"txid"`
-	Hash string `json:"hash"`
-	Fee  int64  `json:"fee"`
-}
-
 // ParseTemplate decodes the JSON result of getblocktemplate (BIP22, BIP23,
 // BIP145, BIP325). It believes nothing that it can compute: transaction ids
 // and weights come from the transactions, the target from the bits, and a
 // contradiction is an error. So is a rule marked "!" (the miner must know it)
 // that this package does not know.
 func ParseTemplate(result []byte) (*Template, error) {
-	var in templateJSON
-	if err := json.Unmarshal(result, &in); err != nil {
+	in, err := decodeTemplate(result)
+	if err != nil {
 		return nil, fmt.Errorf("parse template: %w", err)
 	}
 	t, err := in.template()
@@ -92,6 +86,21 @@ func ParseTemplate(result []byte) (*Template, error) {
 		return nil, fmt.Errorf("parse template: %w", err)
 	}
 	return t, nil
+}
+
+// decodeTemplate reads the transactions by hand and the little that is left with
+// encoding/json, or all with encoding/json when the node writes in another way.
+func decodeTemplate(result []byte) (*templateJSON, error) {
+	in := new(templateJSON)
+	if array, rest, ok := jsoncut.Cut(result, "transactions"); ok {
+		txs, ok := scanTxs(array)
+		if ok && json.Unmarshal(rest, in) == nil {
+			in.Transactions = txs
+			return in, nil
+		}
+		in = new(templateJSON)
+	}
+	return in, json.Unmarshal(result, in)
 }
 
 // template checks each field and fills in what follows from it.
@@ -179,21 +188,31 @@ func (in *templateJSON) setScripts(t *Template) error {
 // setTxs fills in the transactions and what follows from them.
 func (in *templateJSON) setTxs(t *Template) error {
 	count := len(in.Transactions)
-	known := make(map[chainhash.Hash]bool, count)
+	known := make(map[chainhash.Hash]struct{}, count)
 	txids := make([]chainhash.Hash, count)
 	wtxids := make([]chainhash.Hash, count)
 	t.Txs = make([]Tx, count)
 
+	digits := 0
+	for i := range in.Transactions {
+		digits += len(in.Transactions[i].Data)
+	}
+	space := make([]byte, digits/2) // for all transactions, one after the other
+	var reader txReader
+
 	var fees, weight int64
 	for i := range in.Transactions {
-		tx, err := in.Transactions[i].tx()
+		from := &in.Transactions[i]
+		size := len(from.Data) / 2
+		tx, err := from.tx(&reader, space[:size:size])
 		if err != nil {
 			return fmt.Errorf("transaction %d: %w", i, err)
 		}
-		if known[tx.TxID] {
+		space = space[size:]
+		known[tx.TxID] = struct{}{}
+		if len(known) == i {
 			return fmt.Errorf("transaction %d: %s appears twice", i, tx.TxID)
 		}
-		known[tx.TxID] = true
 		t.Txs[i], txids[i], wtxids[i] = tx, tx.TxID, tx.WTxID
 		weight += tx.Weight
 		if fees += tx.Fee; fees > in.CoinbaseValue {
@@ -215,38 +234,36 @@ func (in *templateJSON) setTxs(t *Template) error {
 	return nil
 }
 
-// tx decodes one transaction and compares its hashes with the node's.
-func (in *txJSON) tx() (Tx, error) {
-	raw, err := hex.DecodeString(in.Data)
+// tx decodes one transaction into raw, which has the right size, and compares its
+// hashes with the node's.
+func (in *txJSON) tx(r *txReader, raw []byte) (Tx, error) {
+	if _, err := hex.Decode(raw, in.Data); err != nil {
+		return Tx{}, err
+	}
+	tx, err := r.read(raw)
 	if err != nil {
 		return Tx{}, err
 	}
-	var msg wire.MsgTx
-	r := bytes.NewReader(raw)
-	if err := msg.Deserialize(r); err != nil {
-		return Tx{}, err
-	}
-	if r.Len() != 0 {
-		return Tx{}, fmt.Errorf("%d bytes after the end", r.Len())
-	}
-	tx := Tx{
-		Raw:    raw,
-		TxID:   msg.TxHash(),
-		WTxID:  doubleHash(raw),
-		Fee:    in.Fee,
-		Weight: int64(3*msg.SerializeSizeStripped() + len(raw)),
-	}
+	tx.Fee = in.Fee
 
-	if tx.TxID.String() != in.TxID {
+	if !displays(in.TxID, tx.TxID) {
 		return Tx{}, fmt.Errorf("txid is %s, not %q", tx.TxID, in.TxID)
 	}
-	if tx.WTxID.String() != in.Hash || tx.WTxID != msg.WitnessHash() {
+	if !displays(in.Hash, tx.WTxID) {
 		return Tx{}, fmt.Errorf("witness hash is %s, not %q", tx.WTxID, in.Hash)
 	}
 	if tx.Fee < 0 || tx.Fee > maxMoney {
 		return Tx{}, fmt.Errorf("fee %d is out of range", tx.Fee)
 	}
 	return tx, nil
+}
+
+// displays tells whether s is a hash in display order, as the node writes it.
+func displays(s []byte, h chainhash.Hash) bool {
+	slices.Reverse(h[:])
+	var digits [chainhash.MaxHashStringSize]byte
+	hex.Encode(digits[:], h[:])
+	return bytes.Equal(s, digits[:])
 }
 
 // decodeHash reads a hash in display order.

@@ -1,7 +1,6 @@
 package work
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -175,15 +174,34 @@ func FuzzParseTemplate(f *testing.F) {
 	})
 }
 
-func BenchmarkParseTemplate(b *testing.B) {
-	raw := newRawTemplate(b, 4000).encode(b)
-	if !json.Valid(raw) {
-		b.Fatal("not JSON")
-	}
-	b.SetBytes(int64(len(raw)))
-	for b.Loop() {
-		if _, err := ParseTemplate(raw); err != nil {
-			b.Fatal(err)
+// BenchmarkTemplateToJob is what stands between the node's answer and the first
+// miner: a full block of 4400 transactions, parsed, made a job, witnessed.
+func BenchmarkTemplateToJob(b *testing.B) {
+	raw := fullRawTemplate(b).encode(b)
+	b.Run("parse", func(b *testing.B) {
+		b.SetBytes(int64(len(raw)))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ParseTemplate(raw); err != nil {
+				b.Fatal(err)
+			}
 		}
+	})
+	template, err := ParseTemplate(raw)
+	if err != nil {
+		b.Fatal(err)
 	}
+	layout := newLayout(template.CoinbaseValue)
+	b.Run("job and witness", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			j, err := NewJob(template, layout, 7, template.CurTime)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := Witness(j, template, layout); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -219,7 +219,7 @@ func number(t *testing.T, s string) uint32 {
 	return uint32(n)
 }
 
-func unhex(t *testing.T, s string) []byte {
+func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {

@@ -235,10 +235,12 @@ func treeRoot(level []chainhash.Hash) chainhash.Hash {
 	if len(level) == 1 {
 		return level[0]
 	}
-	var parents []chainhash.Hash
+	parents := make([]chainhash.Hash, 0, (len(level)+1)/2)
+	var both [2 * chainhash.HashSize]byte
 	for i := 0; i < len(level); i += 2 {
-		left, right := level[i], level[min(i+1, len(level)-1)]
-		parents = append(parents, chainhash.DoubleHashH(append(left[:], right[:]...)))
+		copy(both[:], level[i][:])
+		copy(both[chainhash.HashSize:], level[min(i+1, len(level)-1)][:])
+		parents = append(parents, chainhash.DoubleHashH(both[:]))
 	}
 	return treeRoot(parents)
 }
