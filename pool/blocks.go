@@ -178,14 +178,26 @@ func (p *Pool) freeze(ctx context.Context, hash chainhash.Hash, seq int64) error
 	if err != nil {
 		return fmt.Errorf("read window: %w", err)
 	}
-	weights := make([]ledger.Weight, 0, len(window.Entries))
-	for _, e := range window.Entries {
-		weights = append(weights, ledger.Weight{Address: e.Address, Script: e.Script, Score: e.Score})
-	}
-	if err := p.Ledger.Freeze(ctx, hash, seq, weights); err != nil {
+	if err := p.Ledger.Freeze(ctx, hash, ledgerWindow(window)); err != nil {
 		return fmt.Errorf("freeze split: %w", err)
 	}
 	return nil
+}
+
+// ledgerWindow is the window as the ledger keeps it.
+func ledgerWindow(w shares.Window) ledger.Window {
+	kept := ledger.Window{WinnerSeq: w.Seq, FromSeq: w.FromSeq, From: w.From}
+	for _, e := range w.Epochs {
+		kept.Epochs = append(kept.Epochs, ledger.Epoch{Bits: e.Bits, Take: e.Take})
+	}
+	for _, e := range w.Entries {
+		weight := ledger.Weight{Address: e.Address, Script: e.Script, Score: e.Score}
+		for _, p := range e.Parts {
+			weight.Parts = append(weight.Parts, ledger.Part(p))
+		}
+		kept.Weights = append(kept.Weights, weight)
+	}
+	return kept
 }
 
 // BookRewards freezes the splits of blocks whose winning share and ledger entry

@@ -114,6 +114,51 @@ func TestSubmitAgain(t *testing.T) {
 	}
 }
 
+// The work behind the weights is kept to the last hash, for whoever asks why.
+func TestWindow(t *testing.T) {
+	l, _ := open(t)
+	f := found(1)
+	if err := l.RecordFound(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Window(t.Context(), f.Hash); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("Window before Freeze = %v, want ErrNotFound", err)
+	}
+
+	// Bob's work comes in two halves, the second under another spelling.
+	want := window(7)
+	given := window(7)
+	huge, _ := new(big.Int).SetString("540000000000000000000000", 10)
+	want.Weights[1].Parts[0].Work = new(big.Int).Add(huge, big.NewInt(500))
+	want.Weights[1].Parts[0].Shares = 2
+	given.Weights[1].Score = big.NewRat(1, 10)
+	given.Weights = append(given.Weights, ledger.Weight{
+		Address: "BOB", Script: []byte("script of bob"), Score: big.NewRat(6, 10),
+		Parts: []ledger.Part{{Work: huge, Shares: 1}, {Work: new(big.Int)}, {Work: new(big.Int)}},
+	})
+	if err := l.Freeze(t.Context(), f.Hash, given); err != nil {
+		t.Fatal(err)
+	}
+
+	got, err := l.Window(t.Context(), f.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact := cmp.Options{
+		cmp.Comparer(func(a, b *big.Rat) bool { return a.Cmp(b) == 0 }),
+		cmp.Comparer(func(a, b *big.Int) bool { return a.Cmp(b) == 0 }),
+	}
+	if diff := cmp.Diff(want, got, exact); diff != "" {
+		t.Errorf("Window (-want +got):\n%s", diff)
+	}
+
+	torn := window(8)
+	torn.Weights[0].Parts = nil
+	if err := l.Freeze(t.Context(), mine(t, l, 2), torn); err == nil {
+		t.Error("Freeze took a miner without work in any epoch")
+	}
+}
+
 func TestFreeze(t *testing.T) {
 	l, db := open(t)
 	f := found(1)
@@ -125,7 +170,7 @@ func TestFreeze(t *testing.T) {
 	halves := weights()
 	halves[1].Score = big.NewRat(1, 10)
 	halves = append(halves, ledger.Weight{Address: "BOB", Script: []byte("script of bob"), Score: big.NewRat(6, 10)})
-	if err := l.Freeze(t.Context(), f.Hash, 7, halves); err != nil {
+	if err := l.Freeze(t.Context(), f.Hash, ledger.Window{WinnerSeq: 7, Weights: halves}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -164,7 +209,7 @@ func TestFreeze(t *testing.T) {
 		{"another miner", 7, stranger, ledger.ErrFrozen},
 	}
 	for _, tt := range again {
-		if err := l.Freeze(t.Context(), f.Hash, tt.seq, tt.weights); !errors.Is(err, tt.want) {
+		if err := l.Freeze(t.Context(), f.Hash, ledger.Window{WinnerSeq: tt.seq, Weights: tt.weights}); !errors.Is(err, tt.want) {
 			t.Errorf("Freeze again with %s = %v, want %v", tt.name, err, tt.want)
 		}
 	}
@@ -176,10 +221,10 @@ func TestFreeze(t *testing.T) {
 	if err := l.RecordFound(t.Context(), empty); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Freeze(t.Context(), empty.Hash, 9, nil); err == nil {
+	if err := l.Freeze(t.Context(), empty.Hash, ledger.Window{WinnerSeq: 9}); err == nil {
 		t.Error("Freeze with an empty window = nil, want an error")
 	}
-	if err := l.Freeze(t.Context(), hash(3), 9, weights()); !errors.Is(err, ledger.ErrNotFound) {
+	if err := l.Freeze(t.Context(), hash(3), ledger.Window{WinnerSeq: 9, Weights: weights()}); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("Freeze of another hash = %v, want ErrNotFound", err)
 	}
 

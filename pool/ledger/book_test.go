@@ -85,7 +85,7 @@ func (m *model) find(t *rapid.T) {
 	if err := m.ledger.RecordFound(m.ctx, f); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.ledger.Freeze(m.ctx, f.Hash, 1, window); err != nil {
+	if err := m.ledger.Freeze(m.ctx, f.Hash, ledger.Window{WinnerSeq: 1, Weights: window}); err != nil {
 		t.Fatal(err)
 	}
 	b, err := m.ledger.Block(m.ctx, f.Hash)

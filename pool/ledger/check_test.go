@@ -165,7 +165,7 @@ func TestCheckChainFees(t *testing.T) {
 	l, _ := open(t)
 	f := found(1)
 	f.Terms.FeeBps, f.Terms.DonationBps = 0, 0
-	if err := errors.Join(l.RecordFound(t.Context(), f), l.Freeze(t.Context(), f.Hash, 1, weights())); err != nil {
+	if err := errors.Join(l.RecordFound(t.Context(), f), l.Freeze(t.Context(), f.Hash, ledger.Window{WinnerSeq: 1, Weights: weights()})); err != nil {
 		t.Fatal(err)
 	}
 	observe(t, l, f.Hash, confirmed(1), confirmed(101))

@@ -73,7 +73,9 @@ func writeUntilKilled(ctx context.Context, path string) error {
 	steps := []func(ledger.Found) error{
 		func(f ledger.Found) error { return l.RecordFound(ctx, f) },
 		func(f ledger.Found) error { return l.RecordSubmit(ctx, f.Hash, "") },
-		func(f ledger.Found) error { return l.Freeze(ctx, f.Hash, int64(f.Height), weights()) },
+		func(f ledger.Found) error {
+			return l.Freeze(ctx, f.Hash, ledger.Window{WinnerSeq: int64(f.Height), Weights: weights()})
+		},
 		see(confirmed(1)), see(off), see(confirmed(1)), see(confirmed(101)),
 		pay(ledger.KindReserve, reserve(102, 100_000_000)),
 		pay(ledger.KindSettle, settle(102, 100_000_000, 141)),

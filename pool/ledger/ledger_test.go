@@ -76,6 +76,25 @@ func weights() []ledger.Weight {
 	}
 }
 
+// window is that of vector A: alice 300/1000 is out, bob 300 of 500 is the edge.
+func window(seq int64) ledger.Window {
+	w := ledger.Window{
+		WinnerSeq: seq, FromSeq: 2, From: time.UnixMilli(1_690_000_000_000), Weights: weights(),
+		Epochs: []ledger.Epoch{
+			{Bits: 0x1d00ffff, Take: big.NewRat(1, 1)},
+			{Bits: 0x1d00fffe, Take: big.NewRat(1, 1)},
+			{Bits: 0x1d00fffe, Take: big.NewRat(3, 5)},
+		},
+	}
+	for i, work := range [][3]int64{{750, 0, 0}, {500, 0, 500}, {250, 400, 0}, {125, 0, 0}} {
+		for _, n := range work {
+			w.Weights[i].Parts = append(w.Weights[i].Parts, ledger.Part{Work: big.NewInt(n), Shares: min(n, 1)})
+		}
+	}
+
+	return w
+}
+
 // confirmed is an observation of a block in the main chain.
 func confirmed(n int32) ledger.Observation {
 	return ledger.Observation{Known: true, Confirmations: n, Maturity: 101}
@@ -100,7 +119,7 @@ func mine(t *testing.T, l *ledger.Ledger, n int) chainhash.Hash {
 	if err := l.RecordFound(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Freeze(t.Context(), f.Hash, int64(n), weights()); err != nil {
+	if err := l.Freeze(t.Context(), f.Hash, window(int64(n))); err != nil {
 		t.Fatal(err)
 	}
 

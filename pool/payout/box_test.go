@@ -93,7 +93,7 @@ func earn(t testing.TB, l *ledger.Ledger, height int32, value int64) {
 			Terms: ledger.Terms{Settlement: "ledger", FeeBps: 100, WindowMilli: 2000, Underfill: "scale"},
 		}),
 		l.RecordSubmit(ctx, hash, ""),
-		l.Freeze(ctx, hash, int64(height), weights),
+		l.Freeze(ctx, hash, ledger.Window{WinnerSeq: int64(height), Weights: weights}),
 	)
 	for _, confirmations := range []int32{1, 101} {
 		_, observed := l.Observe(ctx, hash, ledger.Observation{Known: true, Confirmations: confirmations, Maturity: 101})

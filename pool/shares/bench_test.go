@@ -52,22 +52,3 @@ func BenchmarkGroupCommit(b *testing.B) {
 		})
 	}
 }
-
-// BenchmarkWindow reads a window that holds a day of shifts of 100 workers.
-func BenchmarkWindow(b *testing.B) {
-	l, _ := start(b, filepath.Join(b.TempDir(), "shares.db"), Options{})
-	var seq int64
-	for minute := range 24 * 60 {
-		batch := make([]Share, 100)
-		for i := range batch {
-			batch[i] = share(fmt.Sprintf("account%d", i), 4, time.Duration(minute)*time.Minute)
-		}
-		seq = put(b, l, batch...)
-	}
-
-	for b.Loop() {
-		if _, err := l.Window(context.Background(), seq, 2000); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

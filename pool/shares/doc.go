@@ -46,7 +46,9 @@
 //	──┴─────────┴─────────┴─────────┴─────────┴─────────┴────────┘
 //
 // The edge shift counts with the fraction that still fits, the same for all its
-// workers. All sums are exact ([math/big]); no float comes near.
+// workers. All sums are exact ([math/big]); no float comes near. Beside the scores a
+// [Window] has the work they are made of, by network difficulty ([Epoch]), so that
+// a miner can compare them with what its own devices did.
 //
 // # Charts
 //

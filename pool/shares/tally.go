@@ -2,119 +2,108 @@ package shares
 
 import "math/big"
 
-// part is the work of one worker in a shift.
-type part struct{ worker, work int64 }
-
-// tally adds up shifts from the newest backwards until their scores reach a
-// limit. It is exact.
+// tally walks through shifts from the newest backwards until their scores reach
+// a limit, and says which of them count. It is exact.
 //
 // Shifts with equal nBits have the same denominator, so within a run of them
 // only integers are added and compared. There is one fraction per run and one
 // for the edge, however long the window is.
 type tally struct {
-	full   bool
-	fromMS int64 // when the oldest shift that counts was opened
+	full    bool
+	fromSeq int64 // first share of the oldest shift that counts
+	fromMS  int64 // when that shift was opened
 
 	room    *big.Rat            // score that is left for the run
 	network map[uint32]*big.Int // nBits → work of a block
+	limit   *big.Rat            // work that fits into the run
+	whole   *big.Int            // floor(limit)
 
-	bits  uint32   // of the run
-	run   *big.Int // work in the run
-	limit *big.Rat // work that fits into the run
-	whole *big.Int // floor(limit)
+	runs []*run // newest first; the last one is under way
+	edge *run   // the shift that was cut, nil when none was
+}
 
-	work map[uint32]map[int64]*big.Int // nBits → worker → work of whole shifts
-	edge map[int64]*big.Rat            // worker → score in the edge shift
+// run is consecutive shifts with equal nBits that count with the same part of
+// their work.
+type run struct {
+	bits        uint32
+	first, last int64    // ids of its shifts
+	work        *big.Int // of all of them
+	take        *big.Rat // how much of the work counts: 1, less at the edge
+
+	parts map[int64]Part // by worker, when that is known already: part of a shift is a run of its own
 }
 
 func newTally(limit *big.Rat) *tally {
-	return &tally{
-		room:    new(big.Rat).Set(limit),
-		network: map[uint32]*big.Int{},
-		run:     new(big.Int),
-		work:    map[uint32]map[int64]*big.Int{},
-		edge:    map[int64]*big.Rat{},
-	}
+	return &tally{room: new(big.Rat).Set(limit), network: map[uint32]*big.Int{}}
 }
 
-// add adds the next older shift, whose parts sum up to its work. It reports
-// whether the limit is reached, after which nothing may be added.
-func (t *tally) add(s shift, parts []part) (full bool, err error) {
-	if s.bits != t.bits {
-		if err := t.begin(s.bits); err != nil {
+// add adds the next older shift; parts is nil, or what its workers did when not
+// the whole of it is meant. It reports whether the limit is reached, after which
+// nothing may be added.
+func (t *tally) add(s shift, parts map[int64]Part) (full bool, err error) {
+	if n := len(t.runs); n == 0 || s.bits != t.runs[n-1].bits || t.runs[n-1].parts != nil {
+		if err := t.begin(s, parts); err != nil {
 			return false, err
 		}
 	}
-	t.fromMS = s.openedMS
+	t.fromSeq, t.fromMS = s.from, s.openedMS
 
-	sum := new(big.Int).Add(t.run, big.NewInt(s.work))
+	r := t.runs[len(t.runs)-1]
+	sum := new(big.Int).Add(r.work, big.NewInt(s.work))
 	if sum.Cmp(t.whole) > 0 {
-		t.cut(s, parts)
+		t.cut(s, r, parts)
 
 		return true, nil
 	}
-
-	t.run = sum
-	for _, p := range parts {
-		work := t.work[t.bits][p.worker]
-		if work == nil {
-			work = new(big.Int)
-			t.work[t.bits][p.worker] = work
-		}
-		work.Add(work, big.NewInt(p.work))
-	}
+	r.first, r.work = s.id, sum
 	t.full = t.limit.IsInt() && sum.Cmp(t.whole) == 0
 
 	return t.full, nil
 }
 
-// begin starts a run of shifts with other nBits.
-func (t *tally) begin(bits uint32) error {
-	if t.run.Sign() > 0 {
-		t.room.Sub(t.room, new(big.Rat).SetFrac(t.run, t.network[t.bits]))
+// begin starts a run at a shift.
+func (t *tally) begin(s shift, parts map[int64]Part) error {
+	if n := len(t.runs); n > 0 {
+		last := t.runs[n-1]
+		t.room.Sub(t.room, new(big.Rat).SetFrac(last.work, t.network[last.bits]))
 	}
 
-	if t.network[bits] == nil {
-		network, err := networkWork(bits)
+	if t.network[s.bits] == nil {
+		network, err := networkWork(s.bits)
 		if err != nil {
 			return err
 		}
-		t.network[bits] = network
-		t.work[bits] = map[int64]*big.Int{}
+		t.network[s.bits] = network
 	}
 
-	t.bits = bits
-	t.run = new(big.Int)
-	t.limit = new(big.Rat).Mul(t.room, new(big.Rat).SetInt(t.network[bits]))
+	t.runs = append(t.runs, &run{bits: s.bits, first: s.id + 1, last: s.id, work: new(big.Int), take: big.NewRat(1, 1), parts: parts})
+	t.limit = new(big.Rat).Mul(t.room, new(big.Rat).SetInt(t.network[s.bits]))
 	t.whole = new(big.Int).Quo(t.limit.Num(), t.limit.Denom())
 
 	return nil
 }
 
-// cut takes of the edge shift what is left to the limit: a part counts with
-// its work * (limit - run) / shift's work.
-func (t *tally) cut(s shift, parts []part) {
+// cut takes of the edge shift what is left to the limit: all its work counts
+// with (limit - run) / shift's work.
+func (t *tally) cut(s shift, r *run, parts map[int64]Part) {
 	t.full = true
 
-	scale := new(big.Rat).Sub(t.limit, new(big.Rat).SetInt(t.run))
-	scale.Quo(scale, new(big.Rat).SetInt(new(big.Int).Mul(big.NewInt(s.work), t.network[t.bits])))
-	for _, p := range parts {
-		t.edge[p.worker] = new(big.Rat).Mul(scale, new(big.Rat).SetInt64(p.work))
-	}
+	take := new(big.Rat).Sub(t.limit, new(big.Rat).SetInt(r.work))
+	take.Quo(take, new(big.Rat).SetInt64(s.work))
+	t.edge = &run{bits: s.bits, first: s.id, last: s.id, work: big.NewInt(s.work), take: take, parts: parts}
 }
 
-// scores returns the score of each worker. It is the end of the tally.
-func (t *tally) scores() map[int64]*big.Rat {
-	scores := t.edge
-	for bits, workers := range t.work {
-		for worker, work := range workers {
-			score := new(big.Rat).SetFrac(work, t.network[bits])
-			if more := scores[worker]; more != nil {
-				score.Add(score, more)
-			}
-			scores[worker] = score
+// counted returns the runs that hold work that counts, the newest first.
+func (t *tally) counted() []*run {
+	var all []*run
+	for _, r := range t.runs {
+		if r.work.Sign() > 0 {
+			all = append(all, r)
 		}
 	}
+	if t.edge != nil && t.edge.take.Sign() > 0 {
+		all = append(all, t.edge)
+	}
 
-	return scores
+	return all
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -15,15 +16,19 @@ import (
 type Window struct {
 	Seq     int64     // the newest share in it, that of the block
 	Entries []Entry   // the accounts, in the order of their first accepted shares
+	Epochs  []Epoch   // the work behind the scores, newest first
 	Sum     *big.Rat  // of all scores: exactly X, or less when the log is shorter
 	From    time.Time // when the oldest shift in it began
+	FromSeq int64     // first share of that shift
 }
 
-// Entry is the score of one account in a [Window].
+// Entry is the score of one account in a [Window]: the sum over the epochs of
+// Work · Take / the network's work.
 type Entry struct {
 	Address string
 	Script  []byte   // identifies the account
 	Score   *big.Rat // above 0
+	Parts   []Part   // what it did in each of the window's Epochs
 }
 
 // Window returns the newest shares up to and including seq whose scores add up
@@ -66,7 +71,18 @@ func (l *Log) window(ctx context.Context, seq int64, limit *big.Rat) (Window, er
 		return Window{}, err
 	}
 
-	return t.window(ctx, tx, seq)
+	var g gathering
+	for _, r := range t.counted() {
+		if r.parts == nil {
+			if r.parts, err = workOf(ctx, tx, r); err != nil {
+				return Window{}, err
+			}
+		}
+		g.add(r)
+	}
+	w := Window{Seq: seq, Epochs: g.epochs, From: time.UnixMilli(t.fromMS), FromSeq: t.fromSeq}
+
+	return w, w.enter(ctx, tx, g.work)
 }
 
 // addNewest adds the shift of share seq up to that share when it goes on behind
@@ -83,29 +99,15 @@ func addNewest(ctx context.Context, tx *sql.Tx, t *tally, seq int64) (before int
 		return s.id + 1, err
 	}
 
-	rows, err := tx.QueryContext(ctx, `
-		SELECT worker, SUM(work) FROM share
-		WHERE seq BETWEEN ?1 AND ?2 AND EXISTS (SELECT 1 FROM share WHERE seq = ?1)
-		GROUP BY worker`, s.from, seq)
+	parts, err := workUpTo(ctx, tx, s.from, seq)
 	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = rows.Close() }()
-
-	var parts []part
-	for rows.Next() {
-		var p part
-		if err := rows.Scan(&p.worker, &p.work); err != nil {
-			return 0, err
-		}
-		s.work += p.work
-		parts = append(parts, p)
-	}
-	if err := rows.Err(); err != nil {
 		return 0, err
 	}
 	if len(parts) == 0 {
 		return 0, errors.New("its shift goes on behind it and the single shares are no longer kept")
+	}
+	for _, p := range parts {
+		s.work += p.Work.Int64()
 	}
 	_, err = t.add(s, parts)
 
@@ -114,75 +116,88 @@ func addNewest(ctx context.Context, tx *sql.Tx, t *tally, seq int64) (before int
 
 // addShifts adds shifts below an id, the newest first, until the tally is full.
 func addShifts(ctx context.Context, tx *sql.Tx, t *tally, before int64) error {
-	rows, err := tx.QueryContext(ctx, `
-		SELECT s.id, s.nbits, s.opened_ms, s.work, w.worker, w.work
-		FROM shift s JOIN shift_work w ON w.shift = s.id
-		WHERE s.id < ? ORDER BY s.id DESC`, before)
+	rows, err := tx.QueryContext(ctx, `SELECT id, from_seq, nbits, opened_ms, work FROM shift WHERE id < ? ORDER BY id DESC`, before)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
 
-	var current shift
-	var parts []part
 	for !t.full && rows.Next() {
 		var s shift
-		var p part
-		if err := rows.Scan(&s.id, &s.bits, &s.openedMS, &s.work, &p.worker, &p.work); err != nil {
+		if err := rows.Scan(&s.id, &s.from, &s.bits, &s.openedMS, &s.work); err != nil {
 			return err
 		}
-		if s.id != current.id && len(parts) > 0 {
-			full, err := t.add(current, parts)
-			if full || err != nil {
-				return err
-			}
-			parts = parts[:0]
+		if _, err := t.add(s, nil); err != nil {
+			return err
 		}
-		current = s
-		parts = append(parts, p)
 	}
-	if err := rows.Err(); err != nil || len(parts) == 0 {
-		return err
-	}
-	_, err = t.add(current, parts)
 
-	return err
+	return rows.Err()
 }
 
-// window turns worker scores into account scores.
-func (t *tally) window(ctx context.Context, tx *sql.Tx, seq int64) (Window, error) {
-	w := Window{Seq: seq, Sum: new(big.Rat), From: time.UnixMilli(t.fromMS)}
-
+// enter turns the work of workers into entries of accounts.
+func (w *Window) enter(ctx context.Context, tx *sql.Tx, work []map[int64]Part) error {
 	rows, err := tx.QueryContext(ctx, `SELECT id, address, script FROM worker ORDER BY id`)
 	if err != nil {
-		return w, err
+		return err
 	}
 	defer func() { _ = rows.Close() }()
 
-	scores := t.scores()
 	place := map[string]int{}
 	for rows.Next() {
 		var id int64
 		var e Entry
 		if err := rows.Scan(&id, &e.Address, &e.Script); err != nil {
-			return w, err
+			return err
 		}
-		score, ok := scores[id]
-		if !ok {
+		if !slices.ContainsFunc(work, func(parts map[int64]Part) bool { return parts[id].Work != nil }) {
 			continue
 		}
 		i, ok := place[string(e.Script)]
 		if !ok {
 			i = len(w.Entries)
 			place[string(e.Script)] = i
-			e.Score = new(big.Rat)
+			e.Parts = make([]Part, len(w.Epochs))
+			for n := range e.Parts {
+				e.Parts[n].Work = new(big.Int)
+			}
 			w.Entries = append(w.Entries, e)
 		}
-		w.Entries[i].Score.Add(w.Entries[i].Score, score)
-		w.Sum.Add(w.Sum, score)
+		for n, parts := range work {
+			w.Entries[i].Parts[n].add(parts[id])
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
 	}
 
-	return w, rows.Err()
+	return w.score()
+}
+
+// score computes the scores from the parts.
+func (w *Window) score() error {
+	w.Sum = new(big.Rat)
+	worth := make([]*big.Rat, len(w.Epochs)) // of one hash
+	for n, e := range w.Epochs {
+		network, err := networkWork(e.Bits)
+		if err != nil {
+			return err
+		}
+		worth[n] = new(big.Rat).Quo(e.Take, new(big.Rat).SetInt(network))
+		w.Sum.Add(w.Sum, new(big.Rat).Mul(worth[n], new(big.Rat).SetInt(e.Work)))
+	}
+
+	for i := range w.Entries {
+		e := &w.Entries[i]
+		e.Score = new(big.Rat)
+		for n, p := range e.Parts {
+			if p.Work.Sign() > 0 {
+				e.Score.Add(e.Score, new(big.Rat).Mul(worth[n], new(big.Rat).SetInt(p.Work)))
+			}
+		}
+	}
+
+	return nil
 }
 
 // Winner returns the seq of the share that found a block, and false when no
