@@ -39,6 +39,9 @@ type box interface {
 	CancelPayout(ctx context.Context, id, rev int64, op operator, ip string) error
 	UnlockWallet(ctx context.Context, passphrase string, op operator, ip string) error
 
+	Settings(ctx context.Context) (now pool.Settings, rev int64, err error)
+	ChangeSettings(ctx context.Context, rev int64, s pool.Settings, op operator, ip string) error
+
 	Node(ctx context.Context) nodeView
 	Jobs(ctx context.Context) (jobsView, error)
 	RunJob(ctx context.Context, name string, op operator, ip string) error

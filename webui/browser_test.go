@@ -116,7 +116,7 @@ func TestPagesInBrowser(t *testing.T) {
 		stranger   bool
 	}
 	var targets []target
-	for _, p := range []string{"", "workers", "blocks", "blocks/" + full.box.block.Hash, "payouts", "payouts?tab=owed", "payouts/42", "node", "jobs", "connect", "observer", "observer/" + aliceAddress, "nowhere"} {
+	for _, p := range []string{"", "workers", "blocks", "blocks/" + full.box.block.Hash, "payouts", "payouts?tab=owed", "payouts/42", "node", "jobs", "settings", "connect", "observer", "observer/" + aliceAddress, "nowhere"} {
 		targets = append(targets, target{"full-" + p, "/" + p, full, false})
 	}
 	for _, p := range []string{"login", "connect", "observer", "observer/" + aliceAddress, "observer/" + newAddress, "observer?address=nonsense", "nowhere"} {

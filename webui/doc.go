@@ -27,6 +27,10 @@
 // renders these again whenever something happened and sends the ones that
 // changed. The script (static/app.js) only swaps them in.
 //
+// The settings page follows from a table of fields (settings_fields.go): a new
+// setting is one line of it. What touches money is shown once more, as it was
+// and as it will be, and asks for the password.
+//
 // What a page shows comes through the box interface in views that know
 // nothing of the appliance, so that all of it can be tested from golden data.
 //

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dmpool/dmpool/pool"
 )
 
 // The people and things of the golden data.
@@ -41,6 +43,9 @@ type golden struct {
 	paid      []paidLine
 	hosts     []string
 
+	settings pool.Settings
+	rev      int64 // of the settings
+
 	approved  []approval
 	cancelled []int64
 	ran       []string
@@ -53,6 +58,7 @@ type golden struct {
 func newGolden() *golden {
 	g := &golden{changes: make(chan event, 8), hosts: []string{"192.168.1.50"}}
 	at := func(d time.Duration) time.Time { return noon.Add(-d) }
+	g.settings, g.rev = pool.DefaultSettings("practice"), 7
 	g.health = health{Status: "healthy", Checks: []check{
 		{Name: "node", Status: "healthy", Reason: "Height 925,001, last block 4 min ago."},
 		{Name: "stratum", Status: "healthy", Reason: "5 workers on port 3333."},
@@ -283,6 +289,23 @@ func (g *golden) CancelPayout(_ context.Context, id, rev int64, _ operator, _ st
 		return stale(errors.New("revision changed"))
 	}
 	g.cancelled = append(g.cancelled, id)
+	return nil
+}
+
+func (g *golden) Settings(context.Context) (pool.Settings, int64, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.settings, g.rev, nil
+}
+
+func (g *golden) ChangeSettings(_ context.Context, rev int64, s pool.Settings, _ operator, _ string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if rev != g.rev {
+		return stale(errors.New("revision changed"))
+	}
+	g.settings = s
+	g.rev++
 	return nil
 }
 

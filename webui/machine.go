@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,6 +145,7 @@ func (m *machine) pool() (*pool.Pool, error) {
 // asProblem finds the words for an error of the floors below.
 func asProblem(err error) error {
 	var throttle *appliance.ThrottledError
+	var settings *appliance.SettingsError
 	switch {
 	case err == nil:
 		return nil
@@ -153,8 +155,10 @@ func asProblem(err error) error {
 		return &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword, cause: err}
 	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound):
 		return notFound()
-	case errors.Is(err, payout.ErrStale):
+	case errors.Is(err, payout.ErrStale), errors.Is(err, appliance.ErrSettingsChanged):
 		return stale(err)
+	case errors.As(err, &settings):
+		return refused(strings.Join(sentences(settings.Err), " "))
 	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue):
 		return refused(asSentence(err))
 	}

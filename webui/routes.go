@@ -42,6 +42,8 @@ func (s *site) routes() []route {
 		{"GET /node", operators, desk, false, s.page("node", s.node)},
 		{"GET /jobs", operators, desk, false, s.page("jobs", s.jobs)},
 		{"POST /jobs/{name}/run", operators, desk, false, s.runJob},
+		{"GET /settings", operators, desk, false, s.page("settings", s.settings)},
+		{"POST /settings", operators, login, false, s.changeSettings},
 		{"POST /logout", operators, desk, false, s.logout},
 
 		{"GET /login", anyone, page, false, s.showLogin},

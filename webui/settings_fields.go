@@ -1,0 +1,156 @@
+package webui
+
+import (
+	"strconv"
+
+	"github.com/dmpool/dmpool/pool"
+)
+
+// field is one setting as people see it. A new setting of the pool is one more
+// of these; page, review and API follow from the table.
+type field struct {
+	Key    string // its name in pool.Settings as JSON, in the form and in the audit log
+	Label  string
+	Hint   string // what it is, below the label
+	Effect string // what a change of it does, shown before it is made
+	at     func(*pool.Settings) any
+	unit   unit
+
+	// grave tells the changes that are shown once more and need the password:
+	// those that move money from one to another or let more of it out.
+	grave func(was, is int64) bool
+}
+
+// group is a card of the settings page.
+type group struct {
+	ID, Title, Intro string
+	Fields           []field
+}
+
+func any64(_, _ int64) bool { return true }
+
+// raised tells that a limit lets more through than before; 0 is no limit.
+func raised(was, is int64) bool { return was != 0 && (is == 0 || is > was) }
+
+const (
+	nextJob    = "From the next job on, which is a matter of seconds. Blocks that are found keep the rules under which they were found."
+	nextPayout = "From the next payout on. What waits for an approval stays as it is."
+)
+
+// settingsGroups is the table of all settings, in the order of the page.
+func settingsGroups() []group {
+	return []group{
+		{ID: "sharing", Title: "How a block is shared", Fields: []field{
+			{
+				Key: "settlement", Label: "Settlement", Effect: nextJob, grave: any64, unit: settlements(),
+				at: func(s *pool.Settings) any { return &s.Settlement },
+			},
+			{
+				Key: "fee_bps", Label: "Pool fee", Hint: "Of the whole block, at most 10 %. It also pays the network fees of payouts.",
+				Effect: nextJob + " Miners get this much less.", grave: any64, unit: fixed(2, "%"),
+				at: func(s *pool.Settings) any { return &s.FeeBps },
+			},
+			{
+				Key: "donation_bps", Label: "Donation", Hint: "Of the whole block, at most 10 %. It is set aside in the books and sent nowhere by itself.",
+				Effect: nextJob + " Miners get this much less.", grave: any64, unit: fixed(2, "%"),
+				at: func(s *pool.Settings) any { return &s.DonationBps },
+			},
+			{
+				Key: "window_milli", Label: "Window", Hint: "How much of the last work a block pays, in blocks’ worth of work of the whole network. Long windows make income steady, short ones reward the newest work.",
+				Effect: nextJob + " Some miners get more of the next block and others less.", grave: any64, unit: fixed(3, "blocks"),
+				at: func(s *pool.Settings) any { return &s.WindowMilli },
+			},
+			{
+				Key: "underfill", Label: "While the window fills", Effect: nextJob + " It matters only while the pool has done less work than the window holds.", grave: any64,
+				unit: oneOf(
+					option{"scale", "Pay the whole block", "The miners who are there share all of it. Right for a home pool."},
+					option{"hold", "Pay for the part that is filled", "The rest goes to the reserve, so that the first hours are not worth more than later ones."}),
+				at: func(s *pool.Settings) any { return &s.Underfill },
+			},
+		}},
+		{ID: "paying", Title: "Payouts", Fields: []field{
+			{
+				Key: "min_payout_sat", Label: "Minimum payout", Hint: "Less than this stays owed. An account may ask for more on the page of what is owed.",
+				Effect: nextPayout, unit: sats(),
+				at: func(s *pool.Settings) any { return &s.MinPayoutSat },
+			},
+			{
+				Key: "payout_every_secs", Label: "Prepare a payout every", Hint: "For instance 24 h or 7 days. Preparing sends nothing.",
+				Effect: "The next one is prepared after this time.", unit: interval(),
+				at: func(s *pool.Settings) any { return &s.PayoutEvery },
+			},
+			{
+				Key: "payout_fee_rate", Label: "Network fee rate", Hint: "Leave it empty to take what the node estimates for six blocks.",
+				Effect: nextPayout, unit: decimals("sat/vB"),
+				at: func(s *pool.Settings) any { return &s.PayoutFeeRate },
+			},
+		}},
+		{ID: "miners", Title: "Miners’ connections", Intro: "These fit most pools as they are.", Fields: []field{
+			{
+				Key: "start_difficulty", Label: "First difficulty", Hint: "0 chooses by the kind of miner. After some shares the pool finds the right one by itself.",
+				Effect: "For miners that connect from now on.", unit: roughly(""),
+				at: func(s *pool.Settings) any { return &s.StartDifficulty },
+			},
+			{
+				Key: "min_difficulty", Label: "Lowest difficulty", Effect: "At the next adjustment of each miner.", unit: roughly(""),
+				at: func(s *pool.Settings) any { return &s.MinDifficulty },
+			},
+			{
+				Key: "max_difficulty", Label: "Highest difficulty", Hint: "0 sets no limit.", Effect: "At the next adjustment of each miner.", unit: roughly(""),
+				at: func(s *pool.Settings) any { return &s.MaxDifficulty },
+			},
+			{
+				Key: "small_port", Label: "Port for the smallest devices", Hint: "For NerdMiner and the like. 0 opens none.", Effect: "Within seconds; miners on the old port have to connect anew.", unit: port(),
+				at: func(s *pool.Settings) any { return &s.SmallPort },
+			},
+			{
+				Key: "high_port", Label: "Port for rentals and proxies", Hint: "Begins at a difficulty of 524,288. 0 opens none.", Effect: "Within seconds; miners on the old port have to connect anew.", unit: port(),
+				at: func(s *pool.Settings) any { return &s.HighPort },
+			},
+			{
+				Key: "tls_port", Label: "Port with TLS", Hint: "0 opens none.", Effect: "Within seconds; miners on the old port have to connect anew.", unit: port(),
+				at: func(s *pool.Settings) any { return &s.TLSPort },
+			},
+			{
+				Key: "max_sessions", Label: "Connections at a time", Effect: "At once. Nobody who is connected is thrown out.", unit: whole(""),
+				at: func(s *pool.Settings) any { return &s.MaxSessions },
+			},
+			{
+				Key: "max_per_address", Label: "Connections from one public address", Hint: "Addresses of the home network are not counted.", Effect: "At once. Nobody who is connected is thrown out.", unit: whole(""),
+				at: func(s *pool.Settings) any { return &s.MaxPerAddress },
+			},
+			{
+				Key: "submit_rate", Label: "Shares per second of one worker", Hint: "What comes faster for long waits.", Effect: "At once.", unit: roughly(""),
+				at: func(s *pool.Settings) any { return &s.SubmitRate },
+			},
+			{
+				Key: "workless_secs", Label: "End a connection without shares after", Hint: "0 s never does.", Effect: "At once.", unit: interval(),
+				at: func(s *pool.Settings) any { return &s.WorklessSecs },
+			},
+			{
+				Key: "trusted_proxies", Label: "Proxies in front of the miners’ port", Hint: "Networks such as 192.168.1.5/32, separated by commas, whose connections begin with a PROXY header. Empty for none.", Effect: "For new connections.", unit: words(),
+				at: func(s *pool.Settings) any { return &s.TrustedProxies },
+			},
+		}},
+		{ID: "names", Title: "The pool", Fields: []field{
+			{
+				Key: "name", Label: "Name", Hint: "On the pages, and in the blocks that the pool finds. Up to 32 letters.",
+				Effect: nextJob, unit: words(),
+				at: func(s *pool.Settings) any { return &s.Name },
+			},
+		}},
+	}
+}
+
+// settlements says honestly what each way of paying means.
+func settlements() unit {
+	return oneOf(
+		option{"ledger", "Through the pool’s books", "Every block pays the pool’s wallet; the books say who is owed what, and payouts send it. Miners with small amounts are paid when they have collected enough. Until then the pool holds their money: its wallet and its books must be kept safe."},
+	)
+}
+
+func port() unit {
+	u := whole("")
+	u.write = func(value any) string { return strconv.Itoa(*value.(*int)) } // never grouped
+	return u
+}
