@@ -298,18 +298,3 @@ func (a *Appliance) maturity() int32 {
 
 // privateChain tells whether the chain lives on this box alone.
 func (a *Appliance) privateChain() bool { return a.network == "practice" || a.network == "regtest" }
-
-// payoutPolicy are the bounds that the payouts keep.
-func (a *Appliance) payoutPolicy() payout.Policy {
-	s := a.Settings()
-	return payout.Policy{MinPayout: s.MinPayoutSat, FeeRate: s.PayoutFeeRate}
-}
-
-// tellPayout passes a payout's news on to the pages.
-func (a *Appliance) tellPayout(e payout.Event) {
-	event := pool.Event{Kind: "payout", At: time.Now(), State: string(e.State), Amount: e.Total, Text: e.Problem}
-	if e.TxID != nil {
-		event.Hash = e.TxID.String()
-	}
-	a.events.Publish(event)
-}

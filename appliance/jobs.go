@@ -31,8 +31,8 @@ func (a *Appliance) jobs() []job {
 	table := []job{
 		{"block-check", "Compares the pool's blocks with the node's chain and books what became mature or orphaned", 2 * time.Minute, true, a.checkBlocks},
 		{"reward-booking", "Freezes the splits of found blocks that a crash left open", 2 * time.Minute, false, a.bookRewards},
-		{"payout-draft", "Drafts a payout when enough is owed", a.payoutEvery(), true, a.draftPayout},
-		{"payout-track", "Funds, sends and follows payouts up to their confirmation", 30 * time.Second, true, a.trackPayouts},
+		{"payout-draft", "Drafts a payout of all that is due, unless one waits for its approval", a.payoutEvery(), true, a.draftPayout},
+		{"payout-track", "Funds, sends and follows payouts up to their confirmation; approves what the rule allows", 30 * time.Second, true, a.trackPayouts},
 		{"ledger-check", "Adds up the whole ledger and compares it with its own balances", time.Hour, false, a.checkLedger},
 		{"upkeep", "Removes what is older than it has to be kept, checks the databases", 6 * time.Hour, false, a.upkeep},
 	}
@@ -42,8 +42,13 @@ func (a *Appliance) jobs() []job {
 	return table
 }
 
+// payoutEvery is how often the drafting job runs; where payouts are drafted by
+// hand only, it looks once a day and says so.
 func (a *Appliance) payoutEvery() time.Duration {
-	return time.Duration(a.Settings().PayoutEvery) * time.Second
+	if every := a.Settings().PayoutEvery; every > 0 {
+		return time.Duration(every) * time.Second
+	}
+	return 24 * time.Hour
 }
 
 func (a *Appliance) checkBlocks(ctx context.Context) (string, error) {
@@ -55,15 +60,26 @@ func (a *Appliance) bookRewards(ctx context.Context) (string, error) {
 }
 
 // draftPayout drafts by rule. The key names the period, so that a restart
-// within it does not draft a second one.
+// within it does not draft a second one. As long as a payout waits for somebody
+// to look at it, another one would only be more to look at.
 func (a *Appliance) draftPayout(ctx context.Context) (string, error) {
+	every := a.Settings().PayoutEvery
+	if every == 0 {
+		return "payouts are drafted by hand", nil
+	}
 	if !a.wallet.ready() {
 		return walletNotReady, nil
 	}
-	period := time.Now().Unix() / max(1, a.Settings().PayoutEvery)
+	waiting, err := a.payouts.List(ctx, payout.Draft, payout.Pending)
+	if err != nil {
+		return "", err
+	}
+	if len(waiting) > 0 {
+		return fmt.Sprintf("payout %d waits for its approval", waiting[0].ID), nil
+	}
 	p, err := a.payouts.Draft(ctx, payout.DraftRequest{
 		Actor:   "schedule",
-		IdemKey: fmt.Sprintf("schedule:%d:%d", a.Settings().PayoutEvery, period),
+		IdemKey: fmt.Sprintf("schedule:%d:%d", every, time.Now().Unix()/every),
 	})
 	if errors.Is(err, payout.ErrNothingDue) {
 		return "nothing is due", nil
@@ -71,7 +87,7 @@ func (a *Appliance) draftPayout(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := a.payouts.Advance(ctx); err != nil {
+	if err := a.advancePayouts(ctx); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("payout %d over %d sat", p.ID, p.Total), nil
@@ -85,7 +101,7 @@ func (a *Appliance) trackPayouts(ctx context.Context) (string, error) {
 	if !a.wallet.ready() {
 		return walletNotReady, nil
 	}
-	return "", a.payouts.Advance(ctx)
+	return "", a.advancePayouts(ctx)
 }
 
 func (a *Appliance) checkLedger(ctx context.Context) (string, error) {

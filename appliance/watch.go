@@ -61,7 +61,7 @@ func (a *Appliance) followPayouts(ctx context.Context) error {
 				continue
 			}
 		}
-		err := a.payouts.Advance(ctx)
+		err := a.advancePayouts(ctx)
 		switch {
 		case err == nil:
 			problem = ""

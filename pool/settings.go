@@ -31,8 +31,9 @@ type Settings struct {
 	SubmitRate      float64 `json:"submit_rate"`       // shares per second that a worker may send for long
 	WorklessSecs    int64   `json:"workless_secs"`     // a connection without a single share ends after this time, in seconds; 0: never
 	TrustedProxies  string  `json:"trusted_proxies"`   // networks (CIDR, separated by commas) whose connections begin with a PROXY header
-	PayoutEvery     int64   `json:"payout_every_secs"` // how often a payout is drafted by rule, in seconds
+	PayoutEvery     int64   `json:"payout_every_secs"` // how often a payout is drafted by rule, in seconds; 0: by hand only
 	PayoutFeeRate   string  `json:"payout_fee_rate"`   // sat/vB as a decimal; empty: the node's estimate
+	PayoutRules             // within which bounds payouts are made
 }
 
 // DefaultSettings are the rules of a new pool: no fee, no donation, a window of
@@ -49,6 +50,7 @@ func DefaultSettings(network string) Settings {
 		MaxPerAddress: 64,
 		SubmitRate:    200,
 		PayoutEvery:   24 * 3600,
+		PayoutRules:   defaultPayoutRules(network),
 	}
 	if network == "practice" || network == "regtest" {
 		// These chains have no fee market for the node to estimate from, and
@@ -97,9 +99,10 @@ func (s Settings) Validate() error {
 	if s.StartDifficulty != 0 && s.StartDifficulty < s.MinDifficulty {
 		refuse("start difficulty %g is below the minimum difficulty %g", s.StartDifficulty, s.MinDifficulty)
 	}
-	if s.PayoutEvery < 10 || s.PayoutEvery > 366*24*3600 {
-		refuse("payouts cannot be drafted every %d seconds; take 10 seconds to a year", s.PayoutEvery)
+	if s.PayoutEvery != 0 && s.PayoutEvery < 10 || s.PayoutEvery > 366*24*3600 {
+		refuse("payouts cannot be drafted every %d seconds; take 10 seconds to a year, or 0 for by hand", s.PayoutEvery)
 	}
+	errs = append(errs, s.PayoutRules.validate(s.MinPayoutSat)...)
 	errs = append(errs, s.validateMiners()...)
 	return errors.Join(errs...)
 }

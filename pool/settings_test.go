@@ -24,8 +24,23 @@ func TestSettingsValidate(t *testing.T) {
 		{"difficulty that ignores the work", func(s *Settings) { s.MinDifficulty = 0 }, "minimum difficulty"},
 		{"ceiling below floor", func(s *Settings) { s.MinDifficulty, s.MaxDifficulty = 10, 5 }, "maximum difficulty"},
 		{"start below floor", func(s *Settings) { s.MinDifficulty, s.StartDifficulty = 10, 5 }, "start difficulty"},
-		{"payouts without a pause", func(s *Settings) { s.PayoutEvery = 0 }, "payouts"},
+		{"payouts without a pause", func(s *Settings) { s.PayoutEvery = 5 }, "payouts"},
+		{"payouts by hand", func(s *Settings) { s.PayoutEvery = 0 }, ""},
 		{"payouts never", func(s *Settings) { s.PayoutEvery = 1e10 }, "payouts"}, // would overflow a time.Duration
+		{"no cap on a payout", func(s *Settings) { s.MaxPayoutSat = 0 }, "payout cannot be limited to 0"},
+		{"a day's cap below one payout's", func(s *Settings) { s.Max24hSat = s.MaxPayoutSat - 1 }, "24 hours"},
+		{"fee cap that is a typo", func(s *Settings) { s.MaxFeeBps = 5000 }, "network fee"},
+		{"no network fee", func(s *Settings) { s.MaxFeeSat = 0 }, "network fee"},
+		{"unknown fee policy", func(s *Settings) { s.PayoutFeePolicy = "finder" }, "fee policy"},
+		{"fee borne by the miners", func(s *Settings) { s.PayoutFeePolicy = "miners" }, ""},
+		{"nobody to pay", func(s *Settings) { s.MaxPayoutItems = 0 }, "recipients"},
+		{"second person", func(s *Settings) { s.SecondPersonAboveSat = 1e6 }, ""},
+		{"second person above a debt", func(s *Settings) { s.SecondPersonAboveSat = -1 }, "second person"},
+		{"small payouts by rule", func(s *Settings) { s.AutoApproveBelowSat, s.AutoApproveDailySat = 1e6, 5e6 }, ""},
+		{"by rule without a limit for the day", func(s *Settings) { s.AutoApproveBelowSat = 1e6 }, "by rule"},
+		{"by rule what needs two", func(s *Settings) {
+			s.SecondPersonAboveSat, s.AutoApproveBelowSat, s.AutoApproveDailySat = 1e5, 1e6, 5e6
+		}, "two people"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

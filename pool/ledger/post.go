@@ -24,6 +24,7 @@ const (
 	KindSettle   = "settle"   // a payout's transaction is final
 	KindUnsettle = "unsettle" // reversal of settle
 	KindAdjust   = "adj"      // by hand, with a reason
+	KindRule     = "rule"     // an operator set how an account is paid; moves nothing
 	KindReversal = "reversal" // of any other kind
 )
 

@@ -28,6 +28,7 @@ type FundOptions struct {
 	LockUnspents bool   // lock the chosen coins until they are spent, unlocked, or the node restarts
 	MinConf      int    // confirmations that a chosen coin must have
 	Replaceable  bool   // signal BIP 125
+	SubtractFee  bool   // the outputs, in equal parts, bear the fee instead of the change
 }
 
 // Funded is an unsigned payment.
@@ -55,6 +56,14 @@ func (c *Client) FundPSBT(ctx context.Context, outputs []PayTo, o FundOptions) (
 	}
 	if o.ConfirmIn > 0 && o.FeeRate == "" {
 		options["conf_target"] = o.ConfirmIn
+	}
+
+	if o.SubtractFee {
+		bearers := make([]int, len(outputs))
+		for i := range bearers {
+			bearers[i] = i
+		}
+		options["subtractFeeFromOutputs"] = bearers
 	}
 
 	// One object for each output keeps their order, and two outputs to one address are refused by the node.

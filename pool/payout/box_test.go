@@ -2,6 +2,7 @@ package payout
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -281,6 +282,19 @@ func (b *box) checkBooks() {
 		if err != nil || leased[coin] == 0 {
 			b.t.Errorf("coin %v is locked for no payout (%v)", coin, err)
 		}
+	}
+}
+
+// exec changes the database behind the desk's back.
+func (b *box) exec(statement string, args ...any) {
+	b.t.Helper()
+	err := b.db.Update(b.t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(b.t.Context(), statement, args...)
+
+		return err
+	})
+	if err != nil {
+		b.t.Fatal(err)
 	}
 }
 

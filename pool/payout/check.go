@@ -30,9 +30,10 @@ type funding struct {
 	coins       map[wire.OutPoint]wire.TxOut // confirmed, mature coins of the wallet
 	leased      map[wire.OutPoint]int64      // coins promised to a payout
 	mine        func(script []byte) bool     // whether change may go there
-	feeRate     int64                        // satoshis per 1000 vB
-	feeCap      int64                        // satoshis
-	height      int32                        // of the chain's tip
+	feePolicy   FeePolicy
+	feeRate     int64 // satoshis per 1000 vB
+	feeCap      int64 // satoshis
+	height      int32 // of the chain's tip
 }
 
 // decodePSBT reads a base64 PSBT (BIP 174) down to its last byte.
@@ -54,7 +55,7 @@ func unplanned(tx *wire.MsgTx, items []Item) ([]*wire.TxOut, error) {
 		if _, twice := due[string(i.Script)]; twice {
 			return nil, fmt.Errorf("two items pay %s", i.Address)
 		}
-		due[string(i.Script)] = i.Amount
+		due[string(i.Script)] = i.Net()
 	}
 
 	var rest []*wire.TxOut
@@ -68,7 +69,7 @@ func unplanned(tx *wire.MsgTx, items []Item) ([]*wire.TxOut, error) {
 	}
 	for _, i := range items {
 		if _, missing := due[string(i.Script)]; missing {
-			return nil, fmt.Errorf("no output pays %d sats to %s", i.Amount, i.Address)
+			return nil, fmt.Errorf("no output pays %d sats to %s", i.Net(), i.Address)
 		}
 	}
 
@@ -86,8 +87,11 @@ func (f funding) check(text string) (Plan, error) {
 	}
 
 	tx := packet.UnsignedTx
+	if f.items, err = f.feePolicy.share(tx, f.items); err != nil {
+		return Plan{}, err
+	}
 	plan := Plan{
-		Payout: f.payout, Rev: f.rev,
+		Payout: f.payout, Rev: f.rev, FeePolicy: f.feePolicy,
 		Items: f.items, FeeCap: f.feeCap, TxID: tx.TxHash(),
 	}
 
@@ -113,7 +117,10 @@ func (f funding) check(text string) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	plan.Fee = plan.spent() - total(plan.Items) - plan.Change
+	plan.Fee = plan.spent() - plan.paid() - plan.Change
+	if poolPart := plan.Fee - shares(plan.Items); poolPart < 0 {
+		return Plan{}, fmt.Errorf("the miners bear %d sats of a network fee of %d sats", shares(plan.Items), plan.Fee)
+	}
 
 	if tx.LockTime >= heightLockTimes || int64(tx.LockTime) > int64(f.height) {
 		return Plan{}, fmt.Errorf("the transaction is locked until %d", tx.LockTime)
@@ -208,6 +215,9 @@ func (p Plan) spent() int64 {
 	return sum
 }
 
+// paid is the sum of what arrives at the miners, in satoshis.
+func (p Plan) paid() int64 { return total(p.Items) - shares(p.Items) }
+
 // checkSigned accepts raw only if it is the planned transaction, byte for byte
 // but for its witnesses, and if every witness satisfies the coin that it spends.
 // Nothing that the wallet or the database said since the plan was approved can
@@ -236,7 +246,7 @@ func (p Plan) checkSigned(raw []byte) (*wire.MsgTx, error) {
 	if len(rest) != 0 && !change || len(rest) == 0 && p.Change != 0 {
 		return nil, errors.New("the change is not the planned one")
 	}
-	if fee := p.spent() - total(p.Items) - p.Change; fee != p.Fee || fee > p.FeeCap {
+	if fee := p.spent() - p.paid() - p.Change; fee != p.Fee || fee > p.FeeCap {
 		return nil, fmt.Errorf("the network fee is %d sats, approved were %d, at most %d", fee, p.Fee, p.FeeCap)
 	}
 

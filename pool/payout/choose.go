@@ -11,8 +11,16 @@ type Item struct {
 	Account int64
 	Address string
 	Script  []byte // scriptPubKey, the account's identity
-	Amount  int64  // satoshis
+	Amount  int64  // satoshis taken from the account
+
+	// FeeShare is the part of Amount that goes to the network instead of the
+	// miner. It is zero until the payout is planned, and always when the pool
+	// bears the fee.
+	FeeShare int64
 }
+
+// Net is what arrives at the address, in satoshis.
+func (i Item) Net() int64 { return i.Amount - i.FeeShare }
 
 // Candidate is an account as [Choose] sees it. Amounts are satoshis.
 type Candidate struct {
@@ -89,11 +97,21 @@ func (c Candidate) wait(p Policy, items int, room int64) string {
 	return ""
 }
 
-// total is the sum of the items in satoshis.
+// total is what the items take from their accounts, in satoshis.
 func total(items []Item) int64 {
 	var sum int64
 	for _, i := range items {
 		sum += i.Amount
+	}
+
+	return sum
+}
+
+// shares is the part of the network fee that the items bear, in satoshis.
+func shares(items []Item) int64 {
+	var sum int64
+	for _, i := range items {
+		sum += i.FeeShare
 	}
 
 	return sum

@@ -25,6 +25,11 @@ var (
 	ErrStale = errors.New("the payout has changed meanwhile")
 	// ErrExpired says that the time for an approval is over.
 	ErrExpired = errors.New("the time for an approval is over")
+	// ErrSecondPerson says that a payout of this size also needs the approval of
+	// somebody else.
+	ErrSecondPerson = errors.New("another person has to approve this payout")
+	// ErrHold says that an account of the payout is on hold.
+	ErrHold = errors.New("an account of this payout is on hold")
 	// ErrFrozen says that no payout may be made; see [Desk.Frozen].
 	ErrFrozen = errors.New("payouts are frozen")
 )
@@ -162,10 +167,10 @@ func (d *Desk) reserve(ctx context.Context, tx *ledger.Tx, r DraftRequest, balan
 
 	var id int64
 	err = tx.QueryRowContext(ctx, `
-		INSERT INTO payout (created_by, created_at, updated_at, total, n_items, fee_cap, idem_key, note)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO payout (created_by, created_at, updated_at, total, n_items, fee_policy, fee_cap, idem_key, note)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		RETURNING id`,
-		r.Actor, now.UnixMilli(), now.UnixMilli(), sum, len(items), policy.feeCap(sum), r.IdemKey, r.Note).Scan(&id)
+		r.Actor, now.UnixMilli(), now.UnixMilli(), sum, len(items), policy.FeePolicy, policy.feeCap(sum), r.IdemKey, r.Note).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("write payout: %w", err)
 	}
@@ -192,85 +197,6 @@ func (d *Desk) reserve(ctx context.Context, tx *ledger.Tx, r DraftRequest, balan
 func ref(id int64) string        { return fmt.Sprintf("pay:%d", id) }
 func reserveKey(id int64) string { return ref(id) + ":reserve" }
 func releaseKey(id int64) string { return ref(id) + ":release" }
-
-// Approve records a person's yes to exactly the plan with this revision and
-// digest; the next [Desk.Advance] signs and sends it. The caller has made sure
-// that the person is who they say. Of several calls one succeeds. The error is
-// ErrStale when the payout is not as it was on the screen, ErrExpired, ErrFrozen,
-// ErrCap, or ErrNotFound.
-func (d *Desk) Approve(ctx context.Context, a Approval) error {
-	if a.User == "" || a.Method == "" {
-		return errors.New("approve payout: the user or the method is missing")
-	}
-	if err := d.checkFrozen(ctx); err != nil {
-		return err
-	}
-
-	var p Payout
-	err := d.ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
-		p, err = load(ctx, tx, a.ID, d.tip.Load())
-		if err != nil {
-			return err
-		}
-
-		return d.approve(ctx, tx, p, a)
-	})
-	if err != nil {
-		return fmt.Errorf("approve payout %d: %w", a.ID, err)
-	}
-
-	d.log.Info("Payout approved", "payout", p.ID, "sats", p.Total, "user", a.User)
-	p.State = Approved
-	d.changed(p)
-
-	return nil
-}
-
-func (d *Desk) approve(ctx context.Context, tx *ledger.Tx, p Payout, a Approval) error {
-	now, policy := d.now(), d.policy()
-
-	if p.State != Pending || p.Rev != a.Rev || string(p.Digest) != string(a.Digest) {
-		return ErrStale
-	}
-	if !now.Before(p.ExpiresAt) {
-		return ErrExpired
-	}
-	if _, err := p.plan(p.Rev); err != nil {
-		return err
-	}
-	if err := d.checkCaps(ctx, tx, p, policy); err != nil {
-		return err
-	}
-
-	_, err := tx.ExecContext(ctx, `
-		INSERT INTO approval (payout, rev, digest, user, method, ip, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		p.ID, a.Rev, a.Digest, a.User, a.Method, a.IP, now.UnixMilli())
-	if err != nil {
-		return fmt.Errorf("write approval: %w", err)
-	}
-	if err := move(ctx, tx.Tx, p, Approved, now); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `UPDATE payout SET expires_at = ? WHERE id = ?`, now.Add(policy.Expiry).UnixMilli(), p.ID)
-
-	return err
-}
-
-// checkCaps compares a planned payout with the limits as they are now.
-func (d *Desk) checkCaps(ctx context.Context, q sqlite.Querier, p Payout, policy Policy) error {
-	used, err := spent(ctx, q, p.ID, d.now().Add(-24*time.Hour), false)
-	if err != nil {
-		return err
-	}
-	if err := policy.caps(p.Total, len(p.Items), used); err != nil {
-		return err
-	}
-	if highest := policy.feeCap(p.Total); p.Fee > highest {
-		return fmt.Errorf("%w: the network fee of %d sats, at most %d sats are allowed", ErrCap, p.Fee, highest)
-	}
-
-	return nil
-}
 
 // Cancel gives up a payout that has no signature yet and makes its money payable
 // again. ErrStale when it is not at this revision, or is signed: then only the

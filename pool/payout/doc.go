@@ -28,6 +28,18 @@
 // payout that arrived), so no answer of it ends a payout. Only confirmations move
 // it on, and only their disappearance moves it back.
 //
+// # What a person decides
+//
+// A [Policy] bounds what is paid: per payout, within 24 hours, for the network.
+// It is asked when a payout is drafted, approved and signed, each time as it is
+// at that moment. The approval is bound to a digest over everything that the
+// transaction pays, to whom, from which coins, and who bears which part of the
+// network fee ([FeePolicy]); that is fixed before anybody is asked. Above a total
+// of the operator's choice two different people have to agree. Below another one,
+// which is zero unless somebody sets it, nobody has to ([Desk.ApproveByRule]).
+//
+// # Before a signature
+//
 // Before that border a payout can be cancelled, or expires, and compare-and-set
 // on id, state and revision lets one of two clicks, tabs or passes win.
 //

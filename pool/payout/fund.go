@@ -28,7 +28,7 @@ func (d *Desk) fund(ctx context.Context, p pass, one Payout) (bool, error) {
 	}
 
 	f := funding{
-		payout: one.ID, rev: one.Rev + 1, items: one.Items,
+		payout: one.ID, rev: one.Rev + 1, items: one.Items, feePolicy: one.FeePolicy,
 		feeRate: rate, feeCap: policy.feeCap(one.Total), height: p.chain.Blocks,
 	}
 	if f.coins, err = d.coins(ctx); err != nil {
@@ -44,6 +44,7 @@ func (d *Desk) fund(ctx context.Context, p pass, one Payout) (bool, error) {
 	}
 	funded, err := d.wallet.FundPSBT(ctx, outputs, node.FundOptions{
 		FeeRate: formatFeeRate(rate), LockUnspents: true, MinConf: 1, Replaceable: true,
+		SubtractFee: one.FeePolicy == FeeMiners,
 	})
 	if err != nil {
 		return false, fundProblem(err, one.Total)
@@ -70,13 +71,16 @@ func (d *Desk) checkFunded(ctx context.Context, p pass, f funding, text string) 
 	if err != nil {
 		return Plan{}, refusedPlan(err)
 	}
-	rest, err := unplanned(packet.UnsignedTx, f.items)
-	if err != nil {
-		return Plan{}, refusedPlan(err)
+	due := make(map[string]bool, len(f.items))
+	for _, i := range f.items {
+		due[string(i.Script)] = true
 	}
 
 	var change []byte
-	for _, out := range rest {
+	for _, out := range packet.UnsignedTx.TxOut {
+		if due[string(out.PkScript)] {
+			continue
+		}
 		mine, err := d.isMine(ctx, out.PkScript, p.params)
 		if err != nil {
 			return Plan{}, err
@@ -107,6 +111,10 @@ func fundProblem(err error, total int64) error {
 	}
 	if says(err, "fee estimation failed") {
 		return errNoFeeRate
+	}
+	if says(err, "too small to pay the fee", "too small to send after the fee") {
+		return problemError("The smallest amount of this payout is not worth its share of the network fee. " +
+			"Cancel the payout, and raise the minimum or wait for a lower fee.")
 	}
 
 	return err
@@ -181,6 +189,13 @@ func (d *Desk) storePlan(ctx context.Context, one Payout, plan Plan, psbt string
 			one.ID, psbt, plan.TxID[:], plan.Fee, plan.Change).Scan(&attempt)
 		if err != nil {
 			return err
+		}
+		for _, i := range plan.Items {
+			_, err := tx.ExecContext(ctx, `UPDATE payout_item SET fee_share = ? WHERE payout = ? AND account = ?`,
+				i.FeeShare, one.ID, i.Account)
+			if err != nil {
+				return err
+			}
 		}
 		for _, in := range plan.Inputs {
 			_, err := tx.ExecContext(ctx, `INSERT INTO tx_input (payout_tx, txid, vout, amount) VALUES (?, ?, ?, ?)`,

@@ -22,6 +22,7 @@ type Payout struct {
 	ExpiresAt time.Time // when the wait for an approval, or then for a signature, ends; zero while a draft
 
 	Total      int64 // sum of the items
+	FeePolicy  FeePolicy
 	Recipients int   // number of items
 	FeeCap     int64 // the network fee is at most this
 	Digest     []byte
@@ -77,7 +78,8 @@ type Due struct {
 type PaidItem struct {
 	Payout        int64
 	State         State
-	Amount        int64 // satoshis
+	Amount        int64 // satoshis taken from the account
+	FeeShare      int64 // part of Amount that went to the network
 	TxID          *chainhash.Hash
 	Height        int32 // zero while unconfirmed
 	Confirmations int32
@@ -98,7 +100,7 @@ func (p Payout) plan(rev int64) (Plan, error) {
 	}
 
 	plan := Plan{
-		Payout: p.ID, Rev: rev,
+		Payout: p.ID, Rev: rev, FeePolicy: p.FeePolicy,
 		Items: p.Items, Inputs: make([]Input, 0, len(p.Inputs)),
 		Change: p.Change, Fee: p.Fee, FeeCap: p.FeeCap, TxID: tx.TxHash(),
 	}

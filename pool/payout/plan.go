@@ -22,6 +22,7 @@ type Input struct {
 // All its inputs are segwit, so TxID is already the id of the signed transaction.
 type Plan struct {
 	Payout, Rev  int64 // the payout, and its revision for which the plan was made
+	FeePolicy    FeePolicy
 	Items        []Item
 	Inputs       []Input
 	ChangeScript []byte // nil when nothing is left over
@@ -42,8 +43,12 @@ func (p Plan) Digest() [sha256.Size]byte {
 	})
 
 	// Every field has a fixed length or is preceded by its length, so the
-	// bytes can be read back in one way only.
+	// bytes can be read back in one way only. Only a plan in which the miners
+	// bear the fee has shares of it, and says so in its first line.
 	buf := []byte("dmpool payout plan 1\n")
+	if p.FeePolicy == FeeMiners {
+		buf = []byte("dmpool payout plan 2, miners bear the fee\n")
+	}
 	number := func(n int64) { buf = binary.BigEndian.AppendUint64(buf, uint64(n)) }
 	script := func(s []byte) {
 		number(int64(len(s)))
@@ -56,6 +61,9 @@ func (p Plan) Digest() [sha256.Size]byte {
 	for _, i := range items {
 		script(i.Script)
 		number(i.Amount)
+		if p.FeePolicy == FeeMiners {
+			number(i.FeeShare)
+		}
 	}
 	number(int64(len(inputs)))
 	for _, in := range inputs {

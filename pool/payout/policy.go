@@ -44,6 +44,16 @@ type Policy struct {
 	MaxPayout int64
 	// Max24h limits what is approved within any 24 hours; zero is no limit.
 	Max24h int64
+	// FeePolicy says who bears the network fee of new payouts: FeePool.
+	FeePolicy FeePolicy
+	// SecondPersonAbove is the total above which two people have to approve;
+	// zero asks nobody for a second approval.
+	SecondPersonAbove int64
+	// AutoApproveBelow is the total below which a payout needs no person, as
+	// long as AutoApproveDaily is not used up within 24 hours; zero in either
+	// leaves every payout to people.
+	AutoApproveBelow int64
+	AutoApproveDaily int64
 	// ConfirmTarget is the number of blocks within which a payout should
 	// confirm, for the node's fee estimate: 6.
 	ConfirmTarget int
@@ -64,6 +74,7 @@ func (p Policy) orDefaults() Policy {
 	p.MaxItems = either(p.MaxItems, 200)
 	p.FeeCap = either(p.FeeCap, 20_000)
 	p.FeeCapBps = either(p.FeeCapBps, 500)
+	p.FeePolicy = either(p.FeePolicy, FeePool)
 	p.ConfirmTarget = either(p.ConfirmTarget, 6)
 	p.ConfirmationsToSettle = either(p.ConfirmationsToSettle, DefaultConfirmationsToSettle)
 	p.Expiry = either(p.Expiry, 24*time.Hour)
@@ -120,6 +131,21 @@ func (p Policy) room(spent int64) int64 {
 	}
 
 	return room
+}
+
+// approvals is the number of people who have to approve a payout of this total.
+func (p Policy) approvals(total int64) int {
+	if p.SecondPersonAbove > 0 && total > p.SecondPersonAbove {
+		return 2
+	}
+
+	return 1
+}
+
+// needsNobody reports whether a payout of this total may be approved by rule.
+// byRule is the total of those that were within 24 hours.
+func (p Policy) needsNobody(total, byRule int64) bool {
+	return total < p.AutoApproveBelow && total <= p.AutoApproveDaily-byRule && p.approvals(total) == 1
 }
 
 // parseFeeRate reads sat/vB as a decimal and returns satoshis per 1000 vB. It

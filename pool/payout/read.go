@@ -114,7 +114,7 @@ func candidates(ctx context.Context, q sqlite.Querier, balances []ledger.Balance
 // their way and those that arrived, but none that was given up.
 func (d *Desk) PaidTo(ctx context.Context, address string, limit int) ([]PaidItem, error) {
 	rows, err := d.db.Reader().QueryContext(ctx, `
-		SELECT p.id, p.state, i.amount, t.expected, COALESCE(t.height, 0), p.updated_at
+		SELECT p.id, p.state, i.amount, i.fee_share, t.expected, COALESCE(t.height, 0), p.updated_at
 		FROM account a
 		JOIN payout_item i ON i.account = a.id
 		JOIN payout p      ON p.id = i.payout
@@ -131,7 +131,7 @@ func (d *Desk) PaidTo(ctx context.Context, address string, limit int) ([]PaidIte
 	paid, err := sqlite.Collect(rows, func(r *sql.Rows) (PaidItem, error) {
 		var p PaidItem
 		var at int64
-		err := r.Scan(&p.Payout, &p.State, &p.Amount, hashColumn{&p.TxID}, &p.Height, &at)
+		err := r.Scan(&p.Payout, &p.State, &p.Amount, &p.FeeShare, hashColumn{&p.TxID}, &p.Height, &at)
 		p.At, p.Confirmations = time.UnixMilli(at), confirmations(p.Height, tip)
 
 		return p, err

@@ -21,11 +21,7 @@ func (d *Desk) sign(ctx context.Context, one Payout) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := d.checkCaps(ctx, d.db.Reader(), one, d.policy()); err != nil {
-		if errors.Is(err, ErrCap) {
-			err = problemf("Approved, but not signed: %v.", err)
-		}
-
+	if err := d.checkApproved(ctx, one, plan); err != nil {
 		return false, err
 	}
 	if err := d.checkInputs(ctx, plan); err != nil {

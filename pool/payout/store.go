@@ -16,7 +16,7 @@ import (
 // selectPayout reads a payout with its latest attempt.
 const selectPayout = `
 	SELECT p.id, p.rev, p.state, p.created_by, p.note, p.created_at, p.updated_at, p.expires_at,
-	       p.total, p.n_items, p.fee_cap, p.plan_digest, p.problem,
+	       p.total, p.n_items, p.fee_policy, p.fee_cap, p.plan_digest, p.problem,
 	       COALESCE(t.id, 0), COALESCE(t.psbt, ''), t.expected, t.raw, COALESCE(t.fee, 0), COALESCE(t.change, 0),
 	       COALESCE(t.vsize, 0), COALESCE(t.height, 0), t.blockhash
 	FROM payout p
@@ -32,7 +32,7 @@ func scanPayout(r row, tip int32) (Payout, error) {
 	var created, updated int64
 	var expires sql.NullInt64
 	err := r.Scan(&p.ID, &p.Rev, &p.State, &p.CreatedBy, &p.Note, &created, &updated, &expires,
-		&p.Total, &p.Recipients, &p.FeeCap, &p.Digest, &p.Problem,
+		&p.Total, &p.Recipients, &p.FeePolicy, &p.FeeCap, &p.Digest, &p.Problem,
 		&p.attempt, &p.PSBT, hashColumn{&p.TxID}, &p.Raw, &p.Fee, &p.Change,
 		&p.VSize, &p.Height, hashColumn{&p.BlockHash})
 	if err != nil {
@@ -97,13 +97,13 @@ func load(ctx context.Context, q sqlite.Querier, id int64, tip int32) (Payout, e
 
 func loadItems(ctx context.Context, q sqlite.Querier, payout int64) ([]Item, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT account, address, script, amount FROM payout_item WHERE payout = ? ORDER BY account`, payout)
+		SELECT account, address, script, amount, fee_share FROM payout_item WHERE payout = ? ORDER BY account`, payout)
 	if err != nil {
 		return nil, err
 	}
 
 	return sqlite.Collect(rows, func(r *sql.Rows) (i Item, err error) {
-		return i, r.Scan(&i.Account, &i.Address, &i.Script, &i.Amount)
+		return i, r.Scan(&i.Account, &i.Address, &i.Script, &i.Amount, &i.FeeShare)
 	})
 }
 

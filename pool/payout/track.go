@@ -95,15 +95,16 @@ func unsettleKey(one Payout, n int) string {
 	return fmt.Sprintf("%s:unsettle:%v:%d", ref(one.ID), one.TxID, n)
 }
 
-// settle books a payout: the reserved amounts are paid, the pool bears the fee.
+// settle books a payout: the reserved amounts are paid, and the pool bears what
+// the miners do not bear of the fee.
 func (d *Desk) settle(ctx context.Context, one Payout) error {
 	postings := make([]ledger.Posting, 0, len(one.Items)+2)
 	for _, i := range one.Items {
 		postings = append(postings, ledger.Posting{Account: i.Account, Bucket: ledger.Reserved, Amount: i.Amount})
 	}
 	postings = append(postings,
-		ledger.Posting{Account: ledger.PoolTxFee, Amount: one.Fee},
-		ledger.Posting{Account: ledger.WalletSpendable, Amount: -(one.Total + one.Fee)})
+		ledger.Posting{Account: ledger.PoolTxFee, Amount: one.Fee - shares(one.Items)},
+		ledger.Posting{Account: ledger.WalletSpendable, Amount: -(one.Total - shares(one.Items) + one.Fee)})
 
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		now := d.now()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/address/v2"
@@ -150,14 +151,25 @@ func (w *fakeWallet) FundPSBT(_ context.Context, outputs []node.PayTo, o node.Fu
 			tx.AddTxIn(txIn)
 			spent = append(spent, wire.NewTxOut(int64(u.Amount), u.Script))
 			in += int64(u.Amount)
-			if fee = (signedWeight(tx) + 3) / 4 * rate / 1000; in >= out+fee+1000 {
+			if fee = (signedWeight(tx) + 3) / 4 * rate / 1000; in >= out+fee+1000 || o.SubtractFee && in >= out+1000 {
 				break
 			}
 		}
-		if in < out+fee+1000 {
+		if in < out+1000 || !o.SubtractFee && in < out+fee+1000 {
 			return refusal("walletcreatefundedpsbt", node.ErrCodeWallet, "Insufficient funds")
 		}
 		tx.TxOut[len(tx.TxOut)-1].Value = in - out - fee
+		if o.SubtractFee {
+			n := int64(len(outputs))
+			for _, out := range tx.TxOut[:n] {
+				out.Value -= fee / n
+			}
+			tx.TxOut[0].Value -= fee % n
+			tx.TxOut[n].Value += fee
+			if slices.ContainsFunc(tx.TxOut, func(out *wire.TxOut) bool { return out.Value < dustLimit(out.PkScript) }) {
+				return refusal("walletcreatefundedpsbt", node.ErrCodeWallet, "The transaction amount is too small to pay the fee")
+			}
+		}
 
 		packet, err := psbt.NewFromUnsignedTx(tx)
 		if err != nil {

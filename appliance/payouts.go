@@ -1,0 +1,82 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/payout"
+)
+
+// payoutPolicy are the bounds that the payouts keep.
+func (a *Appliance) payoutPolicy() payout.Policy {
+	s := a.Settings()
+	return payout.Policy{
+		MinPayout: s.MinPayoutSat, MaxItems: s.MaxPayoutItems, FeeRate: s.PayoutFeeRate,
+		FeeCap: s.MaxFeeSat, FeeCapBps: int(s.MaxFeeBps), FeePolicy: payout.FeePolicy(s.PayoutFeePolicy),
+		MaxPayout: s.MaxPayoutSat, Max24h: s.Max24hSat,
+		SecondPersonAbove: s.SecondPersonAboveSat,
+		AutoApproveBelow:  s.AutoApproveBelowSat, AutoApproveDaily: s.AutoApproveDailySat,
+	}
+}
+
+// tellPayout passes a payout's news on to the pages.
+func (a *Appliance) tellPayout(e payout.Event) {
+	event := pool.Event{Kind: "payout", At: time.Now(), State: string(e.State), Amount: e.Total, Text: e.Problem}
+	if e.TxID != nil {
+		event.Hash = e.TxID.String()
+	}
+	a.events.Publish(event)
+}
+
+// advancePayouts drives the payouts as far as they go, with the approvals that
+// need nobody.
+func (a *Appliance) advancePayouts(ctx context.Context) error {
+	err := a.payouts.Advance(ctx)
+	if err != nil {
+		return err
+	}
+	approved, err := a.approveByRule(ctx)
+	if err != nil || approved == 0 {
+		return err
+	}
+	return a.payouts.Advance(ctx)
+}
+
+// approveByRule lets go what the operator's rule says that nobody has to
+// approve, and writes down that it did.
+func (a *Appliance) approveByRule(ctx context.Context) (int, error) {
+	approved, err := a.payouts.ApproveByRule(ctx)
+	for _, p := range approved {
+		entry := AuditEntry{
+			Actor: "rule", Action: "payout.approve", Object: fmt.Sprintf("pay:%d", p.ID), Result: "ok",
+			Detail: map[string]string{"sats": strconv.FormatInt(p.Total, 10), "method": "rule", "digest": fmt.Sprintf("%x", p.Digest)},
+		}
+		if err := a.Audit(ctx, entry); err != nil {
+			return len(approved), err
+		}
+	}
+	return len(approved), err
+}
+
+// SetAccountRule decides how a miner is paid, see [ledger.Ledger.SetAccountRule],
+// and writes the audit row with it.
+func (a *Appliance) SetAccountRule(ctx context.Context, address string, minPayout *int64, hold bool, actor, ip string) error {
+	least := "pool"
+	if minPayout != nil {
+		least = strconv.FormatInt(*minPayout, 10)
+	}
+	now := time.Now()
+	return a.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		if err := tx.SetAccountRule(ctx, address, minPayout, hold, actor, now); err != nil {
+			return err
+		}
+		return writeAudit(ctx, tx.Tx, AuditEntry{
+			At: now, Actor: actor, Action: "account.rule", Object: address, Result: "ok", IP: ip,
+			Detail: map[string]string{"min_payout_sat": least, "hold": strconv.FormatBool(hold)},
+		})
+	})
+}
