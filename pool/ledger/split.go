@@ -42,7 +42,8 @@ type SplitResult struct {
 // D, an account with score s is due the quota D·s/S, S being the sum of all
 // scores or, where an under-filled window holds back, the full window X. Quotas
 // are rounded down and the satoshis this leaves go one each to the largest
-// remainders, a tie to the lower account id:
+// remainders, a tie to the lower account id. A solo block has no window to fill:
+// its one account gets all of D:
 //
 //	value ─┬─ fee        floor(value · fee_bps / 10000)
 //	       ├─ donation   floor(value · donation_bps / 10000)
@@ -75,7 +76,7 @@ func Split(in SplitInput) (SplitResult, error) {
 		sum.Add(sum, s.weight)
 	}
 	divisor := sum
-	if in.Terms.Underfill == UnderfillHold {
+	if in.Terms.Underfill == UnderfillHold && in.Terms.Settlement != SettlementSolo {
 		// The weight of a full window is X·denominator; thousandths keep it an integer.
 		full := new(big.Int).Mul(big.NewInt(in.Terms.WindowMilli), denominator)
 		thousand := big.NewInt(1000)

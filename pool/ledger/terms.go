@@ -8,6 +8,8 @@ import (
 // Values of [Terms].
 const (
 	SettlementLedger = "ledger" // the coinbase pays the pool's wallet, the ledger credits the miners
+	SettlementDirect = "direct" // the coinbase pays the miners by PPLNS, the ledger credits what does not fit into it
+	SettlementSolo   = "solo"   // the coinbase pays the miner whose work it is
 	UnderfillScale   = "scale"  // an under-filled window gets the whole reward
 	UnderfillHold    = "hold"   // it gets its part of the full window's, the rest goes to the reserve
 )
@@ -28,7 +30,7 @@ const (
 // Terms say how the reward of a block is shared. They are stored with each
 // block, so that a change of the settings does not touch the past.
 type Terms struct {
-	Settlement  string // SettlementLedger
+	Settlement  string // one of the settlements above
 	FeeBps      int64  // pool fee in 1/10000 of the block's value
 	DonationBps int64  // donation in 1/10000 of the block's value, not of what the fee leaves
 	WindowMilli int64  // PPLNS window X in 1/1000: 2000 pays work worth two blocks
@@ -40,8 +42,10 @@ func (t Terms) Validate() error {
 	var problems []error
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 
-	if t.Settlement != SettlementLedger {
-		wrong("the settlement %q is not known; it must be %q", t.Settlement, SettlementLedger)
+	switch t.Settlement {
+	case SettlementLedger, SettlementDirect, SettlementSolo:
+	default:
+		wrong("the settlement %q is not known; it must be %q, %q or %q", t.Settlement, SettlementLedger, SettlementDirect, SettlementSolo)
 	}
 	if t.FeeBps < 0 || t.FeeBps > MaxFeeBps {
 		wrong("the pool fee is %d basis points; it must be between 0 and %d (10 %%)", t.FeeBps, MaxFeeBps)

@@ -50,6 +50,10 @@
 // [Window] has the work they are made of, by network difficulty ([Epoch]), so that
 // a miner can compare them with what its own devices did.
 //
+// [Log.Window] reads the window of a block from the database: that is what money
+// is divided by. [Log.Running] has the same window, up to the newest share, in
+// memory, for coinbases that pay miners before anybody knows who finds the block.
+//
 // # Charts
 //
 // Work is also rolled up into 10-minute slots per worker, later into hours and

@@ -52,6 +52,8 @@ type Log struct {
 	opts   Options
 	writer *writer // belongs to Run
 
+	running *running // the newest window in memory
+
 	most atomic.Pointer[mostWork] // of the latest share
 
 	slots  chan struct{} // one token per share that is queued or being committed
@@ -115,6 +117,7 @@ func Open(ctx context.Context, path string, opts Options) (*Log, error) {
 		db:       db,
 		opts:     opts,
 		writer:   w,
+		running:  w.running,
 		slots:    make(chan struct{}, opts.Queue),
 		wake:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),

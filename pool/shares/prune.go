@@ -107,6 +107,7 @@ func (l *Log) mergeShifts(ctx context.Context, before time.Time) error {
 		if err != nil {
 			return err
 		}
+		l.running.merge(g)
 	}
 
 	return nil

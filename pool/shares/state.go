@@ -37,6 +37,7 @@ type state struct {
 	names   map[string]int  // how many workers an address has
 	tail    map[int64]*gain // by worker: what the sums lack
 	rows    rows            // single shares on their way into the table
+	fresh   []arrival       // shares on their way into the running window, once they are committed
 }
 
 // A worker is kept for ever, so an address has maxNames of them at most: names
@@ -190,6 +191,7 @@ func (s *state) addShare(ctx context.Context, tx *sql.Tx, e entry) (border bool,
 		border = true
 	}
 	s.count(id, e)
+	s.fresh = append(s.fresh, arrival{seq: e.Seq, worker: id, work: e.Work, shift: s.shift, address: e.Address, script: e.Script})
 
 	if e.Block == nil {
 		return border, nil

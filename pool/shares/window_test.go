@@ -444,36 +444,3 @@ func TestTallyProperties(t *testing.T) {
 		}
 	})
 }
-
-// Lessons from other pools: a day without shares does not end the window, and
-// there is no number of shares from which on older ones are left out.
-func TestWindowReachesBack(t *testing.T) {
-	l, _ := start(t, filepath.Join(t.TempDir(), "shares.db"), Options{})
-
-	const many = 6000
-	total := big.NewRat(0, 1)
-	var seq int64
-	for i, gap := range []time.Duration{0, 25 * time.Hour, 400 * 24 * time.Hour} {
-		batch := make([]Share, many)
-		for j := range batch {
-			batch[j] = share([]string{"a", "b", "c"}[i], 10, gap+time.Duration(j)*time.Millisecond)
-			total.Add(total, big.NewRat(10, 4838420))
-		}
-		seq = put(t, l, batch...)
-		if err := l.Prune(t.Context(), noon.Add(gap)); err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	w, err := l.Window(t.Context(), seq, 2000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.Sum.Cmp(total) != 0 {
-		t.Errorf("Sum = %s, want %s", w.Sum, total)
-	}
-	third := new(big.Rat).Quo(total, big.NewRat(3, 1)).RatString()
-	if diff := cmp.Diff(map[string]string{"a": third, "b": third, "c": third}, scores(w)); diff != "" {
-		t.Errorf("scores (-want +got):\n%s", diff)
-	}
-}

@@ -22,6 +22,7 @@ type writer struct {
 	now    func() time.Time
 	logger *slog.Logger
 
+	running *running  // follows what is committed
 	state   *state    // nil when it must be read from the database
 	handled int64     // seq of the last share that was stored, spooled or lost
 	stored  int64     // the database and its sums hold what there is up to this seq
@@ -36,7 +37,7 @@ func newWriter(ctx context.Context, db *sqlite.DB, opts Options) (*writer, error
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{db: db, spool: spool, now: opts.Now, logger: opts.Logger, marked: opts.Now()}
+	w := &writer{db: db, spool: spool, now: opts.Now, logger: opts.Logger, marked: opts.Now(), running: new(running)}
 
 	if w.state, err = load(ctx, db.Reader()); err != nil {
 		return nil, errors.Join(err, spool.close())
@@ -88,6 +89,7 @@ func (w *writer) handle(entries []entry) {
 // used: even a commit that reported an error may have happened.
 func (w *writer) fail(message string, err error) {
 	w.state = nil
+	w.running.lose()
 	w.retryAt = time.Now().Add(retryPause)
 	w.logger.Error(message, "err", err)
 }
@@ -122,6 +124,7 @@ func (w *writer) store(ctx context.Context, entries []entry, rejects map[reject]
 		if err != nil {
 			return fmt.Errorf("store shares: %w", err)
 		}
+		w.follow()
 	}
 	if len(up) > 0 {
 		w.marked = now
@@ -151,11 +154,19 @@ func (w *writer) replay(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("replay spool: %w", err)
 		}
+		w.follow()
 		count += len(fresh)
 	}
 	w.logger.Info("Spooled shares replayed", "shares", count)
 
 	return w.spool.clear()
+}
+
+// follow takes the shares that were committed into the running window.
+func (w *writer) follow() {
+	w.running.follow(w.state.fresh)
+	clear(w.state.fresh)
+	w.state.fresh = w.state.fresh[:0]
 }
 
 // seconds is a part of a 10-minute slot.
