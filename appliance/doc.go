@@ -13,6 +13,7 @@
 //	lock                        held by the running daemon
 //	<network>/ledger.db         money, settings, operators, audit: precious
 //	<network>/shares.db         the share log: large and replaceable
+//	<network>/jobs.held         from one stop to the next start: the miners' last jobs
 //	<network>/passphrase        the wallet's passphrase when the box unlocks by itself, 0600
 //	<network>/node/<chain>/     the node's own directory with bitcoin.conf
 //

@@ -28,5 +28,7 @@
 //
 // [Pool.Run] owns every goroutine. It ends in order: miners are drained, the
 // share log commits what it holds, a block that is on its way to the node
-// arrives there.
+// arrives there. What miners may still have shares for, the last jobs with their
+// transactions, goes into the file jobs.held, which the next start takes over and
+// removes before it lets a miner in.
 package pool

@@ -17,14 +17,18 @@ func (p *Pool) recallMiners(ctx context.Context) {
 	stored, err := p.Shares.LoadMemory(ctx)
 	if err != nil {
 		p.Logger.Warn("Miners not remembered", "err", err)
-		return
 	}
 	m := stratum.Memory{Clean: stored.Clean, Closed: stored.Closed}
 	for _, r := range stored.Rigs {
 		m.Rigs = append(m.Rigs, stratum.Rig(r))
 	}
+	if m.Held, err = p.held().take(); err != nil {
+		p.Logger.Warn("Jobs from before the start not taken over", "err", err)
+	}
 	p.server.Recall(m)
 }
+
+func (p *Pool) held() heldFile { return heldFile{p.Dir} }
 
 // rememberMiners stores the difficulties that suit the miners until ctx ends.
 func (p *Pool) rememberMiners(ctx context.Context) error {
@@ -40,9 +44,12 @@ func (p *Pool) rememberMiners(ctx context.Context) error {
 	}
 }
 
-// rememberSessions stores the sessions that have been closed, so that their
-// miners can take them up after the restart.
+// rememberSessions stores the sessions that have been closed, and their jobs, so
+// that their miners can take them up after the restart.
 func (p *Pool) rememberSessions(ctx context.Context) {
+	if err := p.held().write(p.server.Held()); err != nil {
+		p.Logger.Warn("Jobs not kept over the restart", "err", err)
+	}
 	p.saveMemory(ctx, shares.Memory{Clean: true, Closed: p.server.Closed()})
 }
 

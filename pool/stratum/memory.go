@@ -14,6 +14,7 @@ type Memory struct {
 	Clean  bool
 	Closed map[uint32]time.Time // when sessions closed, by extranonce1
 	Rigs   []Rig
+	Held   Held
 }
 
 // Rig is the last difficulty that suited a worker on one kind of device.
@@ -38,6 +39,7 @@ func (s *Server) Recall(m Memory) {
 			s.closed[extranonce1] = remains{at: at}
 		}
 	}
+	s.recallHeld(m.Held, now)
 	if !m.Clean {
 		s.adoptUntil = now.Add(resumeTime)
 	}

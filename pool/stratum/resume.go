@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dmpool/dmpool/pool/work"
+	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
 // resumeTime is how long a session can be taken up again after it closed.
@@ -14,9 +14,8 @@ const resumeTime = 10 * time.Minute
 // may still hold shares that it could not send, and the jobs that these are
 // for.
 type remains struct {
-	at         time.Time
-	issued     []issued
-	difficulty float64 // the last one: no old share counts for more
+	at     time.Time
+	issued []issued // at no more than the session's last difficulty
 }
 
 // enlist gives a new session an extranonce1 that no other one has, nor one that
@@ -58,9 +57,7 @@ func (s *Server) resume(session *session, sid string, at time.Time) {
 	session.mu.Lock()
 	defer session.mu.Unlock()
 	session.name(extranonce1)
-	if n := s.current.Load(); n != nil {
-		session.state.inherit(r, n.job)
-	}
+	session.state.inherit(r, s.tip())
 }
 
 // release forgets a session that has ended, but keeps what it needs to be
@@ -109,17 +106,21 @@ func (st *state) leave(at time.Time) remains {
 	if n := len(jobs); n > maxInherited {
 		jobs = slices.Clone(jobs[n-maxInherited:])
 	}
-	return remains{at: at, issued: jobs, difficulty: st.current}
+	if st.current > 0 { // else it has seen no job of this connection
+		for i := range jobs {
+			jobs[i].difficulty = min(jobs[i].difficulty, st.current)
+		}
+	}
+	return remains{at: at, issued: jobs}
 }
 
-// inherit takes over the jobs of the session before. Those on another tip than
-// the current job's are as good as retired since then.
-func (st *state) inherit(r remains, current *work.Job) {
+// inherit takes over the jobs of the session before. Those on another tip are as
+// good as retired since then.
+func (st *state) inherit(r remains, tip chainhash.Hash) {
 	st.inherited = r.issued
 	for i := range st.inherited {
 		old := &st.inherited[i]
-		old.difficulty = min(old.difficulty, r.difficulty)
-		if old.job.PrevHash != current.PrevHash && old.retired.IsZero() {
+		if old.job.PrevHash != tip && old.retired.IsZero() {
 			old.retired = r.at
 		}
 	}

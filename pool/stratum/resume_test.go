@@ -107,7 +107,7 @@ func TestResumedJobsAreForgotten(t *testing.T) {
 		var r remains
 		for range 100 {
 			st := newState(Port{}, at)
-			st.inherit(r, job)
+			st.inherit(r, job.PrevHash)
 			st.issued = append(st.issued, issued{job: job, at: at})
 			at = at.Add(jobMemory / 2)
 			r = st.leave(at)

@@ -34,7 +34,8 @@ type Server struct {
 
 	publishing  sync.Mutex // jobs go out one after the other
 	current     atomic.Pointer[notice]
-	publishedAt time.Time // guarded by publishing
+	publishedAt time.Time      // guarded by publishing
+	heldTip     chainhash.Hash // see tip; set before the server starts
 
 	mu          sync.Mutex
 	sessions    map[uint32]*session // by extranonce1
@@ -116,10 +117,11 @@ func (s *Server) Publish(job *work.Job, clean bool) {
 func (s *Server) publish(job *work.Job, clean bool, at time.Time) {
 	defer s.survive("publish")
 	n := newNotice(job)
-	last := s.current.Swap(n)
-	if last != nil && last.job.PrevHash != job.PrevHash {
+	last := s.tip()
+	s.current.Store(n)
+	if last != (chainhash.Hash{}) && last != job.PrevHash {
 		clean = true
-		s.retire(last.job.PrevHash, job.PrevHash, at)
+		s.retire(last, job.PrevHash, at)
 	}
 	s.publishedAt = at
 

@@ -175,7 +175,7 @@ func (s *session) lookUp(in submission, at time.Time) (*work.Job, work.Terms, bo
 		difficulty = min(difficulty, s.state.current)
 	}
 	return issued.job, work.Terms{
-		Tip:        s.server.current.Load().job.PrevHash,
+		Tip:        s.server.tip(),
 		Grace:      issued.retired.IsZero() || at.Sub(issued.retired) < s.server.rules().Grace,
 		Now:        uint32(at.Unix()),
 		Difficulty: difficulty,

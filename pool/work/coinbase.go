@@ -20,6 +20,7 @@ const (
 const MaxTag = 75
 
 const (
+	lockTimeSize    = 4 // the last bytes of a transaction
 	counterSize     = 4 // the job's number, in front of the extranonce
 	coinbaseVersion = 2
 	maxScriptSize   = 10_000

@@ -1,6 +1,8 @@
 package work
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -110,6 +112,20 @@ func (s *Seen) Forget(prev chainhash.Hash) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.byPrev, prev)
+}
+
+// On returns the shares that build on prev, in no order.
+func (s *Seen) On(prev chainhash.Hash) []chainhash.Hash {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.byPrev[prev]))
+}
+
+// Learn adds shares that were accepted before a restart.
+func (s *Seen) Learn(prev chainhash.Hash, hashes []chainhash.Hash) {
+	for _, hash := range hashes {
+		s.add(prev, hash)
+	}
 }
 
 // Remove takes back a share that was judged but could not be recorded: when the

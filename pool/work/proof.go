@@ -82,7 +82,7 @@ func (j *Job) Block(s Solution) (raw []byte) {
 // into two places (BIP144): marker and flag after the version, the stack before
 // the lock time.
 func (j *Job) appendCoinbase(raw []byte, extranonce [ExtranonceSize]byte) []byte {
-	const versionSize, lockTimeSize = 4, 4
+	const versionSize = 4
 	hasWitness := j.template.WitnessCommitment != nil
 	end := len(j.Coinbase2) - lockTimeSize
 
