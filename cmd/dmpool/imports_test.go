@@ -27,6 +27,7 @@ func allowedImports() map[string][]string {
 		"pool/cpuminer":         {"pool/stratum", "pool/work"},
 		"pool/shares":           {"pool/sqlite"},
 		"pool/ledger":           {"pool/sqlite"},
+		"pool/receipt":          {"pool/ledger", "pool/work"},
 		"pool/payout":           {"pool/sqlite", "pool/ledger", "pool/node"},
 		"pool":                  {"pool/work", "pool/stratum", "pool/node", "pool/shares", "pool/ledger", "pool/payout"},
 		"appliance/bitcoind":    {},
@@ -34,11 +35,11 @@ func allowedImports() map[string][]string {
 			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"webui": {
-			"appliance", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"cmd/stratumbench": {"pool/shares", "pool/stratum", "pool/work"},
 		"cmd/dmpool": {
-			"webui", "appliance", "appliance/bitcoind", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"webui", "appliance", "appliance/bitcoind", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 	}
 }

@@ -39,6 +39,7 @@ func commands() []command {
 		{"setup", "setup --answers FILE.json [flags]", "answer the first set-up", setup},
 		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
 		{"passwd", "passwd [flags]", "set the operator's password", passwd},
+		{"verify-split", "verify-split [flags] FILE", "check the split of a block that a pool published", verifySplit},
 		{"version", "version", "print the version", version},
 	}
 }
@@ -95,22 +96,24 @@ func exitCode(err error, stderr io.Writer) int {
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "DMPool, a Bitcoin mining pool in a box.\n\n")
 	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  dmpool %-8s %s\n", cmd.name, cmd.text)
+		fmt.Fprintf(w, "  dmpool %-12s %s\n", cmd.name, cmd.text)
 	}
 	fmt.Fprint(w, "\ndmpool COMMAND -h lists the flags of a command.\n")
 }
 
-// parse reads the flags; a flag that was not given is taken from the
-// environment, DMPOOL_DATA_DIR for --data-dir.
-func (c *cli) parse() error {
+// parse reads the flags and the operands that must follow them; a flag that was
+// not given is taken from the environment, DMPOOL_DATA_DIR for --data-dir.
+func (c *cli) parse(operands ...string) error {
 	if err := c.flags.Parse(c.args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
 		return errUsage
 	}
-	if c.flags.NArg() > 0 {
-		return fmt.Errorf("%q is not understood; flags begin with a dash", c.flags.Arg(0))
+	if n := len(operands); c.flags.NArg() < n {
+		return fmt.Errorf("it needs %s", strings.Join(operands[c.flags.NArg():], " "))
+	} else if c.flags.NArg() > n {
+		return fmt.Errorf("%q is not understood; flags begin with a dash", c.flags.Arg(n))
 	}
 	given := map[string]bool{}
 	c.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })

@@ -6,7 +6,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -179,69 +178,6 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// checkParts compares what the accounts did with the sums of the epochs.
-func checkParts(t interface{ Errorf(string, ...any) }, w Window) {
-	for n, epoch := range w.Epochs {
-		sum := new(big.Int)
-		for _, e := range w.Entries {
-			sum.Add(sum, e.Parts[n].Work)
-			if (e.Parts[n].Work.Sign() == 0) != (e.Parts[n].Shares == 0) {
-				t.Errorf("epoch %d: %s did %v in %d shares", n, e.Address, e.Parts[n].Work, e.Parts[n].Shares)
-			}
-		}
-		if sum.Cmp(epoch.Work) != 0 {
-			t.Errorf("epoch %d holds %v, its accounts did %v", n, epoch.Work, sum)
-		}
-	}
-}
-
-// Work is told by network difficulty, in whole and where the window ends.
-func TestWindowEpochs(t *testing.T) {
-	l, _ := start(t, filepath.Join(t.TempDir(), "shares.db"), Options{})
-	easy, hard := bitsOf(t, 1000), bitsOf(t, 1250)
-	s := func(account string, work int64, bits uint32) Share {
-		s := share(account, work, 0)
-		s.Bits = bits
-
-		return s
-	}
-	put(t, l, s("bob", 300, easy), s("alice", 100, easy))
-	second := put(t, l, s("bob", 250, hard))
-	put(t, l, s("bob", 100, hard))
-	seq := put(t, l, s("alice", 200, easy), s("bob", 100, easy), s("bob", 100, easy))
-
-	w, err := l.Window(t.Context(), seq, 750)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for n, e := range w.Epochs {
-		line := fmt.Sprintf("%08x: %v of %v:", e.Bits, e.Take.RatString(), e.Work)
-		for _, entry := range w.Entries {
-			line += fmt.Sprintf(" %s %v in %d", entry.Address, entry.Parts[n].Work, entry.Parts[n].Shares)
-		}
-		got = append(got, line)
-	}
-	want := []string{
-		fmt.Sprintf("%08x: 1 of 400: bob 200 in 2 alice 200 in 1", easy),
-		fmt.Sprintf("%08x: 1 of 350: bob 350 in 2 alice 0 in 0", hard),
-		fmt.Sprintf("%08x: 7/40 of 400: bob 300 in 1 alice 100 in 1", easy),
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("epochs (-want +got):\n%s", diff)
-	}
-	if w.FromSeq != 1 {
-		t.Errorf("FromSeq = %d, want that of the oldest shift, 1", w.FromSeq)
-	}
-
-	if w, err = l.Window(t.Context(), second, 2000); err != nil {
-		t.Fatal(err)
-	}
-	if len(w.Epochs) != 2 || w.Epochs[0].Work.Int64() != 250 {
-		t.Errorf("epochs up to the middle of a shift: %v", w.Epochs)
-	}
-}
-
 // drawn is a share that rapid made up.
 type drawn struct {
 	account string
@@ -364,83 +300,4 @@ func minRat(a, b *big.Rat) *big.Rat {
 	}
 
 	return b
-}
-
-// I4: neither the order of the workers, nor shares or shifts that are split
-// without cutting the edge, change a score.
-func TestTallyProperties(t *testing.T) {
-	networks := []uint32{bitsOf(t, 1000), bitsOf(t, 1250), 0x17030000}
-
-	rapid.Check(t, func(t *rapid.T) {
-		type done struct{ worker, work int64 }
-		type block struct {
-			shift shift
-			parts []done
-		}
-		var plain, varied []block
-		for range rapid.IntRange(1, 12).Draw(t, "shifts") {
-			b := block{shift: shift{bits: rapid.SampledFrom(networks).Draw(t, "bits")}}
-			for worker := range rapid.Int64Range(1, 4).Draw(t, "workers") {
-				p := done{worker, rapid.Int64Range(2, 1000).Draw(t, "work")}
-				b.parts = append(b.parts, p)
-				b.shift.work += p.work
-			}
-			plain = append(plain, b)
-
-			other := block{b.shift, rapid.Permutation(b.parts).Draw(t, "order")}
-			if !rapid.Bool().Draw(t, "split") {
-				varied = append(varied, other)
-				continue
-			}
-			// Two shifts with the same shares of the work; the edge may fall on
-			// either, so every worker must be cut in the same proportion.
-			half := block{shift: shift{bits: b.shift.bits}}
-			for i := range other.parts {
-				other.parts[i].work *= 2
-				other.shift.work += other.parts[i].work / 2
-				half.parts = append(half.parts, done{other.parts[i].worker, other.parts[i].work / 2})
-				half.shift.work += other.parts[i].work / 2
-			}
-			third := block{half.shift, slices.Clone(half.parts)}
-			plain[len(plain)-1] = other
-			varied = append(varied, half, third)
-		}
-		limit := big.NewRat(rapid.Int64Range(1, 9000).Draw(t, "milli"), 1000)
-
-		run := func(list []block) map[string]string {
-			tally := newTally(limit)
-			for i, b := range list {
-				b.shift.id = int64(len(list) - i)
-				full, err := tally.add(b.shift, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if full {
-					break
-				}
-			}
-			scores := map[int64]*big.Rat{}
-			for _, r := range tally.counted() {
-				for id := r.first; id <= r.last; id++ {
-					for _, p := range list[int64(len(list))-id].parts {
-						score := new(big.Rat).SetFrac(big.NewInt(p.work), tally.network[r.bits])
-						score.Mul(score, r.take)
-						if more := scores[p.worker]; more != nil {
-							score.Add(score, more)
-						}
-						scores[p.worker] = score
-					}
-				}
-			}
-			text := map[string]string{}
-			for worker, score := range scores {
-				text[fmt.Sprint(worker)] = score.RatString()
-			}
-
-			return text
-		}
-		if diff := cmp.Diff(run(plain), run(varied)); diff != "" {
-			t.Errorf("scores (-plain +varied):\n%s", diff)
-		}
-	})
 }

@@ -137,7 +137,7 @@ func (k *keptTemplate) restore(all []Tx) (*Template, error) {
 		t.Txs[i] = all[at]
 		txids[i], wtxids[i] = all[at].TxID, all[at].WTxID
 	}
-	if !slices.Equal(merkleBranches(txids), t.Branches) {
+	if !slices.Equal(MerkleBranches(txids), t.Branches) {
 		return nil, errors.New("transactions are not those of the merkle branches")
 	}
 	if t.WitnessCommitment != nil && !slices.Equal(commitmentScript(wtxids), t.WitnessCommitment) {

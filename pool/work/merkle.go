@@ -13,10 +13,10 @@ func doubleHash(b []byte) chainhash.Hash {
 	return sha256.Sum256(once[:])
 }
 
-// merkleBranches returns the right-hand siblings on the way from the coinbase,
+// MerkleBranches returns the right-hand siblings on the way from the coinbase,
 // leaf 0, to the merkle root, lowest first. The coinbase itself is not needed
 // for them: whatever is computed from it stays at index 0 and is never read.
-func merkleBranches(txids []chainhash.Hash) []chainhash.Hash {
+func MerkleBranches(txids []chainhash.Hash) []chainhash.Hash {
 	level := make([]chainhash.Hash, 1, len(txids)+2)
 	level = append(level, txids...)
 
@@ -42,8 +42,8 @@ func hashPair(left, right chainhash.Hash) chainhash.Hash {
 	return doubleHash(pair[:])
 }
 
-// merkleRoot climbs from the coinbase to the root.
-func merkleRoot(coinbase chainhash.Hash, branches []chainhash.Hash) chainhash.Hash {
+// MerkleRoot climbs from the coinbase to the root.
+func MerkleRoot(coinbase chainhash.Hash, branches []chainhash.Hash) chainhash.Hash {
 	node := coinbase
 	for i := range branches {
 		node = hashPair(node, branches[i])
@@ -56,7 +56,7 @@ func merkleRoot(coinbase chainhash.Hash, branches []chainhash.Hash) chainhash.Ha
 // and the reserved value are both zero.
 func commitmentScript(wtxids []chainhash.Hash) []byte {
 	const opReturn, tag = "\x6a\x24", "\xaa\x21\xa9\xed"
-	root := merkleRoot(chainhash.Hash{}, merkleBranches(wtxids))
+	root := MerkleRoot(chainhash.Hash{}, MerkleBranches(wtxids))
 	sum := hashPair(root, chainhash.Hash{})
 	return append([]byte(opReturn+tag), sum[:]...)
 }

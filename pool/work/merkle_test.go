@@ -17,14 +17,14 @@ func TestMerkleBranches(t *testing.T) {
 		}
 		before := append([]chainhash.Hash(nil), txids...)
 
-		got := merkleRoot(coinbase, merkleBranches(txids))
+		got := MerkleRoot(coinbase, MerkleBranches(txids))
 		want := treeRoot(append([]chainhash.Hash{coinbase}, txids...))
 		if got != want {
 			t.Errorf("%d transactions: root over branches %s, of the tree %s", count, got, want)
 		}
 		for i := range txids {
 			if txids[i] != before[i] {
-				t.Fatalf("%d transactions: merkleBranches wrote to its argument", count)
+				t.Fatalf("%d transactions: MerkleBranches wrote to its argument", count)
 			}
 		}
 	}

@@ -34,7 +34,7 @@ type Proof struct {
 //	header   0 version, 4 previous block, 36 merkle root,
 //	        68 time, 72 bits, 76 nonce (all integers little-endian)
 func (j *Job) Prove(s Solution) Proof {
-	root := merkleRoot(j.CoinbaseTxID(s.Extranonce), j.Branches)
+	root := MerkleRoot(j.CoinbaseTxID(s.Extranonce), j.Branches)
 
 	var p Proof
 	binary.LittleEndian.PutUint32(p.Header[0:], s.Version)

@@ -230,7 +230,7 @@ func (in *templateJSON) setTxs(t *Template) error {
 	case !bytes.Equal(t.WitnessCommitment, want):
 		return fmt.Errorf("witness commitment is %x, not %x", want, t.WitnessCommitment)
 	}
-	t.Branches = merkleBranches(txids)
+	t.Branches = MerkleBranches(txids)
 	return nil
 }
 
