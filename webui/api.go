@@ -248,11 +248,16 @@ func (s *site) apiPayouts(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.paidTo(r, v.Address)
+}
+
+// paidTo lists what an address was paid, the newest first.
+func (s *site) paidTo(r *http.Request, address string) (any, error) {
 	limit, offset, err := paging(r, "")
 	if err != nil {
 		return nil, err
 	}
-	lines, total, err := s.box.PaidTo(r.Context(), v.Address, limit, offset)
+	lines, total, err := s.box.PaidTo(r.Context(), address, limit, offset)
 	if err != nil {
 		return nil, err
 	}

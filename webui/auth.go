@@ -53,9 +53,13 @@ func (s *site) identify(r *http.Request) (caller, error) {
 	return who, nil
 }
 
-// provesForm reports whether the posted form carries the session's token.
+// provesForm reports whether the posted form, or the header of an API command,
+// carries the session's token.
 func provesForm(r *http.Request, who caller) bool {
-	sent := r.PostFormValue("token")
+	sent := r.Header.Get(tokenHeader)
+	if !isAPI(r) {
+		sent = r.PostFormValue("token")
+	}
 	return who.Token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(who.Token)) == 1
 }
 

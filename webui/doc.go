@@ -43,6 +43,25 @@
 //	/api/observer/ADDRESS/shares     its newest shares, kept for 48 hours
 //	/api/observer/ADDRESS/payouts    what it was paid
 //
+// # The operator's API
+//
+// The same, below /api/payments/, for a signed-in operator: the session's cookie,
+// and for commands its form token in the header Dmpool-Token, which each answer
+// to a GET carries.
+//
+//	stats                   the sums, the wallet, how many payouts in which state
+//	balances                what is owed to whom; balances/ADDRESS to one
+//	payouts                 all payouts; payouts/ADDRESS what one was paid,
+//	                        payouts/id/ID one with its plan
+//	config                  the settings; a POST changes those that it names
+//	create                  prepares a payout; sends nothing
+//	broadcast/ID            says yes to one plan; wants the password
+//	cancel/ID               gives up a payout that nobody has signed
+//
+// A command is a JSON object. It names the revision that it saw, and is answered
+// with 409 when there is another by now; and it has an idempotency key, so that a
+// client that lost the answer may send it again (replay.go).
+//
 // # Words and numbers
 //
 // A value that is not known is a nil pointer or a zero time and is shown as

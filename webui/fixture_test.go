@@ -109,17 +109,17 @@ func newGolden() *golden {
 	g.owed = []owedLine{
 		{Address: bobAddress, Payable: 1_222_300, Pending: 250_000_112, Reserved: 512_000, Paid: 44_120_000, Due: true},
 		{Address: aliceAddress, Payable: 45_210, Pending: 61_058_000, Paid: 9_300_000, Reason: "Below the minimum of 100,000 sat."},
-		{Address: newAddress, Payable: 400_000, Reason: "Held by the operator."},
+		{Address: newAddress, Payable: 400_000, Reason: "The account is on hold.", Hold: true, MinPayout: 1_000_000},
 	}
 	txid := strings.Repeat("9f3c", 16)
 	g.payouts = []payoutLine{
-		{ID: 42, State: "pending", Total: 1_222_300, Miners: 2, Fee: new(int64(1410)), TxID: txid, CreatedAt: at(2 * time.Minute), CreatedBy: "payout rule", ExpiresAt: noon.Add(24 * time.Hour), Settles: 6},
-		{ID: 41, State: "broadcast", Total: 512_000, Miners: 1, Fee: new(int64(980)), TxID: strings.Repeat("ab12", 16), CreatedAt: at(time.Hour), CreatedBy: "admin", Settles: 6},
-		{ID: 40, State: "settled", Total: 9_300_000, Miners: 1, Fee: new(int64(1100)), TxID: strings.Repeat("77e0", 16), CreatedAt: at(90 * time.Hour), CreatedBy: "payout rule", Confirmations: 412, Settles: 6},
-		{ID: 39, State: "expired", Total: 9_100_000, Miners: 1, CreatedAt: at(120 * time.Hour), CreatedBy: "payout rule", Problem: "Nobody approved it within 24 hours."},
+		{ID: 42, Rev: 3, State: "pending", Total: 1_222_300, Miners: 2, Fee: new(int64(1410)), TxID: txid, CreatedAt: at(2 * time.Minute), CreatedBy: "payout rule", ExpiresAt: noon.Add(24 * time.Hour), Settles: 6},
+		{ID: 41, Rev: 5, State: "broadcast", Total: 512_000, Miners: 1, Fee: new(int64(980)), TxID: strings.Repeat("ab12", 16), CreatedAt: at(time.Hour), CreatedBy: "admin", Settles: 6},
+		{ID: 40, Rev: 7, State: "settled", Total: 9_300_000, Miners: 1, Fee: new(int64(1100)), TxID: strings.Repeat("77e0", 16), CreatedAt: at(90 * time.Hour), CreatedBy: "payout rule", Confirmations: 412, Settles: 6},
+		{ID: 39, Rev: 3, State: "expired", Total: 9_100_000, Miners: 1, CreatedAt: at(120 * time.Hour), CreatedBy: "payout rule", Problem: "Nobody approved it within 24 hours."},
 	}
 	g.payout = payoutView{
-		payoutLine: g.payouts[0], Rev: 3, Digest: strings.Repeat("5a", 32), Change: 1_876_290, FeeCap: 5000,
+		payoutLine: g.payouts[0], Digest: strings.Repeat("5a", 32), Change: 1_876_290, FeeCap: 5000,
 		Items:      []itemLine{{aliceAddress, 512_000}, {bobAddress, 710_300}},
 		Inputs:     []inputLine{{strings.Repeat("11aa", 16), 0, 2_000_000}, {strings.Repeat("22bb", 16), 1, 1_100_000}},
 		WalletSats: new(int64(3_100_000)),
@@ -271,6 +271,8 @@ func (g *golden) Payout(_ context.Context, id int64) (payoutView, error) {
 }
 
 func (g *golden) DraftPayout(_ context.Context, _ operator, key, _ string) (int64, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.drafted = append(g.drafted, key)
 	return 42, nil
 }
@@ -285,9 +287,13 @@ func (g *golden) ApprovePayout(_ context.Context, a approval) error {
 }
 
 func (g *golden) CancelPayout(_ context.Context, id, rev int64, _ operator, _ string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if rev != g.payout.Rev {
 		return stale(errors.New("revision changed"))
 	}
+	g.payout.State = "cancelled"
+	g.payout.Rev++
 	g.cancelled = append(g.cancelled, id)
 	return nil
 }

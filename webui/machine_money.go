@@ -55,13 +55,10 @@ func (m *machine) Owed(ctx context.Context) ([]owedLine, error) {
 	}
 	var lines []owedLine
 	for _, b := range balances {
-		if b.Pending == 0 && b.Payable == 0 && b.Reserved == 0 {
-			continue
-		}
 		reason, listed := reasons[b.ID]
 		lines = append(lines, owedLine{
 			Address: b.Address, Payable: b.Payable, Pending: b.Pending, Reserved: b.Reserved, Paid: b.Paid,
-			Due: listed && reason == "" && b.Payable > 0, Reason: reason,
+			Due: listed && reason == "" && b.Payable > 0, Reason: reason, MinPayout: b.MinPayout, Hold: b.Hold,
 		})
 	}
 	return lines, nil
@@ -85,7 +82,7 @@ func (m *machine) Payouts(ctx context.Context) ([]payoutLine, error) {
 
 func payoutLineOf(p payout.Payout) payoutLine {
 	line := payoutLine{
-		ID: p.ID, State: string(p.State), Total: p.Total, Miners: p.Recipients, CreatedAt: p.CreatedAt, CreatedBy: p.CreatedBy,
+		ID: p.ID, Rev: p.Rev, State: string(p.State), Total: p.Total, Miners: p.Recipients, CreatedAt: p.CreatedAt, CreatedBy: p.CreatedBy,
 		ExpiresAt: p.ExpiresAt, UpdatedAt: p.UpdatedAt, Problem: p.Problem,
 		Confirmations: p.Confirmations, Settles: payout.DefaultConfirmationsToSettle,
 	}
@@ -104,7 +101,7 @@ func (m *machine) Payout(ctx context.Context, id int64) (payoutView, error) {
 	if err != nil {
 		return payoutView{}, asProblem(err)
 	}
-	v := payoutView{payoutLine: payoutLineOf(p), Rev: p.Rev, Digest: hex.EncodeToString(p.Digest), FeeCap: p.FeeCap, Change: p.Change}
+	v := payoutView{payoutLine: payoutLineOf(p), Digest: hex.EncodeToString(p.Digest), FeeCap: p.FeeCap, Change: p.Change}
 	for _, i := range p.Items {
 		v.Items = append(v.Items, itemLine{Address: i.Address, Amount: i.Amount})
 	}

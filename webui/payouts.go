@@ -14,7 +14,7 @@ import (
 
 // payoutLine is one payout: one batch, paid by one transaction.
 type payoutLine struct {
-	ID            int64
+	ID, Rev       int64
 	State         string // as in pool/payout
 	Total         int64
 	Miners        int
@@ -32,7 +32,6 @@ type payoutLine struct {
 // payoutView fills templates/payout.html.
 type payoutView struct {
 	payoutLine
-	Rev        int64
 	Digest     string // hex of the plan's digest
 	FeeCap     int64
 	Change     int64
@@ -113,6 +112,22 @@ type owedLine struct {
 	Paid     int64
 	Due      bool   // the next payout will include it
 	Reason   string // why it will not, a sentence
+
+	MinPayout int64 // its own minimum, 0: the pool's
+	Hold      bool  // not to be paid until the operator says so
+}
+
+// open reports whether anything is owed or on its way.
+func (o owedLine) open() bool { return o.Payable != 0 || o.Pending != 0 || o.Reserved != 0 }
+
+// dueOf is what a payout prepared now would pay.
+func dueOf(owed []owedLine) (due int64) {
+	for _, o := range owed {
+		if o.Due {
+			due += o.Payable
+		}
+	}
+	return due
 }
 
 // payoutsView fills templates/payouts.html.
@@ -158,17 +173,13 @@ func (s *site) listPayouts(r *http.Request) (payoutsView, error) {
 	if err != nil {
 		return payoutsView{}, err
 	}
+	owed = slices.DeleteFunc(slices.Clone(owed), func(o owedLine) bool { return !o.open() })
 	money, err := s.box.Money(ctx)
 	if err != nil {
 		return payoutsView{}, err
 	}
-	v := payoutsView{Tab: r.URL.Query().Get("tab"), Count: map[string]int{}, Owed: owed, Money: money, Key: rand.Text()}
+	v := payoutsView{Tab: r.URL.Query().Get("tab"), Count: map[string]int{}, Owed: owed, Due: dueOf(owed), Money: money, Key: rand.Text()}
 	v.Count["owed"] = len(owed)
-	for _, o := range owed {
-		if o.Due {
-			v.Due += o.Payable
-		}
-	}
 	for _, p := range all {
 		v.Count[tabOf(p)]++
 	}
@@ -191,9 +202,9 @@ func (s *site) payout(r *http.Request, _ caller) (any, error) {
 }
 
 func (s *site) findPayout(ctx context.Context, r *http.Request) (payoutView, error) {
-	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	id, err := idOf(r)
 	if err != nil {
-		return payoutView{}, notFound()
+		return payoutView{}, err
 	}
 	return s.box.Payout(ctx, id)
 }
@@ -260,9 +271,9 @@ func (s *site) approvePayout(w http.ResponseWriter, r *http.Request, who caller)
 }
 
 func (s *site) cancelPayout(w http.ResponseWriter, r *http.Request, who caller) error {
-	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	id, err := idOf(r)
 	if err != nil {
-		return notFound()
+		return err
 	}
 	rev, err := strconv.ParseInt(r.PostFormValue("rev"), 10, 64)
 	if err != nil {

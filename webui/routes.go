@@ -57,6 +57,18 @@ func (s *site) routes() []route {
 		{"GET /api/observer/{address}/shares", anyone, api, false, s.json(s.apiShares)},
 		{"GET /api/observer/{address}/payouts", anyone, api, false, s.json(s.apiPayouts)},
 
+		{"GET /api/payments/stats", operators, desk, false, s.deskJSON(s.apiPaymentStats)},
+		{"GET /api/payments/balances", operators, desk, false, s.deskJSON(s.apiBalances)},
+		{"GET /api/payments/balances/{address}", operators, desk, false, s.deskJSON(s.apiBalance)},
+		{"GET /api/payments/payouts", operators, desk, false, s.deskJSON(s.apiPayments)},
+		{"GET /api/payments/payouts/{address}", operators, desk, false, s.deskJSON(s.apiPaymentsTo)},
+		{"GET /api/payments/payouts/id/{id}", operators, desk, false, s.deskJSON(s.apiPayment)},
+		{"GET /api/payments/config", operators, desk, false, s.deskJSON(s.apiConfig)},
+		{"POST /api/payments/config", operators, login, false, s.command(withPassword, s.doConfig)},
+		{"POST /api/payments/create", operators, desk, false, s.command(withoutPassword, s.doCreate)},
+		{"POST /api/payments/broadcast/{id}", operators, login, false, s.command(withPassword, s.doBroadcast)},
+		{"POST /api/payments/cancel/{id}", operators, desk, false, s.command(withoutPassword, s.doCancel)},
+
 		{"GET /static/{hash}/{file}", anyone, none, early, s.static},
 		{"GET /favicon.ico", anyone, none, early, s.favicon},
 		{"GET /robots.txt", anyone, none, early, s.robots},

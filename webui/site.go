@@ -32,6 +32,7 @@ type site struct {
 	assets  assets
 	limits  limits
 	streams *streams
+	replays *replays
 	ready   atomic.Bool // the box was seen set up, which never ends
 }
 
@@ -69,6 +70,7 @@ func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
 		assets:  assets,
 		limits:  newLimits(o.Now),
 		streams: newStreams(),
+		replays: &replays{db: db, now: o.Now, running: map[replayKey]chan struct{}{}},
 	}, nil
 }
 

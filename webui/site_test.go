@@ -30,6 +30,10 @@ func TestEveryRouteWithoutSession(t *testing.T) {
 			}
 			resp := w.do(method, p, form)
 			switch {
+			case strings.HasPrefix(p, "/api/"):
+				if resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("Content-Type") != "application/problem+json" || resp.Header.Get(tokenHeader) != "" {
+					t.Errorf("%s without a session: status %d, %s", p, resp.StatusCode, resp.Header.Get("Content-Type"))
+				}
 			case method == http.MethodGet && (resp.StatusCode != http.StatusSeeOther || !strings.HasPrefix(resp.Header.Get("Location"), "/login?next=")):
 				t.Errorf("%s without a session: status %d, Location %q; want a redirect to the login", p, resp.StatusCode, resp.Header.Get("Location"))
 			case method == http.MethodPost && resp.StatusCode != http.StatusUnauthorized:
@@ -38,7 +42,7 @@ func TestEveryRouteWithoutSession(t *testing.T) {
 			if stream := w.do(method, p, form, func(r *http.Request) { r.Header.Set("Accept", "text/event-stream") }); stream.StatusCode != http.StatusUnauthorized {
 				t.Errorf("stream of %s without a session: status %d, want 401", p, stream.StatusCode)
 			}
-			if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted) > 0 {
+			if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted) > 0 || w.box.rev != 7 {
 				t.Error("something was done without a session")
 			}
 		})
@@ -81,9 +85,13 @@ func TestEveryPostNeedsItsToken(t *testing.T) {
 			if resp := w.do(method, p, form); resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
 				t.Errorf("%s with %s: status %d, want 403", p, name, resp.StatusCode)
 			}
+			// A form that another site could send carries no header, whatever its fields say.
+			if resp := w.do(method, p, form, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }); resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
+				t.Errorf("%s as text with %s: status %d, want 403", p, name, resp.StatusCode)
+			}
 		}
 	}
-	if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted)+w.box.out > 0 {
+	if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted)+w.box.out > 0 || w.box.rev != 7 {
 		t.Error("something was done without a token")
 	}
 }

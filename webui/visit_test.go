@@ -149,3 +149,6 @@ func hidden(t testing.TB, html, name string) string {
 	value, _, _ := strings.Cut(rest, `"`)
 	return value
 }
+
+// newBody is the body of a request that is not a form.
+func newBody(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }
