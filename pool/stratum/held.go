@@ -29,7 +29,7 @@ type Held struct {
 	Tip      chainhash.Hash
 	Jobs     work.Jobs
 	Sessions map[uint32][]HeldJob // by extranonce1
-	Accepted []chainhash.Hash     // shares on Tip
+	Accepted []work.Mark          // shares on Tip
 	LastJob  uint32               // number of the newest job; none comes again
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dmpool/dmpool/pool/work"
@@ -210,7 +209,7 @@ func TestHeldIsBounded(t *testing.T) {
 			t.Errorf("%d jobs of %d sessions are held, want the last %d of 1", len(h.Jobs), len(h.Sessions), heldTemplates)
 		}
 		for i := range heldShares + 1 {
-			w.server.seen.Learn(h.Tip, []chainhash.Hash{{byte(i), byte(i >> 8), byte(i >> 16)}})
+			w.server.seen.Learn(h.Tip, []work.Mark{{byte(i), byte(i >> 8), byte(i >> 16)}})
 		}
 		if h = w.server.Held(); len(h.Jobs) != 0 || len(h.Accepted) != 0 || h.LastJob == 0 {
 			t.Errorf("too many shares: %d jobs and %d shares are held", len(h.Jobs), len(h.Accepted))

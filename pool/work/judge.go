@@ -1,12 +1,6 @@
 package work
 
-import (
-	"maps"
-	"slices"
-	"sync"
-
-	"github.com/btcsuite/btcd/chainhash/v2"
-)
+import "github.com/btcsuite/btcd/chainhash/v2"
 
 // Verdict is the answer to a share. A rejected share is a verdict, not an
 // error.
@@ -84,70 +78,11 @@ func (j *Job) Judge(p Proof, s Solution, t Terms, seen *Seen) Verdict {
 	if !AcceptTarget(t.Difficulty).Meets(p.Hash) {
 		return LowDifficulty
 	}
-	if !seen.add(j.PrevHash, p.Hash) {
+	if !seen.add(j.PrevHash, markOf(p.Hash)) {
 		return Duplicate
 	}
 	if late {
 		return AcceptedLate
 	}
 	return Accepted
-}
-
-// Seen remembers accepted shares by the hash of their header, which covers all
-// that a miner can vary however it was spelled on the wire. It is safe for
-// concurrent use.
-type Seen struct {
-	mu     sync.Mutex
-	byPrev map[chainhash.Hash]map[chainhash.Hash]struct{}
-}
-
-// NewSeen returns an empty set.
-func NewSeen() *Seen {
-	return &Seen{byPrev: make(map[chainhash.Hash]map[chainhash.Hash]struct{})}
-}
-
-// Forget drops the shares that build on prev. Call it when no job on prev is
-// remembered any more: a share that cannot be judged cannot be repeated.
-func (s *Seen) Forget(prev chainhash.Hash) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.byPrev, prev)
-}
-
-// On returns the shares that build on prev, in no order.
-func (s *Seen) On(prev chainhash.Hash) []chainhash.Hash {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.byPrev[prev]))
-}
-
-// Learn adds shares that were accepted before a restart.
-func (s *Seen) Learn(prev chainhash.Hash, hashes []chainhash.Hash) {
-	for _, hash := range hashes {
-		s.add(prev, hash)
-	}
-}
-
-// Remove takes back a share that was judged but could not be recorded: when the
-// miner sends it again, it is not a duplicate.
-func (s *Seen) Remove(prev, hash chainhash.Hash) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.byPrev[prev], hash)
-}
-
-// add reports whether hash was not there before.
-func (s *Seen) add(prev, hash chainhash.Hash) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	hashes := s.byPrev[prev]
-	if hashes == nil {
-		hashes = make(map[chainhash.Hash]struct{})
-		s.byPrev[prev] = hashes
-	}
-	if _, known := hashes[hash]; known {
-		return false
-	}
-	hashes[hash] = struct{}{}
-	return true
 }
