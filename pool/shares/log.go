@@ -56,7 +56,6 @@ type Log struct {
 
 	most atomic.Pointer[mostWork] // of the latest share
 
-	slots  chan struct{} // one token per share that is queued or being committed
 	wake   chan struct{} // says that the pending batch is not empty
 	closed chan struct{} // closed when Run no longer takes shares
 	ended  chan struct{} // closed when Run has written the last of them
@@ -66,6 +65,9 @@ type Log struct {
 	last     int64 // seq of the newest share
 	gap      int64 // numbers to leave out before the next one
 	pending  *batch
+	spare    []entry       // room of a batch that was written, for the next one
+	queued   int           // shares that are pending or being committed
+	room     chan struct{} // closed and replaced when queued falls
 	rejects  map[reject]int64
 	stored   int64         // the database and its sums hold what there is up to this seq
 	wanted   int64         // somebody waits for this seq to be stored
@@ -80,7 +82,7 @@ type batch struct {
 	err     error
 }
 
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
+func newBatch(room []entry) *batch { return &batch{entries: room[:0], done: make(chan struct{})} }
 
 // reject identifies a counter of rejected shares.
 type reject struct {
@@ -118,11 +120,11 @@ func Open(ctx context.Context, path string, opts Options) (*Log, error) {
 		opts:     opts,
 		writer:   w,
 		running:  w.running,
-		slots:    make(chan struct{}, opts.Queue),
 		wake:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		ended:    make(chan struct{}),
-		pending:  newBatch(),
+		pending:  newBatch(nil),
+		room:     make(chan struct{}),
 		rejects:  map[reject]int64{},
 		last:     w.handled,
 		stored:   w.stored,
@@ -188,7 +190,8 @@ func pause(ctx context.Context, d time.Duration) {
 func (l *Log) commit(ctx context.Context) {
 	l.mu.Lock()
 	b, rejects := l.pending, l.rejects
-	l.pending, l.rejects = newBatch(), map[reject]int64{}
+	l.pending, l.rejects = newBatch(l.spare), map[reject]int64{}
+	l.spare = nil
 	small := len(b.entries) < crowd && l.writer.stored == l.writer.handled
 	settle := small || l.wanted > l.stored || l.ending || time.Since(l.settled) >= settleEvery
 	l.mu.Unlock()
@@ -203,43 +206,39 @@ func (l *Log) commit(ctx context.Context) {
 			l.rejects[key] += n
 		}
 	}
+	l.queued -= len(b.entries)
+	close(l.room)
+	l.room = make(chan struct{})
+	clear(b.entries)
+	l.spare, b.entries = b.entries, nil
 	if stored := l.writer.stored; stored > l.stored {
 		l.stored, l.settled = stored, time.Now()
 		close(l.progress)
 		l.progress = make(chan struct{})
 	}
 	l.mu.Unlock()
-
-	for range b.entries {
-		<-l.slots
-	}
 }
 
 // Append queues a share and gives it its place in the log. It blocks while the
 // queue is full. An error means that the share is not in the log: it is not
 // valid, ctx ended while it waited, or [ErrClosed].
 func (l *Log) Append(ctx context.Context, s Share) (*Commit, error) {
-	s, err := l.check(s)
-	if err != nil {
+	if err := l.check(&s); err != nil {
 		return nil, fmt.Errorf("append share: %w", err)
-	}
-
-	select {
-	case l.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("append share: %w", ctx.Err())
-	case <-l.closed:
-		return nil, ErrClosed
 	}
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for l.queued >= l.opts.Queue && !l.ending {
+		if err := l.waitForRoom(ctx); err != nil {
+			return nil, fmt.Errorf("append share: %w", err)
+		}
+	}
 	if l.ending {
-		<-l.slots
-
 		return nil, ErrClosed
 	}
 
+	l.queued++
 	l.last += 1 + l.gap
 	l.gap = 0
 	c := &Commit{seq: l.last, batch: l.pending}
@@ -249,13 +248,30 @@ func (l *Log) Append(ctx context.Context, s Share) (*Commit, error) {
 	return c, nil
 }
 
+// waitForRoom waits for the end of a commit, or of ctx. The caller holds mu,
+// which is free meanwhile.
+func (l *Log) waitForRoom(ctx context.Context) error {
+	room := l.room
+	l.mu.Unlock()
+	defer l.mu.Lock()
+
+	select {
+	case <-room:
+		return nil
+	case <-l.closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // check remembers the work that belongs to nBits: they change once in two weeks.
-func (l *Log) check(s Share) (Share, error) {
+func (l *Log) check(s *Share) error {
 	most := l.most.Load()
 	if most == nil || most.bits != s.Bits {
 		var err error
 		if most, err = newMostWork(s.Bits); err != nil {
-			return s, err
+			return err
 		}
 		l.most.Store(most)
 	}

@@ -31,21 +31,21 @@ type entry struct {
 	Share
 }
 
-// check returns the share as it will be stored. A score is at most 1, so work
+// check makes the share what will be stored. A score is at most 1, so work
 // beyond the network's is cut off: that happens only on test networks.
-func (s Share) check(network int64) (Share, error) {
+func (s *Share) check(network int64) error {
 	switch {
 	case s.Address == "":
-		return s, errors.New("share has no address")
+		return errors.New("share has no address")
 	case s.Work < 1:
-		return s, fmt.Errorf("share has work %d", s.Work)
+		return fmt.Errorf("share has work %d", s.Work)
 	}
 
 	s.Work = min(s.Work, network)
 	s.Difficulty = finite(s.Difficulty)
 	s.Achieved = finite(s.Achieved)
 
-	return s, nil
+	return nil
 }
 
 // mostWork is what a share with these nBits can be worth.

@@ -103,7 +103,7 @@ func spooled(t *testing.T) (path string, last int64) {
 	l.mu.Lock()
 	first := &Commit{seq: l.last + 1, batch: l.pending}
 	for i, work := range []int64{4, 5} {
-		l.slots <- struct{}{}
+		l.queued++
 		l.pending.entries = append(l.pending.entries, entry{first.seq + int64(i), share("b", work, 0)})
 		l.last++
 	}
