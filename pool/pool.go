@@ -73,7 +73,8 @@ type serving struct {
 	template *work.Template
 	at       time.Time
 	tipAt    time.Time
-	reason   string // why no jobs leave the pool; empty while they do
+	offered  time.Time // when the first template of the tip arrived
+	reason   string    // why no jobs leave the pool; empty while they do
 }
 
 // New makes a pool that has not started.

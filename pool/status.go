@@ -49,6 +49,21 @@ func (p *Pool) Status() Status {
 	return s
 }
 
+// Metrics is a snapshot of how a new block reaches the miners, step by step, and
+// of the shares that come too late for it (stratum.md section 6): tip seen →
+// template done → first notify → last notify.
+type Metrics struct {
+	TipSeen      time.Time // the first sign of the last new tip; zero before the first
+	TemplateDone time.Time // its first template was there and checked
+	stratum.Metrics
+}
+
+// Metrics returns a snapshot.
+func (p *Pool) Metrics() Metrics {
+	now := p.serving.Load()
+	return Metrics{TipSeen: now.tipAt, TemplateDone: now.offered, Metrics: p.server.Metrics()}
+}
+
 // CurrentSettings returns the rules in force.
 func (p *Pool) CurrentSettings() Settings { return *p.settings.Load() }
 

@@ -40,7 +40,7 @@ func (p *Pool) serveTemplates(ctx context.Context) error {
 // offer makes a job of a template, has the independent witness decode it, and
 // publishes it. A job that the witness refuses never leaves the pool.
 func (p *Pool) offer(ctx context.Context, update node.Update) {
-	t := update.Template
+	t, arrived := update.Template, time.Now()
 	last := p.serving.Load()
 	newTip := last.template == nil || last.template.PrevHash != t.PrevHash
 	if newTip {
@@ -63,9 +63,9 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 		return
 	}
 	now := time.Now()
-	next := &serving{job: job, template: t, at: now, tipAt: last.tipAt}
+	next := &serving{job: job, template: t, at: now, tipAt: last.tipAt, offered: last.offered}
 	if newTip {
-		next.tipAt = update.SeenAt
+		next.tipAt, next.offered = update.SeenAt, arrived
 	}
 	p.server.Resume()
 	p.server.Publish(job, newTip)

@@ -30,6 +30,7 @@ type Server struct {
 	seen    *work.Seen
 	gate    *gate
 	memory  *memory
+	metrics metrics
 	buffers sync.Pool // of *[]byte, for writing
 
 	publishing  sync.Mutex // jobs go out one after the other
@@ -127,6 +128,10 @@ func (s *Server) publish(job *work.Job, clean bool, at time.Time) {
 
 	// Writing is most of the work, and every core helps.
 	live := s.live()
+	var tip *tipMetrics // nil: not a new one
+	if last != job.PrevHash {
+		tip = s.metrics.newTip(len(live), at)
+	}
 	workers := min(runtime.GOMAXPROCS(0), 1+len(live)/100)
 	size := (len(live) + workers - 1) / workers
 	var group sync.WaitGroup
@@ -135,10 +140,12 @@ func (s *Server) publish(job *work.Job, clean bool, at time.Time) {
 		group.Go(func() {
 			for _, session := range part {
 				session.notify(n, clean, at)
+				tip.left()
 			}
 		})
 	}
 	group.Wait()
+	tip.done()
 	s.log().Debug("Job published", "job", job.ID, "height", job.Height, "clean", clean, "sessions", len(live), "took", time.Since(at))
 }
 

@@ -80,6 +80,9 @@ func (s *session) submit(ctx context.Context, in submission, err error) error {
 	}
 
 	verdict := job.Judge(share.Proof, solution, terms, s.server.seen)
+	if verdict == work.Stale {
+		s.server.metrics.stale.Add(1)
+	}
 	if !verdict.Accepted() {
 		return s.reject(in.id, worker, verdict.String(), verdictFault(verdict), at)
 	}
@@ -170,6 +173,7 @@ func (s *session) lookUp(in submission, at time.Time) (*work.Job, work.Terms, bo
 	if issued == nil {
 		return nil, work.Terms{}, false
 	}
+	s.server.metrics.share(at.Sub(issued.at))
 	difficulty := issued.difficulty
 	if s.state.current > 0 { // else the first job of a resumed session is still to come
 		difficulty = min(difficulty, s.state.current)
