@@ -189,9 +189,9 @@ func TestResumeAfterRestart(t *testing.T) {
 	}
 }
 
-// "row 62": the listening socket outlives the server, as under socket
-// activation. Nobody is refused while none is there, and everybody goes on
-// with the extranonce1 and about the difficulty that it had.
+// "row 62", the difficulty: the listening socket outlives the server. Everybody
+// goes on with the extranonce1 and half the difficulty that it had. With a
+// process that a service manager starts: appliance, TestRowsSocketActivation.
 func TestRowsRestart(t *testing.T) {
 	t.Run("row 62 restart with 50 miners", func(t *testing.T) {
 		const miners = 50

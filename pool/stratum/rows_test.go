@@ -22,7 +22,7 @@ import (
 //	row 50  200 blocks on regtest              pool/node: TestBitcoindMining; cmd/dmpool: TestE2E
 //	row 51  tags of 75 and 76 bytes            pool/work: TestNewJobRefuses; pool: TestCoinbaseTag
 //	row 52  coinbase of 255 bytes              pool/work: TestDefaultCoinbaseIsSmall
-//	row 62  restart under socket activation    appliance: TestInheritSockets; here: TestResume…
+//	row 62  restart under socket activation    appliance: TestRowsSocketActivation; here: TestRowsRestart
 //	row 65  answers of submitblock             pool: TestBlockIsSubmittedUntilTheNodeAnswers, TestBlockFoundBeforeACrashIsSubmittedAtTheNextStart
 //	row 66  two blocks at once                 pool: TestSameBlockTwiceIsBookedOnce; here as well
 type row struct {
