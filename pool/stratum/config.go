@@ -16,12 +16,13 @@ type Config struct {
 	MinDifficulty   float64 // 1e-5
 	MaxDifficulty   float64 // no limit but the network's difficulty
 
-	Mask      uint32        // version bits that miners may roll; work.RollingMask
-	FixedTime bool          // the network's bits depend on the time (testnets): never move a job's time; false
-	KeepAlive time.Duration // a session hears of a job at least so often; 30 s
-	Grace     time.Duration // how long shares for the block before still count; 3 s
-	Away      time.Duration // how long miners are kept while the server is paused; 180 s
-	Workless  time.Duration // after this time without a single accepted share a session ends; never
+	Mask       uint32        // version bits that miners may roll; work.RollingMask
+	OneAddress bool          // all names of a connection must have the address of the first, as its jobs pay that; false
+	FixedTime  bool          // the network's bits depend on the time (testnets): never move a job's time; false
+	KeepAlive  time.Duration // a session hears of a job at least so often; 30 s
+	Grace      time.Duration // how long shares for the block before still count; 3 s
+	Away       time.Duration // how long miners are kept while the server is paused; 180 s
+	Workless   time.Duration // after this time without a single accepted share a session ends; never
 
 	MaxSessions   int     // 1024; from public addresses only as long as a quarter is free
 	MaxPerAddress int     // sessions from one public address; 64

@@ -37,6 +37,16 @@
 // much again for what is known about it. One timer per port looks after all of
 // its sessions, in ten turns, one a second.
 //
+// # Whom the coinbase pays
+//
+// [Server.Publish] gives everybody the same job. [Server.PublishOwn] gives each
+// session what a function of the pool makes of it for the first worker that the
+// session was authorised with, so that the coinbase can pay the miner itself; it
+// is made once for each account and shared by all its sessions. A coinbase with
+// many outputs is more than some firmware can hold: the pool asks
+// [Server.CoinbaseRoom], and a miner that comes later and cannot hold the present
+// one waits for the next job, which [Server.Cramped] asks the pool for.
+//
 // # Coming back
 //
 // The id of a session is its extranonce1. A miner that presents it within ten

@@ -65,6 +65,10 @@ func (s *session) authorize(ctx context.Context, m Message) error {
 		return errUnavailable
 	}
 
+	if s.server.rules().OneAddress && len(s.state.names) > 0 && worker.Address != s.state.names[0].worker.Address {
+		return errOneAddress
+	}
+
 	worker.Name = cmp.Or(worker.Name, nameless(s.peer))
 	password, _ := stringAt(list, 1)
 	wishes := parsePassword(password)

@@ -106,6 +106,7 @@ var (
 	errLowDifficulty error = &fault{23, "Low difficulty share"}
 	errUnauthorized  error = &fault{24, "Unauthorized worker"}
 	errTooManyNames  error = &fault{24, "Too many workers"}
+	errOneAddress    error = &fault{24, "One address per connection"}
 	errNotSubscribed error = &fault{25, "Not subscribed"}
 	errNoMethod      error = &fault{-3, "Method not found"}
 	errParse         error = &fault{-32700, "Parse error"}

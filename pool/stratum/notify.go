@@ -142,17 +142,6 @@ func swapWords(h [32]byte) [32]byte {
 	return h
 }
 
-// notice is a job with its two lines, made once and shared by all sessions.
-type notice struct {
-	job     *work.Job
-	refresh []byte // clean_jobs false
-	clean   []byte // clean_jobs true
-}
-
-func newNotice(job *work.Job) *notice {
-	return &notice{job: job, refresh: jobLine(job, false), clean: jobLine(job, true)}
-}
-
 // jobLine returns a job as it is sent to miners.
 func jobLine(job *work.Job, clean bool) []byte {
 	n := Notify{

@@ -37,6 +37,7 @@ type Server struct {
 	current     atomic.Pointer[notice]
 	publishedAt time.Time      // guarded by publishing
 	heldTip     chainhash.Hash // see tip; set before the server starts
+	cramped     chan struct{}  // see Cramped
 
 	mu          sync.Mutex
 	sessions    map[uint32]*session // by extranonce1
@@ -62,6 +63,7 @@ func NewServer(c Config, b Backend) *Server {
 		closed:   make(map[uint32]remains),
 		retired:  make(map[chainhash.Hash]time.Time),
 		said:     make(map[string]time.Time),
+		cramped:  make(chan struct{}, 1),
 	}
 	s.Apply(c)
 
@@ -111,13 +113,22 @@ func (s *Server) count() int {
 func (s *Server) Publish(job *work.Job, clean bool) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	s.publish(job, clean, time.Now())
+	s.publish(job, nil, clean, time.Now())
+}
+
+// PublishOwn is Publish for jobs whose coinbase pays the miner itself: each
+// session gets what layOut makes of the job for the first worker that it was
+// authorised with, and nothing if that fails.
+func (s *Server) PublishOwn(job *work.Job, layOut LayOut, clean bool) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	s.publish(job, layOut, clean, time.Now())
 }
 
 // publish does the work of Publish. The caller holds publishing.
-func (s *Server) publish(job *work.Job, clean bool, at time.Time) {
+func (s *Server) publish(job *work.Job, layOut LayOut, clean bool, at time.Time) {
 	defer s.survive("publish")
-	n := newNotice(job)
+	n := newNotice(job, layOut)
 	last := s.tip()
 	s.current.Store(n)
 	if last != (chainhash.Hash{}) && last != job.PrevHash {
@@ -168,7 +179,7 @@ func (s *Server) keepAlive(at time.Time) {
 	if !s.rules().FixedTime {
 		t = max(t, uint32(at.Unix()))
 	}
-	s.publish(n.job.WithID(s.NextJobID(), t), false, at)
+	s.publish(n.job.WithID(s.NextJobID(), t), n.layOut, false, at)
 }
 
 // survive is deferred where a fault of this program is no one session's: the next

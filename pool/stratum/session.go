@@ -297,7 +297,9 @@ func (s *session) hand(at time.Time) (mine bool) {
 		s.lines.idle = time.Time{} // a miner may be silent for as long as it likes
 		s.begin()
 		if n := s.server.current.Load(); n != nil {
-			items = append(items, s.first(n, at))
+			if first, ok := s.first(n, at); ok {
+				items = append(items, first)
+			}
 		}
 	case remedy == reconnect:
 		items = append(items, item{line: []byte(reconnectLine)})

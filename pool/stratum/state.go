@@ -148,8 +148,12 @@ func (s *session) notify(n *notice, clean bool, at time.Time) {
 func (s *session) offer(n *notice, clean bool, at time.Time) (mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.state.active {
+		return false
+	}
+	n, err := n.of(s.state.names[0].worker)
 	last := s.state.last()
-	if !s.state.active || last == n.job { // it got this one when it became ready
+	if err != nil || last == n.job { // it got this one when it became ready
 		return false
 	}
 	line := n.refresh
@@ -160,15 +164,19 @@ func (s *session) offer(n *notice, clean bool, at time.Time) (mine bool) {
 }
 
 // first makes the item that takes the server's job to a miner that has none
-// yet. If the session resumes one that had this job, it gets another number:
+// yet, if there is one that it can hold. If the session resumes one that had this job, it gets another number:
 // with the same extranonce1 it would be the same work, and its shares
 // duplicates. The caller holds mu and pushes the item.
-func (s *session) first(n *notice, at time.Time) item {
+func (s *session) first(n *notice, at time.Time) (it item, ok bool) {
+	n, err := n.of(s.state.names[0].worker)
+	if err != nil || !s.fits(n.job) {
+		return it, false
+	}
 	if s.state.find(n.job.ID) == nil {
-		return s.issue(n.job, n.clean, true, at)
+		return s.issue(n.job, n.clean, true, at), true
 	}
 	job := n.job.WithID(s.server.NextJobID(), n.job.Time)
-	return s.issue(job, jobLine(job, true), true, at)
+	return s.issue(job, jobLine(job, true), true, at), true
 }
 
 // renew makes the item that takes the last job to the miner again, under a new

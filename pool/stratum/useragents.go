@@ -8,6 +8,7 @@ type device struct {
 	difficulty float64 // to start at, about a share every four seconds
 	floor      float64 // never below
 	whole      bool    // reads integers only
+	room       int     // bytes of a coinbase; 0: the usual
 }
 
 // deviceOf returns the first device whose name is part of the user agent. The
@@ -16,36 +17,36 @@ func deviceOf(agent string) device {
 	agent = strings.ToLower(agent)
 	for _, d := range [...]device{
 		// Rentals and their proxies: petahashes, and minimums of their own.
-		{"nicehash", 524288, 524288, true},
-		{"miningrigrentals", 524288, 524288, true},
+		{"nicehash", 524288, 524288, true, roomProxy},
+		{"miningrigrentals", 524288, 524288, true, roomProxy},
 
 		// ESP32 boards without an ASIC, and CPUs.
-		{"nerdminer", 0.0005, 0, false},
-		{"han_solominer", 0.0005, 0, false},
-		{"nmminer", 0.0005, 0, false},
-		{"sparkminer", 0.0005, 0, false},
-		{"cpuminer", 0.02, 0, false},
+		{"nerdminer", 0.0005, 0, false, roomTiny},
+		{"han_solominer", 0.0005, 0, false, roomTiny},
+		{"nmminer", 0.0005, 0, false, roomTiny},
+		{"sparkminer", 0.0005, 0, false, roomTiny},
+		{"cpuminer", 0.02, 0, false, roomMost},
 
 		// One to eight small ASICs.
-		{"nerdqaxe", 2048, 0, true},
-		{"nerdoctaxe", 2048, 0, true},
-		{"bitaxe", 512, 0, true},
-		{"nerdaxe", 512, 0, true},
-		{"luckyminer", 512, 0, true},
-		{"bfgminer", 64, 0, true},
+		{"nerdqaxe", 2048, 0, true, roomMost},
+		{"nerdoctaxe", 2048, 0, true, roomMost},
+		{"bitaxe", 512, 0, true, roomMost},
+		{"nerdaxe", 512, 0, true, roomMost},
+		{"luckyminer", 512, 0, true, roomUsual},
+		{"bfgminer", 64, 0, true, roomUsual},
 
 		// Industrial machines.
-		{"antminer s21", 65536, 0, true},
-		{"whatsminer", 65536, 0, true},
-		{"antminer s19", 32768, 0, true},
-		{"bosminer", 32768, 0, true},
-		{"powerplay-bm", 32768, 0, true},
-		{"xminer-", 32768, 0, true},
-		{"sm-miner", 32768, 0, true},
-		{"bmminer", 8192, 0, true},
+		{"antminer s21", 65536, 0, true, roomLarge},
+		{"whatsminer", 65536, 0, true, roomMost},
+		{"antminer s19", 32768, 0, true, roomUsual},
+		{"bosminer", 32768, 0, true, roomLarge},
+		{"powerplay-bm", 32768, 0, true, roomUsual},
+		{"xminer-", 32768, 0, true, roomMost},
+		{"sm-miner", 32768, 0, true, roomUsual},
+		{"bmminer", 8192, 0, true, roomUsual},
 
 		// From USB stick to Avalon: start in the middle.
-		{"cgminer", 1024, 0, true},
+		{"cgminer", 1024, 0, true, roomUsual},
 	} {
 		if strings.Contains(agent, d.name) {
 			return d

@@ -58,7 +58,7 @@ func TestSubmitVectors(t *testing.T) {
 				Version: n.Version &^ work.RollingMask, Bits: n.Bits, Time: n.Time, Target: target, NetworkDifficulty: target.Difficulty(),
 			}
 			wantLine := `{"id":null,"method":"mining.notify","params":` + string(params) + "}\n"
-			if got := string(newNotice(job).refresh); got != wantLine {
+			if got := string(newNotice(job, nil).refresh); got != wantLine {
 				t.Errorf("notify line\n got %s\nwant %s", got, wantLine)
 			}
 

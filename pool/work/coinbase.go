@@ -43,6 +43,10 @@ type Output struct {
 type Layout struct {
 	Tag     string
 	Outputs []Output
+
+	// Plan is the caller's own note on why the layout is as it is. It comes back
+	// with [Job.Layout]; nothing here looks at it.
+	Plan any
 }
 
 // check refuses a layout that a block with this template must not have.

@@ -34,6 +34,7 @@ type Job struct {
 	Value             int64            // what the coinbase pays out, satoshis
 
 	template *Template
+	layout   Layout
 }
 
 // NewJob makes a job of a template, a layout and a number that no other job
@@ -63,12 +64,40 @@ func NewJob(t *Template, l Layout, id, time uint32) (*Job, error) {
 		NetworkDifficulty: t.Target.Difficulty(),
 		Value:             t.CoinbaseValue,
 		template:          t,
+		layout:            l,
 	}
-	if w := j.weight(); w > maxBlockWeight {
-		return nil, fmt.Errorf("make job: the block would weigh %d, more than %d", w, maxBlockWeight)
+	if err := j.checkWeight(); err != nil {
+		return nil, fmt.Errorf("make job: %w", err)
 	}
 	return j, nil
 }
+
+// With returns the same job with another layout: what a session gets whose
+// coinbase pays somebody else. It keeps its number, so it must not go to a
+// session that has the job it is made of.
+func (j *Job) With(l Layout) (*Job, error) {
+	if err := l.check(j.template); err != nil {
+		return nil, fmt.Errorf("lay out job: %w", err)
+	}
+	other := *j
+	other.layout = l
+	other.Coinbase1, other.Coinbase2 = coinbaseParts(j.template, l, j.ID)
+	if err := other.checkWeight(); err != nil {
+		return nil, fmt.Errorf("lay out job: %w", err)
+	}
+	return &other, nil
+}
+
+func (j *Job) checkWeight() error {
+	if w := j.weight(); w > maxBlockWeight {
+		return fmt.Errorf("the block would weigh %d, more than %d", w, maxBlockWeight)
+	}
+	return nil
+}
+
+// CoinbaseSize returns the bytes of the coinbase as miners hash it, without its
+// witness. Some firmware has little room for it.
+func (j *Job) CoinbaseSize() int { return len(j.Coinbase1) + ExtranonceSize + len(j.Coinbase2) }
 
 // weight returns the weight of the block that a solution makes.
 func (j *Job) weight() int64 {
@@ -95,6 +124,9 @@ func (j *Job) WithID(id, time uint32) *Job {
 	fresh.Coinbase1 = binary.BigEndian.AppendUint32(j.Coinbase1[:fixed:fixed], id)
 	return &fresh
 }
+
+// Layout returns the layout that the job was made with.
+func (j *Job) Layout() Layout { return j.layout }
 
 // Template returns the template that the job was made of.
 func (j *Job) Template() *Template { return j.template }

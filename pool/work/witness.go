@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -17,6 +18,32 @@ import (
 // target is expanded anew. Call it once for each new template, before the job
 // is sent; WithID changes nothing that it looks at but the number.
 func Witness(j *Job, t *Template, l Layout) error {
+	coinbase, err := witnessCoinbase(j, t, l)
+	if err != nil {
+		return err
+	}
+	if err := witnessCommitment(t); err != nil {
+		return fmt.Errorf("witness commitment: %w", err)
+	}
+	if err := witnessMerkleRoot(coinbase.TxHash(), j, t); err != nil {
+		return fmt.Errorf("witness merkle root: %w", err)
+	}
+	return nil
+}
+
+// WitnessLayout is [Witness] for a job that [Job.With] made of a witnessed one.
+// It reads the coinbase as thoroughly and leaves out the transactions, which are
+// the same: branches that lead to the right root for one coinbase do for all.
+func WitnessLayout(j, base *Job, l Layout) error {
+	if !slices.Equal(j.Branches, base.Branches) || j.template != base.template || j.MaxTime != base.MaxTime {
+		return errors.New("witness layout: the job was not made of the witnessed one")
+	}
+	_, err := witnessCoinbase(j, base.template, l)
+	return err
+}
+
+// witnessCoinbase checks what belongs to a job alone: header fields and coinbase.
+func witnessCoinbase(j *Job, t *Template, l Layout) (*wire.MsgTx, error) {
 	// Bytes that occur nowhere else, in place of the miner's.
 	extranonce := []byte("\xe1\xe2\xe3\xe4\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8")
 	raw := bytes.Join([][]byte{j.Coinbase1, extranonce, j.Coinbase2}, nil)
@@ -24,10 +51,10 @@ func Witness(j *Job, t *Template, l Layout) error {
 	var coinbase wire.MsgTx
 	r := bytes.NewReader(raw)
 	if err := coinbase.DeserializeNoWitness(r); err != nil {
-		return fmt.Errorf("witness coinbase: %w", err)
+		return nil, fmt.Errorf("witness coinbase: %w", err)
 	}
 	if r.Len() != 0 {
-		return fmt.Errorf("witness coinbase: %d bytes after the end", r.Len())
+		return nil, fmt.Errorf("witness coinbase: %d bytes after the end", r.Len())
 	}
 
 	for _, check := range []struct {
@@ -37,14 +64,12 @@ func Witness(j *Job, t *Template, l Layout) error {
 		{"header fields", witnessHeader(j, t)},
 		{"coinbase input", witnessInput(&coinbase, t, j.ID, l.Tag, extranonce)},
 		{"coinbase outputs", witnessOutputs(&coinbase, t, l)},
-		{"commitment", witnessCommitment(t)},
-		{"merkle root", witnessMerkleRoot(coinbase.TxHash(), j, t)},
 	} {
 		if check.err != nil {
-			return fmt.Errorf("witness %s: %w", check.name, check.err)
+			return nil, fmt.Errorf("witness %s: %w", check.name, check.err)
 		}
 	}
-	return nil
+	return &coinbase, nil
 }
 
 // witnessHeader compares what goes into the header with the template.

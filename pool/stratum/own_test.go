@@ -1,0 +1,203 @@
+package stratum
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/dmpool/dmpool/pool/work"
+)
+
+// byAddress lets everybody in, with a script made of the address.
+func byAddress() *fakeBackend {
+	return &fakeBackend{authorize: func(username string) (Worker, error) {
+		address, name, _ := strings.Cut(username, ".")
+		return Worker{Address: address, Name: name, Script: []byte(address)}, nil
+	}}
+}
+
+// payWorker is a LayOut whose coinbase pays the worker's script.
+func payWorker(job *work.Job, w Worker) (*work.Job, error) {
+	if w.Address == "refused" {
+		return nil, errors.New("no job for this one")
+	}
+	return job.With(work.Layout{Tag: "/own/", Outputs: []work.Output{{Script: w.Script, Value: job.Value}}})
+}
+
+const notifyMethod = `"method":"mining.notify"`
+
+// join connects a miner under a name and returns it with its first lines.
+func (w *world) join(agent, username string) (*miner, []string) {
+	w.Helper()
+	m := w.connect()
+	m.send(subscribeLine(agent) + strings.Replace(authorizeLine, "addr.rig", username, 1))
+	return m, m.received()
+}
+
+// coinbase2 returns the second part of the coinbase of the job line among some.
+func coinbase2(t *testing.T, lines []string) []byte {
+	t.Helper()
+	for _, line := range slices.Backward(lines) {
+		m, err := ParseMessage([]byte(line))
+		if err == nil && m.Method == "mining.notify" {
+			n, err := ParseNotify(m.Params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n.Coinbase2
+		}
+	}
+	t.Fatalf("no job in %q", lines)
+	return nil
+}
+
+func TestOwnCoinbase(t *testing.T) {
+	backend := byAddress()
+	inWorld(t, Config{OneAddress: true}, backend, func(w *world) {
+		base := w.job(1, hard)
+		w.server.PublishOwn(base, payWorker, true)
+		alice, first := w.join("NerdMinerV2", "alice.x")
+		if !bytes.Contains(coinbase2(w.T, first), []byte("alice")) {
+			t.Error("alice's coinbase does not pay her")
+		}
+		_, lines := w.join("bitaxe", "bob.x")
+		if got := coinbase2(w.T, lines); !bytes.Contains(got, []byte("bob")) || bytes.Contains(got, []byte("alice")) {
+			t.Errorf("bob's coinbase is %q", got)
+		}
+		_, lines = w.join("bitaxe", "refused.x")
+		if slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, notifyMethod) }) {
+			t.Errorf("a job that could not be made was sent: %q", lines)
+		}
+
+		// The same content stands in the job that the pool gets with the share.
+		s := w.sessionOf("alice")
+		job := s.state.last()
+		alice.send(strings.Replace(submitLine(job, solve(t, s.extranonce1, job, share(0.0005))), "addr.rig", "alice.x", 1) + "\n")
+		alice.received()
+		if got := backend.lastAccepted(t).Job; got != job || string(got.Layout().Outputs[0].Script) != "alice" {
+			t.Errorf("the share's job pays %q", got.Layout().Outputs[0].Script)
+		}
+
+		// A new number for the same work, as for a sign of life, keeps the payee.
+		w.server.rules().KeepAlive = time.Second
+		w.server.keepAlive(time.Now().Add(time.Minute))
+		if got := coinbase2(w.T, alice.received()); !bytes.Contains(got, []byte("alice")) {
+			t.Errorf("the repeated job pays %q", got)
+		}
+
+		if got := alice.ask(`{"id":9,"method":"mining.authorize","params":["bob.y","x"]}`); !strings.Contains(got, "One address per connection") {
+			t.Errorf("a second address is answered by %s", got)
+		}
+		if got := alice.ask(`{"id":9,"method":"mining.authorize","params":["alice.y","x"]}`); !strings.Contains(got, "true") {
+			t.Errorf("a second name of the address is answered by %s", got)
+		}
+	})
+}
+
+// sessionOf returns the session whose first worker has an address.
+func (w *world) sessionOf(address string) *session {
+	w.Helper()
+	for _, s := range w.server.live() {
+		if s.state.names[0].worker.Address == address {
+			return s
+		}
+	}
+	w.Fatalf("no session of %s", address)
+	return nil
+}
+
+// Sessions of one account share a job and its lines.
+func TestOwnJobsAreShared(t *testing.T) {
+	made := 0
+	server := NewServer(Config{}, &fakeBackend{})
+	n := newNotice(newJob(t, server, 1, hard), func(job *work.Job, w Worker) (*work.Job, error) {
+		made++
+		return payWorker(job, w)
+	})
+	alice := Worker{Script: []byte("alice")}
+	first, err := n.of(alice)
+	again, _ := n.of(alice)
+	other, _ := n.of(Worker{Script: []byte("bob")})
+	if err != nil || first != again || first == other || made != 2 {
+		t.Errorf("%d jobs were made for 2 accounts; %v", made, err)
+	}
+}
+
+// A device that cannot hold the coinbase waits for one that it can; nobody else
+// notices.
+func TestCoinbaseRoom(t *testing.T) {
+	inWorld(t, Config{}, byAddress(), func(w *world) {
+		if got := w.server.CoinbaseRoom(); got != roomUsual {
+			t.Errorf("with nobody there is room for %d bytes, want %d", got, roomUsual)
+		}
+		job := w.job(1, hard)
+		wide, err := job.With(work.Layout{Outputs: []work.Output{{Script: make([]byte, 300), Value: job.Value}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.server.Publish(wide, true)
+		for _, c := range []struct {
+			agent string
+			room  int
+			job   bool
+		}{
+			{"bitaxe/BM1370", roomMost, true},
+			{"Antminer S21/49.0.1", roomLarge, true},
+			{"something", roomUsual, true},
+			{"NiceHash/1.0", roomProxy, true},
+			{"NerdMinerV2", roomTiny, false},
+		} {
+			_, lines := w.join(c.agent, "a."+c.agent[:3])
+			if got := w.server.CoinbaseRoom(); got != c.room {
+				t.Errorf("with %s there is room for %d bytes, want %d", c.agent, got, c.room)
+			}
+			got := strings.Contains(strings.Join(lines, ""), notifyMethod)
+			cramped := len(w.server.Cramped()) > 0
+			if got != c.job || cramped == c.job {
+				t.Errorf("%s: job %v, want %v; cramped %v", c.agent, got, c.job, cramped)
+			}
+		}
+		w.server.Publish(w.job(1, hard), false)
+		if s := w.sessionOf("a"); s == nil {
+			t.Fatal("no session")
+		}
+		for _, s := range w.server.live() {
+			if s.state.last() == nil {
+				t.Errorf("%s has no job", s.state.agent)
+			}
+		}
+	})
+}
+
+// BenchmarkPublishOwn hands 1000 sessions of as many accounts a job of their own
+// each, with the branches and transactions of a full block.
+func BenchmarkPublishOwn(b *testing.B) {
+	backend := byAddress()
+	server := NewServer(Config{SubmitRate: 1e9}, backend)
+	job := newJob(b, server, 1, hard)
+	job.Branches = make([]chainhash.Hash, 12)
+	server.PublishOwn(job, payWorker, true)
+	var sessions []*session
+	for i := range 1000 {
+		hello := subscribeLine("cpuminer") + strings.Replace(authorizeLine, "addr", fmt.Sprintf("address-%d", i), 1)
+		s := bare(server, net.Conn(&script{segments: []string{hello}}), uint32(i))
+		if err := s.read(b.Context()); !errors.Is(err, io.EOF) {
+			b.Fatal(err)
+		}
+		sessions = append(sessions, s)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		server.PublishOwn(job.WithID(server.NextJobID(), job.Time), payWorker, true)
+		for _, s := range sessions {
+			s.state.issued = s.state.issued[:0]
+		}
+	}
+}
