@@ -150,8 +150,9 @@ type planJSON struct {
 }
 
 type payItemJSON struct {
-	Address string `json:"address"`
-	Amount  int64  `json:"amount_sats"`
+	Address  string `json:"address"`
+	Amount   int64  `json:"amount_sats"`    // taken from the account
+	FeeShare int64  `json:"fee_share_sats"` // part of it that goes to the network
 }
 
 type payInputJSON struct {

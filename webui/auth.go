@@ -63,6 +63,16 @@ func provesForm(r *http.Request, who caller) bool {
 	return who.Token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(who.Token)) == 1
 }
 
+// proves reports whether the form carries the operator's password. The error is
+// of something else, such as too many tries.
+func (s *site) proves(r *http.Request, who caller) (bool, error) {
+	err := s.box.Reauthenticate(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String())
+	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // loginView fills templates/login.html.
 type loginView struct {
 	User, Next, Token string

@@ -47,6 +47,7 @@ type golden struct {
 	rev      int64 // of the settings
 
 	approved  []approval
+	ruled     []accountRule
 	cancelled []int64
 	ran       []string
 	drafted   []string
@@ -120,7 +121,7 @@ func newGolden() *golden {
 	}
 	g.payout = payoutView{
 		payoutLine: g.payouts[0], Digest: strings.Repeat("5a", 32), Change: 1_876_290, FeeCap: 5000,
-		Items:      []itemLine{{aliceAddress, 512_000}, {bobAddress, 710_300}},
+		Items:      []itemLine{{aliceAddress, 512_000, 0}, {bobAddress, 710_300, 0}},
 		Inputs:     []inputLine{{strings.Repeat("11aa", 16), 0, 2_000_000}, {strings.Repeat("22bb", 16), 1, 1_100_000}},
 		WalletSats: new(int64(3_100_000)),
 	}
@@ -312,6 +313,11 @@ func (g *golden) ChangeSettings(_ context.Context, rev int64, s pool.Settings, _
 	}
 	g.settings = s
 	g.rev++
+	return nil
+}
+
+func (g *golden) SetAccountRule(_ context.Context, r accountRule) error {
+	g.ruled = append(g.ruled, r)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dmpool/dmpool/appliance"
 	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/payout"
 )
 
@@ -153,13 +154,14 @@ func asProblem(err error) error {
 		return throttled(throttle.RetryAfter)
 	case errors.Is(err, appliance.ErrLogin), errors.Is(err, appliance.ErrPassphrase):
 		return &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword, cause: err}
-	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound):
+	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
 		return notFound()
 	case errors.Is(err, payout.ErrStale), errors.Is(err, appliance.ErrSettingsChanged):
 		return stale(err)
 	case errors.As(err, &settings):
 		return refused(strings.Join(sentences(settings.Err), " "))
-	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue):
+	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue),
+		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrSecondPerson):
 		return refused(asSentence(err))
 	}
 	return fmt.Errorf("ask the appliance: %w", err)

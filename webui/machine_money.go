@@ -103,13 +103,17 @@ func (m *machine) Payout(ctx context.Context, id int64) (payoutView, error) {
 	}
 	v := payoutView{payoutLine: payoutLineOf(p), Digest: hex.EncodeToString(p.Digest), FeeCap: p.FeeCap, Change: p.Change}
 	for _, i := range p.Items {
-		v.Items = append(v.Items, itemLine{Address: i.Address, Amount: i.Amount})
+		v.Items = append(v.Items, itemLine{Address: i.Address, Amount: i.Amount, FeeShare: i.FeeShare})
 	}
 	for _, in := range p.Inputs {
 		v.Inputs = append(v.Inputs, inputLine{TxID: in.OutPoint.Hash.String(), Vout: in.OutPoint.Index, Amount: in.Amount})
 	}
 	for _, a := range p.Approvals {
 		v.Approvals = append(v.Approvals, approvalLine{User: a.User, Method: a.Method, IP: a.IP, At: a.At})
+	}
+	v.MinersBearFee = p.FeePolicy == payout.FeeMiners
+	if above := m.box.Settings().SecondPersonAboveSat; above > 0 && p.Total > above {
+		v.TwoPeople = true
 	}
 	if w := m.walletStatus(ctx); w.Known {
 		v.WalletSats = &w.Trusted
@@ -147,6 +151,14 @@ func (m *machine) CancelPayout(ctx context.Context, id, rev int64, op operator, 
 	err = desk.Cancel(ctx, id, rev, op.Name)
 	m.note(ctx, op, "payout.cancel", payoutRef(id), ip, err)
 	return asProblem(err)
+}
+
+func (m *machine) SetAccountRule(ctx context.Context, r accountRule) error {
+	var least *int64
+	if r.MinPayout > 0 {
+		least = &r.MinPayout
+	}
+	return asProblem(m.box.SetAccountRule(ctx, r.Address, least, r.Hold, r.Operator.Name, r.IP))
 }
 
 func (m *machine) UnlockWallet(ctx context.Context, passphrase string, op operator, ip string) error {

@@ -41,15 +41,22 @@ type payoutView struct {
 	Approvals  []approvalLine
 	WalletSats *int64 // what the wallet can spend now
 
+	MinersBearFee bool
+	TwoPeople     bool // have to say yes
+
 	Typed string // total that was typed, when the form comes back
 	Wrong string // "total", "password" or "" : why it came back
 }
 
 // itemLine is what one miner gets.
 type itemLine struct {
-	Address string
-	Amount  int64
+	Address  string
+	Amount   int64 // taken from the account
+	FeeShare int64 // part of it that goes to the network
 }
+
+// Arrives is what the miner's wallet gets.
+func (i itemLine) Arrives() int64 { return i.Amount - i.FeeShare }
 
 // inputLine is a coin that is spent.
 type inputLine struct {
@@ -62,6 +69,15 @@ type inputLine struct {
 type approvalLine struct {
 	User, Method, IP string
 	At               time.Time
+}
+
+// Arrive is what the miners' wallets get together.
+func (v payoutView) Arrive() int64 {
+	sum := v.Total
+	for _, i := range v.Items {
+		sum -= i.FeeShare
+	}
+	return sum
 }
 
 // InputSum is what the coins add up to.
@@ -78,7 +94,14 @@ func (v payoutView) After() *int64 {
 	if v.WalletSats == nil || v.Fee == nil {
 		return nil
 	}
-	return new(*v.WalletSats - v.Total - *v.Fee)
+	return new(*v.WalletSats - v.Arrive() - *v.Fee)
+}
+
+// SaidYes reports whether this operator approved the present plan already. A
+// change of the plan makes a pending payout a new one, so its approvals are all
+// of this plan.
+func (v payoutView) SaidYes(operator string) bool {
+	return slices.ContainsFunc(v.Approvals, func(a approvalLine) bool { return a.User == operator })
 }
 
 // CanApprove reports whether a yes is what this payout waits for.
@@ -253,14 +276,14 @@ func (s *site) approvePayout(w http.ResponseWriter, r *http.Request, who caller)
 		s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
 		return nil
 	}
-	err = s.box.Reauthenticate(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String())
-	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
+	right, err := s.proves(r, who)
+	if err != nil {
+		return err
+	}
+	if !right {
 		v.Wrong = "password"
 		s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
 		return nil
-	}
-	if err != nil {
-		return err
 	}
 	err = s.box.ApprovePayout(r.Context(), approval{ID: v.ID, Rev: rev, Digest: digest, Operator: who.Operator, IP: who.IP.String()})
 	if err != nil {

@@ -38,6 +38,8 @@ func (s *site) routes() []route {
 		{"GET /payouts/{id}", operators, desk, false, s.page("payout", s.payout)},
 		{"POST /payouts/{id}/approve", operators, login, false, s.approvePayout},
 		{"POST /payouts/{id}/cancel", operators, desk, false, s.cancelPayout},
+		{"GET /accounts/{address}", operators, desk, false, s.page("account", s.account)},
+		{"POST /accounts/{address}", operators, login, false, s.setAccountRule},
 		{"POST /wallet/unlock", operators, login, false, s.unlockWallet},
 		{"GET /node", operators, desk, false, s.page("node", s.node)},
 		{"GET /jobs", operators, desk, false, s.page("jobs", s.jobs)},

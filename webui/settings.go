@@ -165,13 +165,13 @@ func (s *site) askAgain(w http.ResponseWriter, r *http.Request, who caller, v re
 		s.show(w, r, who, http.StatusOK, "review", v)
 		return true, nil
 	}
-	err = s.box.Reauthenticate(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String())
-	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
-		v.Wrong = true
-		s.show(w, r, who, http.StatusUnprocessableEntity, "review", v)
-		return true, nil
+	right, err := s.proves(r, who)
+	if right || err != nil {
+		return false, err
 	}
-	return false, err
+	v.Wrong = true
+	s.show(w, r, who, http.StatusUnprocessableEntity, "review", v)
+	return true, nil
 }
 
 // sentences takes an error of joined sentences apart.

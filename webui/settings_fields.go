@@ -29,6 +29,8 @@ type group struct {
 
 func any64(_, _ int64) bool { return true }
 
+func more(was, is int64) bool { return is > was }
+
 // raised tells that a limit lets more through than before; 0 is no limit.
 func raised(was, is int64) bool { return was != 0 && (is == 0 || is > was) }
 
@@ -70,12 +72,12 @@ func settingsGroups() []group {
 		}},
 		{ID: "paying", Title: "Payouts", Fields: []field{
 			{
-				Key: "min_payout_sat", Label: "Minimum payout", Hint: "Less than this stays owed. An account may ask for more on the page of what is owed.",
+				Key: "min_payout_sat", Label: "Minimum payout", Hint: "Less than this stays owed. An account can have a higher minimum of its own.",
 				Effect: nextPayout, unit: sats(),
 				at: func(s *pool.Settings) any { return &s.MinPayoutSat },
 			},
 			{
-				Key: "payout_every_secs", Label: "Prepare a payout every", Hint: "For instance 24 h or 7 days. Preparing sends nothing.",
+				Key: "payout_every_secs", Label: "Prepare a payout every", Hint: "For instance 24 h or 7 days; 0 s prepares none by itself. Preparing sends nothing.",
 				Effect: "The next one is prepared after this time.", unit: interval(),
 				at: func(s *pool.Settings) any { return &s.PayoutEvery },
 			},
@@ -83,6 +85,50 @@ func settingsGroups() []group {
 				Key: "payout_fee_rate", Label: "Network fee rate", Hint: "Leave it empty to take what the node estimates for six blocks.",
 				Effect: nextPayout, unit: decimals("sat/vB"),
 				at: func(s *pool.Settings) any { return &s.PayoutFeeRate },
+			},
+			{
+				Key: "payout_fee_policy", Label: "Who bears the network fee", Effect: nextPayout, grave: any64,
+				unit: oneOf(
+					option{"pool", "The pool", "Miners get what they are owed to the last satoshi. The fee comes out of what the pool earned; without a pool fee the wallet runs short by it."},
+					option{"miners", "The miners of the payout", "Each bears the same number of satoshis, since each output weighs about the same. The approval shows it."}),
+				at: func(s *pool.Settings) any { return &s.PayoutFeePolicy },
+			},
+		}},
+		{ID: "limits", Title: "Limits of payouts", Intro: "Checked when a payout is prepared, when it is approved and before it is signed. A mistake, or a stranger at your desk, can cost no more than these.", Fields: []field{
+			{
+				Key: "max_payout_sat", Label: "Most that one payout sends", Effect: nextPayout, grave: raised, unit: sats(),
+				at: func(s *pool.Settings) any { return &s.MaxPayoutSat },
+			},
+			{
+				Key: "max_24h_sat", Label: "Most within 24 hours", Effect: nextPayout, grave: raised, unit: sats(),
+				at: func(s *pool.Settings) any { return &s.Max24hSat },
+			},
+			{
+				Key: "max_payout_items", Label: "Most miners in one payout", Effect: nextPayout, grave: raised, unit: whole(""),
+				at: func(s *pool.Settings) any { return &s.MaxPayoutItems },
+			},
+			{
+				Key: "max_fee_sat", Label: "Highest network fee of a payout", Hint: "This much is always allowed …", Effect: nextPayout, grave: raised, unit: sats(),
+				at: func(s *pool.Settings) any { return &s.MaxFeeSat },
+			},
+			{
+				Key: "max_fee_bps", Label: "… or this part of its total", Hint: "… and more than that only if it is at most this part.", Effect: nextPayout, grave: raised, unit: fixed(2, "%"),
+				at: func(s *pool.Settings) any { return &s.MaxFeeBps },
+			},
+			{
+				Key: "second_person_above_sat", Label: "Two people approve above", Hint: "0 asks nobody twice. As long as this box has one operator, a payout above it cannot go out.",
+				Effect: "At once, also for what waits for an approval.", grave: raised, unit: sats(),
+				at: func(s *pool.Settings) any { return &s.SecondPersonAboveSat },
+			},
+			{
+				Key: "auto_approve_below_sat", Label: "Nobody has to approve below", Hint: "0 leaves every payout to you. With more, payouts below it leave without anybody looking, as long as the wallet opens by itself.",
+				Effect: "At once, also for what waits for an approval. Whoever gets into this box can then send this much without your password.", grave: more, unit: sats(),
+				at: func(s *pool.Settings) any { return &s.AutoApproveBelowSat },
+			},
+			{
+				Key: "auto_approve_daily_sat", Label: "… and this much within 24 hours", Hint: "What goes out without an approval, all payouts together.",
+				Effect: "At once, also for what waits for an approval.", grave: more, unit: sats(),
+				at: func(s *pool.Settings) any { return &s.AutoApproveDailySat },
 			},
 		}},
 		{ID: "miners", Title: "Miners’ connections", Intro: "These fit most pools as they are.", Fields: []field{
