@@ -6,10 +6,10 @@ import (
 	"github.com/dmpool/dmpool/pool/work"
 )
 
-// LayOut makes, of a job for everybody, the one whose coinbase pays a worker. It
-// is called by many sessions at once, with locks held: it must neither wait nor
-// call the server.
-type LayOut func(job *work.Job, w Worker) (*work.Job, error)
+// LayOut makes, of a job for everybody, the one with number id whose coinbase
+// pays a worker. It is called by many sessions at once, with locks held: it must
+// neither wait nor call the server.
+type LayOut func(job *work.Job, id uint32, w Worker) (*work.Job, error)
 
 // notice is a job with its two lines, made once and shared by all sessions.
 type notice struct {
@@ -36,7 +36,7 @@ type ownNotice struct {
 
 // of returns what a session gets that belongs to a worker. After an error it
 // gets nothing: whoever published the job knows why.
-func (n *notice) of(w Worker) (*notice, error) {
+func (n *notice) of(w Worker, nextID func() uint32) (*notice, error) {
 	if n.layOut == nil {
 		return n, nil
 	}
@@ -53,7 +53,7 @@ func (n *notice) of(w Worker) (*notice, error) {
 
 	o.once.Do(func() {
 		var job *work.Job
-		if job, o.err = n.layOut(n.job, w); o.err == nil {
+		if job, o.err = n.layOut(n.job, nextID(), w); o.err == nil {
 			o.notice = newNotice(job, nil)
 		}
 	})

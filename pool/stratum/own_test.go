@@ -24,11 +24,11 @@ func byAddress() *fakeBackend {
 }
 
 // payWorker is a LayOut whose coinbase pays the worker's script.
-func payWorker(job *work.Job, w Worker) (*work.Job, error) {
+func payWorker(job *work.Job, id uint32, w Worker) (*work.Job, error) {
 	if w.Address == "refused" {
 		return nil, errors.New("no job for this one")
 	}
-	return job.With(work.Layout{Tag: "/own/", Outputs: []work.Output{{Script: w.Script, Value: job.Value}}})
+	return job.With(id, work.Layout{Tag: "/own/", Outputs: []work.Output{{Script: w.Script, Value: job.Value}}})
 }
 
 const notifyMethod = `"method":"mining.notify"`
@@ -81,8 +81,8 @@ func TestOwnCoinbase(t *testing.T) {
 		job := s.state.last()
 		alice.send(strings.Replace(submitLine(job, solve(t, s.extranonce1, job, share(0.0005))), "addr.rig", "alice.x", 1) + "\n")
 		alice.received()
-		if got := backend.lastAccepted(t).Job; got != job || string(got.Layout().Outputs[0].Script) != "alice" {
-			t.Errorf("the share's job pays %q", got.Layout().Outputs[0].Script)
+		if got := backend.lastAccepted(t).Job; got != job || string(got.Layout.Outputs[0].Script) != "alice" {
+			t.Errorf("the share's job pays %q", got.Layout.Outputs[0].Script)
 		}
 
 		// A new number for the same work, as for a sign of life, keeps the payee.
@@ -117,14 +117,14 @@ func (w *world) sessionOf(address string) *session {
 func TestOwnJobsAreShared(t *testing.T) {
 	made := 0
 	server := NewServer(Config{}, &fakeBackend{})
-	n := newNotice(newJob(t, server, 1, hard), func(job *work.Job, w Worker) (*work.Job, error) {
+	n := newNotice(newJob(t, server, 1, hard), func(job *work.Job, id uint32, w Worker) (*work.Job, error) {
 		made++
-		return payWorker(job, w)
+		return payWorker(job, id, w)
 	})
 	alice := Worker{Script: []byte("alice")}
-	first, err := n.of(alice)
-	again, _ := n.of(alice)
-	other, _ := n.of(Worker{Script: []byte("bob")})
+	first, err := n.of(alice, server.NextJobID)
+	again, _ := n.of(alice, server.NextJobID)
+	other, _ := n.of(Worker{Script: []byte("bob")}, server.NextJobID)
 	if err != nil || first != again || first == other || made != 2 {
 		t.Errorf("%d jobs were made for 2 accounts; %v", made, err)
 	}
@@ -138,7 +138,7 @@ func TestCoinbaseRoom(t *testing.T) {
 			t.Errorf("with nobody there is room for %d bytes, want %d", got, roomUsual)
 		}
 		job := w.job(1, hard)
-		wide, err := job.With(work.Layout{Outputs: []work.Output{{Script: make([]byte, 300), Value: job.Value}}})
+		wide, err := job.With(w.server.NextJobID(), work.Layout{Outputs: []work.Output{{Script: make([]byte, 300), Value: job.Value}}})
 		if err != nil {
 			t.Fatal(err)
 		}

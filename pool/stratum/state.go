@@ -151,7 +151,7 @@ func (s *session) offer(n *notice, clean bool, at time.Time) (mine bool) {
 	if !s.state.active {
 		return false
 	}
-	n, err := n.of(s.state.names[0].worker)
+	n, err := n.of(s.state.names[0].worker, s.server.NextJobID)
 	last := s.state.last()
 	if err != nil || last == n.job { // it got this one when it became ready
 		return false
@@ -168,7 +168,7 @@ func (s *session) offer(n *notice, clean bool, at time.Time) (mine bool) {
 // with the same extranonce1 it would be the same work, and its shares
 // duplicates. The caller holds mu and pushes the item.
 func (s *session) first(n *notice, at time.Time) (it item, ok bool) {
-	n, err := n.of(s.state.names[0].worker)
+	n, err := n.of(s.state.names[0].worker, s.server.NextJobID)
 	if err != nil || !s.fits(n.job) {
 		return it, false
 	}

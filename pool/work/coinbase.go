@@ -44,9 +44,9 @@ type Layout struct {
 	Tag     string
 	Outputs []Output
 
-	// Plan is the caller's own note on why the layout is as it is. It comes back
-	// with [Job.Layout]; nothing here looks at it.
-	Plan any
+	// Note says in the caller's own words why the layout is as it is, such as the
+	// terms by which it pays. It stays with the job; nothing here looks at it.
+	Note []byte
 }
 
 // check refuses a layout that a block with this template must not have.

@@ -33,8 +33,8 @@ type Job struct {
 	NetworkDifficulty float64          // Target.Difficulty()
 	Value             int64            // what the coinbase pays out, satoshis
 
+	Layout   Layout // that the coinbase was made of
 	template *Template
-	layout   Layout
 }
 
 // NewJob makes a job of a template, a layout and a number that no other job
@@ -63,8 +63,8 @@ func NewJob(t *Template, l Layout, id, time uint32) (*Job, error) {
 		Target:            t.Target,
 		NetworkDifficulty: t.Target.Difficulty(),
 		Value:             t.CoinbaseValue,
+		Layout:            l,
 		template:          t,
-		layout:            l,
 	}
 	if err := j.checkWeight(); err != nil {
 		return nil, fmt.Errorf("make job: %w", err)
@@ -72,16 +72,15 @@ func NewJob(t *Template, l Layout, id, time uint32) (*Job, error) {
 	return j, nil
 }
 
-// With returns the same job with another layout: what a session gets whose
-// coinbase pays somebody else. It keeps its number, so it must not go to a
-// session that has the job it is made of.
-func (j *Job) With(l Layout) (*Job, error) {
+// With returns the same job under another number and with another layout: what a
+// session gets whose coinbase pays somebody else.
+func (j *Job) With(id uint32, l Layout) (*Job, error) {
 	if err := l.check(j.template); err != nil {
 		return nil, fmt.Errorf("lay out job: %w", err)
 	}
 	other := *j
-	other.layout = l
-	other.Coinbase1, other.Coinbase2 = coinbaseParts(j.template, l, j.ID)
+	other.ID, other.Layout = id, l
+	other.Coinbase1, other.Coinbase2 = coinbaseParts(j.template, l, id)
 	if err := other.checkWeight(); err != nil {
 		return nil, fmt.Errorf("lay out job: %w", err)
 	}
@@ -124,9 +123,6 @@ func (j *Job) WithID(id, time uint32) *Job {
 	fresh.Coinbase1 = binary.BigEndian.AppendUint32(j.Coinbase1[:fixed:fixed], id)
 	return &fresh
 }
-
-// Layout returns the layout that the job was made with.
-func (j *Job) Layout() Layout { return j.layout }
 
 // Template returns the template that the job was made of.
 func (j *Job) Template() *Template { return j.template }

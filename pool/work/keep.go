@@ -47,6 +47,7 @@ type jobNumber struct {
 type kin struct {
 	template         *Template
 	prefix, suffix   string // of the coinbase, without the number
+	note             string // of the layout
 	minTime, maxTime uint32
 }
 
@@ -57,7 +58,7 @@ func (list Jobs) MarshalJSON() ([]byte, error) {
 	templates := make(map[*Template]int)
 	jobs := make(map[kin]int)
 	for _, j := range list {
-		k := kin{j.template, string(j.Coinbase1[:len(j.Coinbase1)-counterSize]), string(j.Coinbase2), j.MinTime, j.MaxTime}
+		k := kin{j.template, string(j.Coinbase1[:len(j.Coinbase1)-counterSize]), string(j.Coinbase2), string(j.Layout.Note), j.MinTime, j.MaxTime}
 		of, known := jobs[k]
 		if !known {
 			from, known := templates[j.template]

@@ -27,7 +27,11 @@ func jobsToKeep(t *testing.T) Jobs {
 		t.Fatal(err)
 	}
 	own.MaxTime = own.Time + 100
-	return Jobs{first, first.WithID(7, template.CurTime+30), other, own, other.WithID(8, 0)}
+	noted, err := first.With(11, Layout{Tag: first.Layout.Tag, Outputs: first.Layout.Outputs, Note: []byte("the same coinbase for another reason")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Jobs{first, first.WithID(7, template.CurTime+30), other, own, other.WithID(8, 0), noted}
 }
 
 // A job that was kept makes the very same shares and the very same blocks.
@@ -84,7 +88,7 @@ func TestSpoiledKeptJobs(t *testing.T) {
 		{"no coinbase", func(k *keptJobs) { k.Jobs[0].Coinbase1 = nil }},
 		{"other number", func(k *keptJobs) { k.Jobs[0].ID++ }},
 		{"coinbase cut", func(k *keptJobs) { k.Jobs[0].Coinbase2 = k.Jobs[0].Coinbase2[:3] }},
-		{"copy of none", func(k *keptJobs) { k.Order[0].Of = 3 }},
+		{"copy of none", func(k *keptJobs) { k.Order[0].Of = len(k.Jobs) }},
 	}
 	for _, test := range tests {
 		text, err := json.Marshal(jobsToKeep(t))

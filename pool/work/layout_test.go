@@ -11,12 +11,12 @@ import (
 // witness sees every way in which it is not.
 func TestWith(t *testing.T) {
 	base, template, _ := newJob(t, 5)
-	layout := Layout{Tag: "/other/", Plan: "why", Outputs: []Output{{Script: []byte{0x52}, Value: template.CoinbaseValue}}}
-	got, err := base.With(layout)
+	layout := Layout{Tag: "/other/", Note: []byte("why"), Outputs: []Output{{Script: []byte{0x52}, Value: template.CoinbaseValue}}}
+	got, err := base.With(8, layout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := NewJob(template, layout, base.ID, base.Time)
+	want, err := NewJob(template, layout, 8, base.Time)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,22 +26,22 @@ func TestWith(t *testing.T) {
 	if err := WitnessLayout(got, base, layout); err != nil {
 		t.Error(err)
 	}
-	if plan := got.WithID(7, base.Time).Layout().Plan; plan != "why" {
-		t.Errorf("the plan is %v under another number", plan)
+	if note := got.WithID(7, base.Time).Layout.Note; string(note) != "why" {
+		t.Errorf("the note is %q under another number", note)
 	}
 	if size := len(got.appendCoinbase(nil, [ExtranonceSize]byte{})) - len(witnessMarker) - len(witnessStack()); got.CoinbaseSize() != size {
 		t.Errorf("CoinbaseSize = %d, the coinbase has %d bytes", got.CoinbaseSize(), size)
 	}
 
 	short := Layout{Outputs: []Output{{Script: []byte{0x52}, Value: 1}}}
-	if _, err := base.With(short); err == nil {
+	if _, err := base.With(8, short); err == nil {
 		t.Error("a layout that leaves something unspent was taken")
 	}
 	huge := Layout{Outputs: []Output{{Script: []byte{0x52}, Value: template.CoinbaseValue}}}
 	for range 120_000 {
 		huge.Outputs = append(huge.Outputs, Output{Script: []byte{0x52}})
 	}
-	if _, err := base.With(huge); err == nil || !strings.Contains(err.Error(), "weigh") {
+	if _, err := base.With(8, huge); err == nil || !strings.Contains(err.Error(), "weigh") {
 		t.Errorf("a block that is too heavy: %v", err)
 	}
 }
@@ -59,7 +59,7 @@ func TestWitnessLayout(t *testing.T) {
 		"odd coinbase":   func(j *Job, _ *Layout) { j.Coinbase2 = j.Coinbase2[1:] },
 	} {
 		l := Layout{Tag: layout.Tag, Outputs: append([]Output(nil), layout.Outputs...)}
-		j, err := base.With(l)
+		j, err := base.With(8, l)
 		if err != nil {
 			t.Fatal(err)
 		}
