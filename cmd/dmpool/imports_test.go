@@ -37,7 +37,9 @@ func allowedImports() map[string][]string {
 		"webui": {
 			"appliance", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
-		"cmd/stratumbench": {"pool/shares", "pool/stratum", "pool/work"},
+		"cmd/stratumbench": {
+			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/node/nodetest", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+		},
 		"cmd/dmpool": {
 			"webui", "appliance", "appliance/bitcoind", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},

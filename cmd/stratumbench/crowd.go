@@ -15,6 +15,7 @@ import (
 type crowd struct {
 	epoll  int
 	server unix.SockaddrInet4
+	user   string // what every username begins with
 	miners []*miner
 	byFD   map[int32]*miner
 	buffer []byte
@@ -26,16 +27,17 @@ type crowd struct {
 	rejected int64
 
 	onAnswer func(m *miner, at int64)
-	onJob    func(m *miner, at int64)
+	onTip    func(at int64) // a clean job on another tip than the miner's last one
 }
 
 // miner is one connection.
 type miner struct {
 	fd        int
-	hello     []byte // to be sent when connected
-	rest      []byte // of a line that has not arrived completely
-	submit    []byte // a mining.submit line, ready to send
-	nonceAt   int    // where its nonce stands
+	hello     []byte   // to be sent when connected
+	tip       [64]byte // the job's previous block
+	rest      []byte   // of a line that has not arrived completely
+	submit    []byte   // a mining.submit line, ready to send
+	nonceAt   int      // where its nonce stands
 	nonce     uint32
 	working   bool
 	due       []int64 // when the shares under way were due
@@ -79,7 +81,7 @@ func (c *crowd) connect() error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	m.hello = fmt.Appendf(nil, `{"id":1,"method":"mining.subscribe","params":["cpuminer/2.5.1"]}`+"\n"+
-		`{"id":2,"method":"mining.authorize","params":["rig%d","x"]}`+"\n", len(c.miners))
+		`{"id":2,"method":"mining.authorize","params":["%srig%d","x"]}`+"\n", c.user, len(c.miners))
 	c.miners = append(c.miners, m)
 	c.byFD[int32(fd)] = m
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT, Fd: int32(fd)}
@@ -198,30 +200,36 @@ func (c *crowd) line(m *miner, line []byte, at int64) {
 			c.onAnswer(m, at)
 		}
 	case bytes.Contains(line, []byte(`"mining.notify","params"`)):
-		m.takeJob(line)
+		newTip := m.takeJob(line)
 		if !m.working {
 			m.working = true
 			c.working++
 		}
-		if c.onJob != nil {
-			c.onJob(m, at)
+		if newTip && c.onTip != nil {
+			c.onTip(at)
 		}
 	}
 }
 
-// takeJob makes the line with which the miner submits its shares:
+// takeJob makes the line with which the miner submits its shares, and tells
+// whether it has to drop what it did:
 //
-//	params of notify: ["job id", …, "time", clean]
-func (m *miner) takeJob(line []byte) {
-	const before = `"params":["`
+//	params of notify: ["job id", "previous block", …, "time", clean]
+func (m *miner) takeJob(line []byte) (newTip bool) {
+	const before, between = `"params":["`, `","`
 	from := bytes.Index(line, []byte(before)) + len(before)
 	end := bytes.LastIndexByte(line, '"')
-	if from+8 > end || end < 8 {
-		return
+	tip := from + 8 + len(between)
+	if tip+len(m.tip) > end {
+		return false
 	}
 	m.submit = fmt.Appendf(m.submit[:0], `{"id":4,"method":"mining.submit","params":["rig","%s","0000000000000000","%s","00000000"]}`+"\n",
 		line[from:from+8], line[end-8:end])
 	m.nonceAt = len(m.submit) - len(`00000000"]}`) - 1
+
+	last := m.tip
+	copy(m.tip[:], line[tip:])
+	return m.tip != last && bytes.HasSuffix(bytes.TrimSpace(line), []byte(`true]}`))
 }
 
 // next returns the line of the miner's next share. Every nonce is one.

@@ -12,6 +12,10 @@
 // The generator, pinned to another core, drives all connections from one epoll
 // loop and sends lines that it made beforehand.
 //
+// How a new tip spreads is measured on a whole pool with its ledger, watching a
+// node of the generator's: a regtest bitcoind when $DMPOOL_BITCOIND names one,
+// else the fake of package nodetest. The generator mines a block and submits it.
+//
 // A bare echo server, which reads a line and writes an answer that it made
 // beforehand, is measured in the same way in the same run. Figures drift with the
 // machine; their ratio to the echo server's hardly does.
@@ -22,9 +26,13 @@
 //	open      shares at a fixed rate, whatever the answers do; the time counts from when a share was due
 //	memory    quiet connections: resident set, and heap and stacks after a collection
 //	idle      CPU time with the most connections and nothing to do
-//	tip       from the moment a new block is known to the first, median, p99 and last clean job;
-//	          with a template to decode it begins with the node's answer
 //	storm     all connect at once: until the last one has a job
+//	tip       from submitblock returning to the first, median, p99 and last clean job, with an empty
+//	          mempool, and with 4400 transactions in it (tip_full); less than zero where the node tells of
+//	          a block before it answers. seen_to_template and seen_to_first count from the moment at which
+//	          the pool saw the first sign of the tip until it had read the template and until the first
+//	          clean job; by_… is how often which watcher of the node was first. The echo server has no
+//	          node: its time begins when it is told.
 package main
 
 import (
@@ -50,6 +58,7 @@ type plan struct {
 	crowds   []int // numbers of quiet connections, growing
 	idle     time.Duration
 	tips     int // repetitions
+	txs      int // in a full mempool
 	profile  string
 	loops    bool   // nothing but the closed and the open loop
 	dir      string // of the share log
@@ -67,8 +76,12 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	flags := flag.NewFlagSet("stratumbench", flag.ContinueOnError)
-	serve := flags.String("serve", "", "be the server under test: dmpool or echo")
-	core := flags.Int("core", -1, "with -serve: the core to be pinned to")
+	serve := flags.String("serve", "", "be a server under test: echo, dmpool or pool")
+	var o serveOptions
+	flags.IntVar(&o.core, "core", -1, "with -serve: the core to be pinned to")
+	flags.StringVar(&o.nodeURL, "url", "", "with -serve pool: address of the node's RPC server")
+	flags.StringVar(&o.nodeCookie, "cookie", "", "with -serve pool: the node's cookie file")
+	flags.StringVar(&o.nodeZMQ, "zmq", "", "with -serve pool: the node's publisher of block hashes")
 	targets := flags.String("targets", "echo,dmpool", "servers to measure, in this order")
 	quick := flags.Bool("quick", false, "measure less, in less than 20 seconds")
 	rate := flags.Int("rate", 2000, "shares per second of the open loop")
@@ -78,10 +91,14 @@ func run(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if *serve != "" {
+		o.dir = *dir
+		return serveTarget(ctx, *serve, o)
+	}
 
 	p := plan{
 		miners: 1000, loop: 6 * time.Second, warmUp: time.Second, rate: *rate,
-		crowds: []int{1000, 5000, 10_000}, idle: 10 * time.Second, tips: 5,
+		crowds: []int{1000, 5000, 10_000}, idle: 10 * time.Second, tips: 5, txs: 4400,
 		profile: *profile, loops: *loops, dir: *dir, affinity: runtime.NumCPU() > 1,
 	}
 	if *quick {
@@ -91,10 +108,6 @@ func run(args []string) error {
 	if err := raiseFileLimit(p.crowds[len(p.crowds)-1] + 100); err != nil {
 		return err
 	}
-	if *serve != "" {
-		return serveTarget(ctx, *serve, *core, p)
-	}
-
 	if p.affinity {
 		if err := pin(1); err != nil {
 			return err
@@ -117,7 +130,7 @@ type figures map[string]float64
 // report adds to the figures of each server their ratio to the echo server's.
 func report(results map[string]figures, p plan) map[string]any {
 	out := map[string]any{
-		"cores": runtime.NumCPU(), "pinned": p.affinity, "go": runtime.Version(),
+		"node": nodeName(), "cores": runtime.NumCPU(), "pinned": p.affinity, "go": runtime.Version(),
 		"connections": p.miners, "rate": p.rate, "at": time.Now().UTC().Format(time.RFC3339),
 	}
 	for name, f := range results {
@@ -148,8 +161,8 @@ func rounded(f figures) figures {
 }
 
 // measure runs all measurements of one server.
-func measure(ctx context.Context, name string, p plan) (f figures, err error) {
-	f = figures{}
+func measure(ctx context.Context, name string, p plan) (figures, error) {
+	f := figures{}
 	parts := []func(context.Context, *target, plan, figures) error{measureLoops, measureCrowds}
 	if p.loops {
 		parts = parts[:1]
@@ -163,7 +176,13 @@ func measure(ctx context.Context, name string, p plan) (f figures, err error) {
 			return nil, err
 		}
 	}
-	return f, nil
+	if p.loops {
+		return f, nil
+	}
+	if name == "echo" {
+		return f, measureEchoTips(ctx, p, f)
+	}
+	return f, measurePoolTips(ctx, p, f)
 }
 
 // quantile returns the value below which a part q of the sorted values lies.

@@ -170,7 +170,7 @@ func (c *crowd) openLoop(ctx context.Context, p plan, f figures) error {
 	return nil
 }
 
-// measureCrowds measures quiet connections: memory, idle time, new tips, storms.
+// measureCrowds measures quiet connections: memory, idle time, storms.
 func measureCrowds(ctx context.Context, t *target, p plan, f figures) error {
 	c, err := newCrowd(t.address)
 	if err != nil {
@@ -191,11 +191,6 @@ func measureCrowds(ctx context.Context, t *target, p plan, f figures) error {
 		}
 		f[fmt.Sprintf("rss_%d_kib", count)] = float64(full.resident-empty.resident) / 1024 / float64(count)
 		f[fmt.Sprintf("heap_%d_kib", count)] = float64(full.inUse-empty.inUse) / 1024 / float64(count)
-		if count == p.crowds[0] || count == p.crowds[len(p.crowds)-1] {
-			if err := c.measureTips(ctx, t, p, f); err != nil {
-				return fmt.Errorf("new tip: %w", err)
-			}
-		}
 	}
 	if err := c.measureIdle(ctx, t, p, f); err != nil {
 		return err
@@ -223,7 +218,7 @@ func weigh(t *target) (weight, error) {
 
 // measureIdle stores the part of a core that the server uses for nothing.
 func (c *crowd) measureIdle(ctx context.Context, t *target, p plan, f figures) error {
-	c.onJob, c.onAnswer = nil, nil
+	c.onTip, c.onAnswer = nil, nil
 	before, err := cpuTime(t.pid)
 	if err != nil {
 		return err
@@ -237,52 +232,6 @@ func (c *crowd) measureIdle(ctx context.Context, t *target, p plan, f figures) e
 	}
 	f["idle_cpu_percent"] = 100 * float64(after-before) / float64(p.idle)
 	return nil
-}
-
-// measureTips lets the server learn of new blocks. Of the repetitions the
-// median counts.
-func (c *crowd) measureTips(ctx context.Context, t *target, p plan, f figures) error {
-	points := map[string]float64{"first": 0, "median": .5, "p99": .99, "last": 1}
-	for _, do := range []string{"tip", "tip-full"} {
-		runs := map[string][]int64{}
-		for range p.tips {
-			arrivals, parsed, err := c.newTip(ctx, t, do)
-			if err != nil {
-				return err
-			}
-			slices.Sort(arrivals)
-			for name, q := range points {
-				runs[name] = append(runs[name], int64(quantile(arrivals, q)))
-			}
-			runs["job"] = append(runs["job"], parsed)
-		}
-		for name, values := range runs {
-			slices.Sort(values)
-			f[fmt.Sprintf("%s_%d_%s_ms", do, len(c.miners), name)] = quantile(values, .5) / 1e6
-		}
-	}
-	return nil
-}
-
-// newTip returns how long after the server knew of a tip each miner got its job.
-func (c *crowd) newTip(ctx context.Context, t *target, do string) (arrivals []int64, parsed int64, err error) {
-	c.onJob = func(_ *miner, at int64) { arrivals = append(arrivals, at) }
-	if err := t.send(command{Do: do}); err != nil {
-		return nil, 0, err
-	}
-	for deadline := now() + int64(patience); len(arrivals) < len(c.miners); {
-		if err := c.poll(10); err != nil {
-			return nil, 0, err
-		}
-		if now() > deadline || ctx.Err() != nil {
-			return nil, 0, fmt.Errorf("%d of %d miners got the job", len(arrivals), len(c.miners))
-		}
-	}
-	r, err := t.answer()
-	for i := range arrivals {
-		arrivals[i] -= r.Began
-	}
-	return arrivals, r.ParseNanos, err
 }
 
 // storm lets count miners connect at once, as after a power cut.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,22 +13,25 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"syscall"
+	"time"
 )
 
 // command is what the generator asks of the server process, one line of JSON.
 type command struct {
-	Do      string // "tip", "tip-full", "memory", "accepted", "profile", "profile-end"
+	Do      string // "tip", "signal", "memory", "accepted", "profile", "profile-end"
 	Profile string `json:",omitempty"`
 }
 
 // reply is its answer. The first one, unasked, carries the address.
 type reply struct {
-	Address    string `json:",omitempty"`
-	Began      int64  `json:",omitempty"` // when the tip was known; see now
-	InUse      int64  `json:",omitempty"` // bytes of heap and stacks after a collection
-	Accepted   int64  `json:",omitempty"` // shares that reached the share log
-	ParseNanos int64  `json:",omitempty"` // of that: template to job
-	Error      string `json:",omitempty"`
+	Address  string        `json:",omitempty"`
+	Began    int64         `json:",omitempty"` // when an echo server began with the tip; see now
+	Signal   string        `json:",omitempty"` // which watcher of the node saw the last tip first
+	Seen     int64         `json:",omitempty"` // when; see now
+	Template time.Duration `json:",omitempty"` // from there until the template was read
+	InUse    int64         `json:",omitempty"` // bytes of heap and stacks after a collection
+	Accepted int64         `json:",omitempty"` // shares that reached the share log
+	Error    string        `json:",omitempty"`
 }
 
 // target is a server process under test.
@@ -39,12 +43,13 @@ type target struct {
 	out     *json.Decoder
 }
 
-func startTarget(ctx context.Context, name string, p plan) (*target, error) {
+// startTarget starts a server by its name, with more arguments for its process.
+func startTarget(ctx context.Context, name string, p plan, more ...string) (*target, error) {
 	dir, err := os.MkdirTemp(p.dir, "stratumbench-")
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"-serve", name, "-dir", dir}
+	args := append([]string{"-serve", name, "-dir", dir}, more...)
 	if p.affinity {
 		args = append(args, "-core", "0") // it inherits our own core, and would see no other
 	}
@@ -73,21 +78,10 @@ func startTarget(ctx context.Context, name string, p plan) (*target, error) {
 
 // ask sends a command and waits for the answer.
 func (t *target) ask(c command) (reply, error) {
-	if err := t.send(c); err != nil {
-		return reply{}, err
-	}
-	return t.answer()
-}
-
-func (t *target) send(c command) error {
-	if err := json.NewEncoder(t.in).Encode(c); err != nil {
-		return fmt.Errorf("ask server: %w", err)
-	}
-	return nil
-}
-
-func (t *target) answer() (reply, error) {
 	var r reply
+	if err := json.NewEncoder(t.in).Encode(c); err != nil {
+		return r, fmt.Errorf("ask server: %w", err)
+	}
 	if err := t.out.Decode(&r); err != nil {
 		return r, fmt.Errorf("ask server: %w", err)
 	}
@@ -106,27 +100,45 @@ func (t *target) stop() error {
 // served is a server under test, seen from inside its process.
 type served interface {
 	address() string
-	tip(full bool) (began, parsed int64, err error)
-	accepted() int64
+	obey(c command) (reply, error) // what only this server can do; else errUnknown
 	close() error
 }
 
+var errUnknown = errors.New("command is unknown")
+
+// serveOptions are what a server process is told on its command line.
+type serveOptions struct {
+	dir  string // for its databases, removed at the end
+	core int    // to be pinned to; -1: none
+
+	nodeURL, nodeCookie, nodeZMQ string // of the whole pool
+}
+
+// starters are the servers that can be measured.
+func starters() map[string]func(context.Context, serveOptions) (served, error) {
+	return map[string]func(context.Context, serveOptions) (served, error){
+		"echo":   serveEcho,   // reads lines and writes
+		"dmpool": serveShares, // the path of a share
+		"pool":   servePool,   // all of it, on a node
+	}
+}
+
 // serveTarget is the server process: it obeys its input until that ends.
-func serveTarget(ctx context.Context, name string, core int, p plan) error {
+func serveTarget(ctx context.Context, name string, o serveOptions) error {
 	// One core, but two threads for Go: one of them is nearly always inside a
 	// commit, waiting for the disk, and the scheduler takes up to 10 ms to notice.
 	runtime.GOMAXPROCS(2)
-	if core >= 0 {
-		if err := pin(core); err != nil {
+	if o.core >= 0 {
+		if err := pin(o.core); err != nil {
 			return err
 		}
 	}
-	defer func() { _ = os.RemoveAll(p.dir) }() // a directory of its own below the temporary one
-	start := map[string]func(context.Context, string) (served, error){"dmpool": servePool, "echo": serveEcho}[name]
+	defer func() { _ = os.RemoveAll(o.dir) }() // a directory of its own below the temporary one
+	start := starters()[name]
 	if start == nil {
 		return fmt.Errorf("there is no server %q", name)
 	}
-	s, err := start(ctx, p.dir)
+	s, err := start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -148,21 +160,17 @@ func serveTarget(ctx context.Context, name string, core int, p plan) error {
 func obey(s served, c command) (r reply) {
 	var err error
 	switch c.Do {
-	case "tip", "tip-full":
-		r.Began, r.ParseNanos, err = s.tip(c.Do == "tip-full")
 	case "memory":
 		r.InUse = inUse()
-	case "accepted":
-		r.Accepted = s.accepted()
 	case "profile":
 		err = startProfile(c.Profile)
 	case "profile-end":
 		pprof.StopCPUProfile()
 	default:
-		err = fmt.Errorf("command %q is unknown", c.Do)
+		r, err = s.obey(c)
 	}
 	if err != nil {
-		r.Error = err.Error()
+		r.Error = fmt.Sprintf("%s: %v", c.Do, err)
 	}
 	return r
 }

@@ -34,6 +34,8 @@ type SourceState struct {
 
 	TemplateAt time.Time      // when the last template came, zero before the first
 	Tip        chainhash.Hash // which it builds on
+	TipSeenAt  time.Time      // when a watcher saw the first sign of that tip
+	TipReason  string         // which one, as in Update
 	Height     int32          // of the block to be found
 	ZMQ        bool           // the ZMQ subscription stands
 }
@@ -191,6 +193,9 @@ func (s *Source) publish(t *work.Template, why hint) {
 	s.mu.Lock()
 	update := Update{Template: t, NewTip: t.PrevHash != s.state.Tip, SeenAt: why.seenAt, Reason: why.reason}
 	s.state.Tip, s.state.Height, s.state.TemplateAt = t.PrevHash, t.Height, time.Now()
+	if update.NewTip {
+		s.state.TipSeenAt, s.state.TipReason = update.SeenAt, update.Reason
+	}
 	s.mu.Unlock()
 
 	select {

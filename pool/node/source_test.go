@@ -100,6 +100,9 @@ func TestSourceFollowsTheTip(t *testing.T) {
 				t.Errorf("update for height 2 has NewTip %v, Reason %q, PrevHash %v, want true, %q, %v",
 					u.NewTip, u.Reason, u.Template.PrevHash, test.watcher, tip)
 			}
+			if got := s.State(); got.Tip != tip || got.TipReason != test.watcher || !got.TipSeenAt.Equal(u.SeenAt) || got.TemplateAt.Before(u.SeenAt) {
+				t.Errorf("State() = %+v, want tip %v seen by %q at %v", got, tip, test.watcher, u.SeenAt)
+			}
 		})
 	}
 }

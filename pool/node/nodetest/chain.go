@@ -148,13 +148,13 @@ func (c *chain) check(m *wire.MsgBlock, height int32, proof bool) string {
 
 // fees sums what the transactions of a block pay, as far as the test has told.
 func (c *chain) fees(m *wire.MsgBlock) int64 {
+	known := make(map[chainhash.Hash]int64, len(c.txs))
+	for _, t := range c.txs {
+		known[t.tx.TxHash()] = t.fee
+	}
 	sum := int64(0)
 	for _, tx := range m.Transactions[1:] {
-		for _, known := range c.txs {
-			if known.tx.TxHash() == tx.TxHash() {
-				sum += known.fee
-			}
-		}
+		sum += known[tx.TxHash()]
 	}
 
 	return sum

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"testing"
 )
 
 // Node is the fake. All methods may be called at any time by any goroutine.
@@ -16,7 +15,7 @@ type Node struct {
 	URL        string // of the RPC server
 	CookieFile string // in which the server's password stands
 
-	tb testing.TB
+	tb TB
 
 	mu       sync.Mutex
 	chain    *chain
@@ -61,8 +60,16 @@ type breakage struct {
 	body   string
 }
 
+// TB is what a node needs of the test that it belongs to. A *testing.T has it, and so has a program that measures.
+type TB interface {
+	Helper()
+	TempDir() string
+	Cleanup(end func())
+	Errorf(format string, args ...any)
+}
+
 // New starts a node that has the genesis block of regtest. It ends with the test.
-func New(tb testing.TB) *Node {
+func New(tb TB) *Node {
 	tb.Helper()
 
 	n := &Node{
