@@ -54,6 +54,7 @@ func TestPayout(t *testing.T) {
 	if err != nil || len(paid) != 1 || paid[0].Amount != earned(3) || *paid[0].TxID != txid || paid[0].Confirmations != 3 {
 		t.Errorf("PaidTo = %+v, %v", paid, err)
 	}
+	b.checkOutputs(p, paid)
 	if _, err := b.desk.Draft(t.Context(), DraftRequest{Actor: "ann", IdemKey: "again"}); !errors.Is(err, ErrNothingDue) {
 		t.Errorf("draft of nothing: %v, want ErrNothingDue", err)
 	}
