@@ -28,7 +28,8 @@ type blockView struct {
 	Difficulty *float64
 	Answer     string // of the node to submitblock
 	Submitted  bool
-	Frozen     bool // the split is fixed
+	Frozen     bool   // the split is fixed
+	Digest     string // of its receipt, "" when there is none
 	Settlement string
 	FeeBps     int64
 	WindowPct  string // size of the PPLNS window in per cent of a block's work

@@ -52,6 +52,7 @@ type box interface {
 	Observer(ctx context.Context, address string) (observerView, error)
 	Shares(ctx context.Context, address string, limit, offset int) (lines []shareLine, total int64, err error)
 	PaidTo(ctx context.Context, address string, limit, offset int) (lines []paidLine, total int64, err error)
+	receipts
 }
 
 // codeWrongPassword marks the *problem of a name or password that is wrong.

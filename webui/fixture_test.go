@@ -41,6 +41,7 @@ type golden struct {
 	observer  observerView
 	shares    []shareLine
 	paid      []paidLine
+	slips     slips
 	hosts     []string
 
 	settings pool.Settings
@@ -176,6 +177,7 @@ func newGolden() *golden {
 		{ID: 42, Amount: 512_000, State: "pending", CreatedAt: at(2 * time.Minute)},
 		{ID: 40, Amount: 9_300_000, State: "settled", TxID: strings.Repeat("77e0", 16), Vout: new(1), CreatedAt: at(90 * time.Hour), Confirmations: 412},
 	}
+	g.slips = newSlips(g)
 	return g
 }
 
@@ -191,6 +193,7 @@ func (g *golden) empty() *golden {
 	g.jobs = jobsView{}
 	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934)}
 	g.observer = observerView{Address: newAddress}
+	g.slips = slips{}
 	return g
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ func functions(a assets) template.FuncMap {
 		"rate":    rateHTML,
 		"diff":    difficultyHTML,
 		"sats":    satsHTML,
+		"hashes":  hashesHTML,
 		"exact":   exactHTML,
 		"num":     numberOf,
 		"percent": percent,
@@ -99,6 +101,18 @@ func difficultyHTML(v *float64) template.HTML {
 		prefix = `<span class="unit"> ` + prefix + `</span>`
 	}
 	return template.HTML(fmt.Sprintf(`<data value="%s">%s%s</data>`, strconv.FormatFloat(*v, 'g', 8, 64), digits, prefix))
+}
+
+// hashesHTML writes work, a number of expected hashes that may not fit into 64
+// bits, with all its digits in the title.
+func hashesHTML(n *big.Int) template.HTML {
+	if n == nil {
+		return nothing
+	}
+	v, _ := new(big.Float).SetInt(n).Float64()
+	digits, prefix := scaled(v)
+	return template.HTML(fmt.Sprintf(`<data value="%s" title="%s hashes">%s<span class="unit"> %s hashes</span></data>`,
+		n, grouped(n.String()), digits, prefix))
 }
 
 // satsText writes an amount: below a million satoshis as such, from there on

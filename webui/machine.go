@@ -36,6 +36,8 @@ type machine struct {
 	node   recent[appliance.NodeStatus]
 	wallet recent[appliance.WalletStatus]
 	window recent[window]
+
+	receipts receiptCache
 }
 
 // recent keeps an answer of the node for a moment. Many pages may be open, and

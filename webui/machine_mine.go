@@ -277,6 +277,13 @@ func (m *machine) Block(ctx context.Context, hash string) (blockView, error) {
 		FeeBps: b.Terms.FeeBps, WindowPct: approximate(float64(b.Terms.WindowMilli) / 10),
 		Fee: b.Fee, Donation: b.Donation, Reserve: b.Reserve,
 	}
+	if b.Frozen {
+		if f, err := m.Receipt(ctx, hash); err == nil {
+			v.Digest = f.Digest
+		} else {
+			m.log.Warn("Receipt not written", "hash", hash, "err", err)
+		}
+	}
 	if target, err := work.TargetFromBits(b.Bits); err == nil {
 		v.Difficulty = new(target.Difficulty())
 	}

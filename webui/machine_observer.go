@@ -167,6 +167,9 @@ func (m *machine) PaidTo(ctx context.Context, address string, limit, offset int)
 	}
 	total := len(items)
 	items = items[min(offset, total):min(offset+limit, total)]
+	if err := desk.Locate(ctx, address, items); err != nil {
+		return nil, 0, err
+	}
 	var lines []paidLine
 	for _, i := range items {
 		lines = append(lines, paidLineOf(i))
@@ -178,6 +181,9 @@ func paidLineOf(i payout.PaidItem) paidLine {
 	line := paidLine{ID: i.Payout, Amount: i.Amount, State: string(i.State), CreatedAt: i.At, Confirmations: i.Confirmations}
 	if i.TxID != nil {
 		line.TxID = i.TxID.String()
+	}
+	if i.Vout != nil {
+		line.Vout = new(int(*i.Vout))
 	}
 	return line
 }

@@ -28,6 +28,7 @@ type observerView struct {
 
 	Shares  []shareLine
 	Payouts []paidLine
+	Blocks  []creditedLine
 	Range   string
 	Chart   *chart
 	Code    qr
@@ -76,7 +77,7 @@ type findView struct {
 	Reason string // why the text is no address
 }
 
-const recentShares, recentPayouts = 20, 20
+const recentShares, recentPayouts, recentBlocks = 20, 20, 20
 
 // findObserver is the search page; ?address= leads to the address's page.
 func (s *site) findObserver(w http.ResponseWriter, r *http.Request, who caller) error {
@@ -116,7 +117,10 @@ func (s *site) observer(r *http.Request, _ caller) (any, error) {
 	if v.Shares, _, err = s.box.Shares(ctx, v.Address, recentShares, 0); err != nil {
 		return nil, err
 	}
-	v.Payouts, _, err = s.box.PaidTo(ctx, v.Address, recentPayouts, 0)
+	if v.Payouts, _, err = s.box.PaidTo(ctx, v.Address, recentPayouts, 0); err != nil {
+		return nil, err
+	}
+	v.Blocks, err = s.box.Credited(ctx, v.Address, recentBlocks)
 	return v, err
 }
 

@@ -41,6 +41,7 @@ func (s *site) routes() []route {
 		{"GET /accounts/{address}", operators, desk, false, s.page("account", s.account)},
 		{"POST /accounts/{address}", operators, login, false, s.setAccountRule},
 		{"POST /wallet/unlock", operators, login, false, s.unlockWallet},
+		{"GET /ledger.csv", operators, desk, false, s.poolCSV},
 		{"GET /node", operators, desk, false, s.page("node", s.node)},
 		{"GET /jobs", operators, desk, false, s.page("jobs", s.jobs)},
 		{"POST /jobs/{name}/run", operators, desk, false, s.runJob},
@@ -53,11 +54,15 @@ func (s *site) routes() []route {
 		{"GET /connect", anyone, page, false, s.page("connect", s.connect)},
 		{"GET /observer", anyone, page, false, s.findObserver},
 		{"GET /observer/{address}", anyone, page, false, s.page("observer", s.observer)},
+		{"GET /observer/{address}/blocks/{hash}", anyone, page, false, s.sheet("statement", s.statement)},
+		{"GET /observer/{address}/payouts/{id}", anyone, page, false, s.sheet("payment", s.payment)},
+		{"GET /observer/{address}/statement.csv", anyone, page, false, s.accountCSV},
 
 		{"GET /api/health", anyone, api, early, s.apiHealth},
 		{"GET /api/observer/{address}", anyone, api, false, s.json(s.apiObserver)},
 		{"GET /api/observer/{address}/shares", anyone, api, false, s.json(s.apiShares)},
 		{"GET /api/observer/{address}/payouts", anyone, api, false, s.json(s.apiPayouts)},
+		{"GET /api/v1/blocks/{hash}/split.json", anyone, api, false, s.splitJSON},
 
 		{"GET /api/payments/stats", operators, desk, false, s.deskJSON(s.apiPaymentStats)},
 		{"GET /api/payments/balances", operators, desk, false, s.deskJSON(s.apiBalances)},

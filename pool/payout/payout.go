@@ -82,7 +82,7 @@ type PaidItem struct {
 	FeeShare      int64 // part of Amount that went to the network
 	TxID          *chainhash.Hash
 	Vout          *uint32 // output of TxID; only after Locate
-	Height        int32 // zero while unconfirmed
+	Height        int32   // zero while unconfirmed
 	Confirmations int32
 	At            time.Time // of the last change of state
 }
