@@ -23,6 +23,7 @@ const (
 	KindRelease  = "release"  // reversal of reserve
 	KindSettle   = "settle"   // a payout's transaction is final
 	KindUnsettle = "unsettle" // reversal of settle
+	KindFee      = "fee"      // the pool bore the chain fee of a transaction that pays nobody
 	KindAdjust   = "adj"      // by hand, with a reason
 	KindRule     = "rule"     // an operator set how an account is paid; moves nothing
 	KindReversal = "reversal" // of any other kind

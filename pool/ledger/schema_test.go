@@ -37,6 +37,7 @@ func populate(t *testing.T) *ledger.Ledger {
 		`INSERT INTO payout_tx (id, payout, n, psbt, expected, fee) VALUES (1, 1, 0, 'cHNidA==', ` + id(1) + `, 100)`,
 		`INSERT INTO tx_input (payout_tx, txid, vout, amount) VALUES (1, ` + id(9) + `, 0, 2000)`,
 		`INSERT INTO utxo_lease (txid, vout, payout) VALUES (` + id(9) + `, 0, 1)`,
+		`INSERT INTO sponsor (id, parent, raw, txid, fee, change, vsize, actor, ip, at) VALUES (1, 1, x'01', ` + id(8) + `, 100, 1000, 100, 'op', '::1', 1)`,
 		`INSERT INTO approval (payout, rev, digest, user, method, ip, at) VALUES (1, 1, ` + zero + `, 'op', 'password', '::1', 1)`,
 		`INSERT INTO audit (seq, at, actor, action, prev_hash, hash) VALUES (1, 1, 'op', 'login', ` + zero + `, ` + id(5) + `)`,
 	} {
@@ -123,7 +124,14 @@ func TestTriggers(t *testing.T) {
 		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; DELETE FROM tx_input; DELETE FROM payout_tx`, "signed transaction is kept"},
 		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout SET state = 'expired'`, "could still win"},
 		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout SET state = 'signed'; UPDATE payout SET state = 'cancelled'`, "could still win"},
+		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout SET state = 'cancelling'; UPDATE payout SET state = 'cancelled'`, "is not confirmed"},
+		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout SET state = 'failed'`, "could still win"},
+		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout_tx SET fee_cap = 1`, "signed transaction is fixed"},
 		{`UPDATE payout SET state = 'cancelled'; UPDATE payout SET state = 'draft'`, "has ended"},
+		{`UPDATE payout SET state = 'cancelled'; UPDATE payout SET state = 'cancelling'`, "has ended"},
+		{`UPDATE sponsor SET fee = 1`, "signed transaction is fixed"},
+		{`DELETE FROM sponsor`, "is kept"},
+		{`INSERT OR REPLACE INTO sponsor (id, parent, raw, txid, fee, change, vsize, actor, ip, at) SELECT id, parent, x'02', txid, fee, change, vsize, actor, ip, at FROM sponsor`, "this transaction exists"},
 		{`INSERT INTO utxo_lease (txid, vout, payout) SELECT txid, vout, payout FROM utxo_lease`, "belongs to a payout"},
 		{`UPDATE approval SET user = 'mallory'`, "append-only"},
 		{`DELETE FROM approval`, "append-only"},
@@ -164,7 +172,16 @@ func TestTriggersAllow(t *testing.T) {
 			UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100;
 			UPDATE payout SET state = 'signed';
 			UPDATE payout SET state = 'cancelling';
-			UPDATE payout SET state = 'cancelled'`},
+			INSERT INTO payout_tx (payout, n, kind, psbt, expected, fee, replaces) VALUES (1, 1, 'cancel', 'cHNidA==', x'` + strings.Repeat("07", 32) + `', 200, 1);
+			UPDATE payout_tx SET state = 'confirmed', height = 7, blockhash = zeroblob(32) WHERE kind = 'cancel';
+			UPDATE payout SET state = 'cancelled';
+			UPDATE payout_item SET live = 0;
+			UPDATE payout SET state = 'cancelling'`},
+		{"fail, and come back", `
+			UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100, state = 'dead';
+			UPDATE payout SET state = 'signed';
+			UPDATE payout SET state = 'failed';
+			UPDATE payout SET state = 'broadcast'`},
 		{"expire and draft again", `
 			UPDATE payout SET state = 'pending', plan_digest = zeroblob(32), expires_at = 1;
 			UPDATE payout SET state = 'expired';

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 )
 
 // The order of a payment is FundPSBT, ProcessPSBT, FinalizePSBT, SendRaw. Only the last lets money leave, and sending the
@@ -143,6 +145,40 @@ func (c *Client) SendRaw(ctx context.Context, raw []byte, maxFeeRate string) (ch
 	err := c.Call(ctx, "sendrawtransaction", &txid, params...)
 
 	return txid, err
+}
+
+// Descendants counts the unconfirmed transactions that spend an output of this one, directly or not. ErrCodeNotFound when
+// it is not in the mempool itself.
+func (c *Client) Descendants(ctx context.Context, txid chainhash.Hash) (int, error) {
+	var entry struct {
+		Descendants int `json:"descendantcount"` // itself included
+	}
+	err := c.Call(ctx, "getmempoolentry", &entry, txid)
+
+	return max(entry.Descendants-1, 0), err
+}
+
+// Spenders returns the transactions of the mempool that spend one of these coins, each once.
+func (c *Client) Spenders(ctx context.Context, coins []wire.OutPoint) ([]chainhash.Hash, error) {
+	list := make([]outpoint, len(coins))
+	for i, o := range coins {
+		list[i] = outpoint{TxID: o.Hash, Vout: o.Index}
+	}
+	var spent []struct {
+		By *chainhash.Hash `json:"spendingtxid"`
+	}
+	if err := c.Call(ctx, "gettxspendingprevout", &spent, list); err != nil {
+		return nil, err
+	}
+
+	var spenders []chainhash.Hash
+	for _, s := range spent {
+		if s.By != nil && !slices.Contains(spenders, *s.By) {
+			spenders = append(spenders, *s.By)
+		}
+	}
+
+	return spenders, nil
 }
 
 // FeeRate returns the node's estimate, in sat/vB with three places, of what confirms within so many blocks.

@@ -88,6 +88,15 @@ func (c *Client) NewAddress(ctx context.Context, label string) (string, error) {
 	return address, err
 }
 
+// ChangeAddress returns a fresh segwit address for money that returns to the wallet. Unlike one of NewAddress it is not
+// in the wallet's address book.
+func (c *Client) ChangeAddress(ctx context.Context) (string, error) {
+	var address string
+	err := c.WalletCall(ctx, "getrawchangeaddress", &address, addressType)
+
+	return address, err
+}
+
 // AddressInfo returns what the wallet knows about an address; ErrCodeNotFound when it is none on this chain.
 func (c *Client) AddressInfo(ctx context.Context, address string) (Address, error) {
 	var a Address

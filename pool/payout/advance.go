@@ -36,7 +36,7 @@ func (d *Desk) Advance(ctx context.Context) error {
 			return fmt.Errorf("begin payouts: %w", err)
 		}
 
-		return errors.Join(d.drive(ctx, p, Draft, Pending, Approved, Signed, Broadcast, Confirmed), d.tidyLocks(ctx))
+		return errors.Join(d.drive(ctx, p, Draft, Pending, Approved, Signed, Broadcast, Cancelling, Confirmed), d.tidyLocks(ctx))
 	})
 }
 
@@ -58,7 +58,7 @@ func (d *Desk) exclusive(ctx context.Context, fn func() error) error {
 // it say so.
 func (d *Desk) begin(ctx context.Context) (pass, error) {
 	p, err := d.survey(ctx)
-	if text, ok := sentence(err); ok && ctx.Err() == nil {
+	if text, ok := Sentence(err); ok && ctx.Err() == nil {
 		err = errors.Join(err, d.setProblems(ctx, text))
 	}
 
@@ -106,7 +106,7 @@ func (d *Desk) checkBehind(ctx context.Context, chain node.ChainInfo) error {
 	return nil
 }
 
-// drive takes each payout in one of the states, and each settled one that can
+// drive takes each payout in one of the states, and each one that is over but can
 // still come back, as far as it goes.
 func (d *Desk) drive(ctx context.Context, p pass, states ...State) error {
 	ids, err := d.underWay(ctx, states)
@@ -127,8 +127,8 @@ func (d *Desk) drive(ctx context.Context, p pass, states ...State) error {
 	return errors.Join(errs...)
 }
 
-// underWay lists payouts to be driven, oldest first. A settled payout is watched
-// as long as it has leases.
+// underWay lists payouts to be driven, oldest first. One that is settled,
+// cancelled or has failed is watched as long as it has leases.
 func (d *Desk) underWay(ctx context.Context, states []State) ([]int64, error) {
 	args := make([]any, len(states))
 	for i, s := range states {
@@ -137,7 +137,7 @@ func (d *Desk) underWay(ctx context.Context, states []State) ([]int64, error) {
 	rows, err := d.db.Reader().QueryContext(ctx, `
 		SELECT id FROM payout WHERE state IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)
 		UNION
-		SELECT p.id FROM utxo_lease l JOIN payout p ON p.id = l.payout WHERE p.state = 'settled'
+		SELECT p.id FROM utxo_lease l JOIN payout p ON p.id = l.payout WHERE p.state IN ('settled', 'cancelled', 'failed')
 		ORDER BY id`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list payouts under way: %w", err)
@@ -162,7 +162,7 @@ func (d *Desk) follow(ctx context.Context, p pass, id int64) error {
 		if errors.Is(err, ErrStale) {
 			return nil // somebody else moved it meanwhile, by a click
 		}
-		if text, ok := sentence(err); ok {
+		if text, ok := Sentence(err); ok {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -195,11 +195,11 @@ func (d *Desk) step(ctx context.Context, p pass, one Payout) (moved bool, err er
 		if !p.frozen {
 			return d.fund(ctx, p, one)
 		}
-	case Signed:
-		if !p.frozen {
-			return d.send(ctx, one)
+	case Signed, Broadcast, Confirmed, Settled, Cancelling, Cancelled, Failed:
+		if err := d.trackSponsors(ctx, p, one); err != nil {
+			return false, err
 		}
-	case Broadcast, Confirmed, Settled:
+
 		return d.track(ctx, p, one)
 	}
 
@@ -231,7 +231,7 @@ func (d *Desk) setProblem(ctx context.Context, p Payout, text string) error {
 
 // setProblems writes the same problem on all payouts that need the node now.
 func (d *Desk) setProblems(ctx context.Context, text string) error {
-	payouts, err := d.List(ctx, Draft, Approved, Signed, Broadcast)
+	payouts, err := d.List(ctx, Draft, Approved, Signed, Broadcast, Cancelling)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (d *Desk) approve(ctx context.Context, a Approval) error {
 	}
 
 	d.log.Info("Payout approved", "payout", p.ID, "sats", p.Total, "user", a.User, "method", a.Method, "decided", decided)
-	if decided {
+	if decided && p.State == Pending {
 		p.State = Approved
 	}
 	d.changed(p)
@@ -62,6 +62,9 @@ func (d *Desk) approve(ctx context.Context, a Approval) error {
 func (d *Desk) writeApproval(ctx context.Context, tx *ledger.Tx, p Payout, a Approval) (decided bool, err error) {
 	now, policy := d.now(), d.policy()
 
+	if asked, ok := p.asked(); ok {
+		return d.approveBump(ctx, tx, p, asked, a)
+	}
 	if p.State != Pending || p.Rev != a.Rev || !bytes.Equal(p.Digest, a.Digest) {
 		return false, ErrStale
 	}
@@ -75,20 +78,8 @@ func (d *Desk) writeApproval(ctx context.Context, tx *ledger.Tx, p Payout, a App
 		return false, err
 	}
 
-	before := p.approvers(p.Rev)
-	decided = len(before)+1 >= policy.approvals(p.Total)
-	if slices.Contains(before, a.User) || len(before) > 0 && a.User == p.CreatedBy {
-		return false, ErrSecondPerson
-	}
-
-	_, err = tx.ExecContext(ctx, `
-		INSERT INTO approval (payout, rev, digest, user, method, ip, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		p.ID, a.Rev, a.Digest, a.User, a.Method, a.IP, now.UnixMilli())
-	if err != nil {
-		return false, fmt.Errorf("write approval: %w", err)
-	}
-	if !decided {
-		return false, nil
+	if decided, err = p.addApproval(ctx, tx, a, policy, now); err != nil || !decided {
+		return false, err
 	}
 	if err := move(ctx, tx.Tx, p, Approved, now); err != nil {
 		return false, err
@@ -96,6 +87,17 @@ func (d *Desk) writeApproval(ctx context.Context, tx *ledger.Tx, p Payout, a App
 	_, err = tx.ExecContext(ctx, `UPDATE payout SET expires_at = ? WHERE id = ?`, now.Add(policy.Expiry).UnixMilli(), p.ID)
 
 	return true, err
+}
+
+// addApproval writes an approval of the revision and the digest that it names,
+// and reports whether it was the last one needed.
+func (p Payout) addApproval(ctx context.Context, tx *ledger.Tx, a Approval, policy Policy, at time.Time) (decided bool, err error) {
+	before := p.approvers(a.Rev)
+	if slices.Contains(before, a.User) || len(before) > 0 && a.User == p.CreatedBy {
+		return false, ErrSecondPerson
+	}
+
+	return len(before)+1 >= policy.approvals(p.Total), insertApproval(ctx, tx, a, at)
 }
 
 // approvers are the people who said yes to the present plan at a revision, in

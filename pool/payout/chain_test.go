@@ -263,14 +263,28 @@ func (w *fakeWallet) spender(coin wire.OutPoint, except chainhash.Hash) *fakeTx 
 	return found
 }
 
-// coin returns the output that an outpoint names, nil unless it is confirmed.
+// coin returns the output that an outpoint names, nil unless the node has it.
 func (w *fakeWallet) coin(op wire.OutPoint) (*wire.TxOut, *fakeTx) {
 	t := w.txs[op.Hash]
-	if t == nil || t.block == 0 || int(op.Index) >= len(t.tx.TxOut) {
+	if t == nil || t.block == 0 && !t.mempool || int(op.Index) >= len(t.tx.TxOut) {
 		return nil, nil
 	}
 
 	return t.tx.TxOut[op.Index], t
+}
+
+// feeOf is what a transaction pays, given that the node knows its coins.
+func (w *fakeWallet) feeOf(tx *wire.MsgTx) (fee int64) {
+	for _, in := range tx.TxIn {
+		if out, _ := w.coin(in.PreviousOutPoint); out != nil {
+			fee += out.Value
+		}
+	}
+	for _, out := range tx.TxOut {
+		fee -= out.Value
+	}
+
+	return fee
 }
 
 // unspent lists the wallet's confirmed, mature and unspent coins.

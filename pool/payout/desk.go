@@ -189,14 +189,9 @@ func (d *Desk) reserve(ctx context.Context, tx *ledger.Tx, r DraftRequest, balan
 	}
 
 	return id, tx.Post(ctx, ledger.Event{
-		Key: reserveKey(id), Kind: ledger.KindReserve, Ref: ref(id), Actor: r.Actor, At: now,
+		Key: reserveKey(id, 0), Kind: ledger.KindReserve, Ref: ref(id), Actor: r.Actor, At: now,
 	}, postings)
 }
-
-// ref and the keys name a payout's events in the ledger; each is booked once.
-func ref(id int64) string        { return fmt.Sprintf("pay:%d", id) }
-func reserveKey(id int64) string { return ref(id) + ":reserve" }
-func releaseKey(id int64) string { return ref(id) + ":release" }
 
 // Cancel gives up a payout that has no signature yet and makes its money payable
 // again. ErrStale when it is not at this revision, or is signed: then only the
@@ -209,7 +204,7 @@ func (d *Desk) Cancel(ctx context.Context, id, rev int64, actor string) error {
 	if err != nil {
 		return err
 	}
-	if p.Rev != rev || !p.State.CanBecome(Cancelled) {
+	if p.Rev != rev || !p.Can.Cancel {
 		return fmt.Errorf("cancel payout %d: %w", id, ErrStale)
 	}
 
@@ -222,12 +217,7 @@ func (d *Desk) Cancel(ctx context.Context, id, rev int64, actor string) error {
 // is still approved.
 func (d *Desk) giveUp(ctx context.Context, p Payout, to State, actor string) error {
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now := d.now()
-		if err := move(ctx, tx.Tx, p, to, now); err != nil {
-			return err
-		}
 		for _, statement := range []string{
-			`UPDATE payout_item SET live = 0 WHERE payout = ?`,
 			`UPDATE payout_tx SET state = 'dead' WHERE payout = ?`,
 			`DELETE FROM utxo_lease WHERE payout = ?`,
 		} {
@@ -236,7 +226,7 @@ func (d *Desk) giveUp(ctx context.Context, p Payout, to State, actor string) err
 			}
 		}
 
-		return tx.Reverse(ctx, reserveKey(p.ID), releaseKey(p.ID), actor, now)
+		return d.release(ctx, tx, p, to, actor)
 	})
 	if err != nil {
 		return fmt.Errorf("give up payout %d: %w", p.ID, err)

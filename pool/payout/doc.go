@@ -23,10 +23,10 @@
 // time pays nobody a second time. A crash before that commit leaves a signature
 // that nobody has seen; the wallet makes the same one again.
 //
-// Nothing is built anew and nothing released once a signature may exist. What a
-// node answers can be misleading ("inputs missing or spent" is also said of a
-// payout that arrived), so no answer of it ends a payout. Only confirmations move
-// it on, and only their disappearance moves it back.
+// Nothing is built from other coins and nothing released once a signature may
+// exist. What a node answers can be misleading ("inputs missing or spent" is also
+// said of a payout that arrived), so no answer of it ends a payout. Only
+// confirmations move it on, and only their disappearance moves it back.
 //
 // # What a person decides
 //
@@ -43,6 +43,23 @@
 // Before that border a payout can be cancelled, or expires, and compare-and-set
 // on id, state and revision lets one of two clicks, tabs or passes win.
 //
+// # When it does not confirm
+//
+// A transaction whose fee turns out too low can be followed by others that spend
+// the same coins, so that one of them confirms at most: this family is all that
+// the payout can become, and each member is looked up as long as it could be in
+// a block, whatever we think of it. [Desk.Bump] adds a member that pays the same
+// amounts and a higher fee; whichever is in a block settles the payout, with its
+// own fee. [Desk.CancelSent] adds one that pays nobody but the wallet; six blocks
+// on top of it release the money. [Desk.Sponsor] adds none: it spends the change
+// of the payout so that both are worth mining. And when foreign transactions have
+// the coins for good, or the blocks in which they were earned are gone,
+// [Desk.GiveUpDead] releases the money because a person says so.
+//
+// Everything that a block has brought about is undone when the block leaves the
+// chain, a release included: the money is set aside again, even if an account then
+// owes the pool what it got meanwhile.
+//
 // # Whom to believe
 //
 // The ledger says who is owed what. The wallet is asked to build and to sign, but
@@ -54,7 +71,10 @@
 //
 // # Who drives it
 //
-// [Desk.Draft], [Desk.Approve] and [Desk.Cancel] only write to the ledger.
+// [Desk.Draft], [Desk.Approve] and [Desk.Cancel] only write to the ledger. What a
+// person does about a payout that was signed ([Change]) asks the node first, and
+// [Payout.Can] tells what is possible.
+//
 // [Desk.Advance] talks to the wallet and can be called at any time: by a timer,
 // after a block, after a click. Whatever keeps a payout from going on is a
 // sentence in its Problem, and is tried again at the next pass.

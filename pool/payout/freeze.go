@@ -88,7 +88,9 @@ func (d *Desk) watch(ctx context.Context) error {
 		looked[e.TxID] = true
 
 		var ours bool
-		err := d.db.Reader().QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM payout_tx WHERE txid = ?)`, e.TxID[:]).Scan(&ours)
+		err := d.db.Reader().QueryRowContext(ctx, `
+			SELECT EXISTS (SELECT 1 FROM payout_tx WHERE txid = ?1) OR EXISTS (SELECT 1 FROM sponsor WHERE txid = ?1)`,
+			e.TxID[:]).Scan(&ours)
 		if err != nil {
 			return fmt.Errorf("look for transaction: %w", err)
 		}

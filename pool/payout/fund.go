@@ -181,13 +181,7 @@ func (d *Desk) storePlan(ctx context.Context, one Payout, plan Plan, psbt string
 			return err
 		}
 
-		var attempt int64
-		err = tx.QueryRowContext(ctx, `
-			INSERT INTO payout_tx (payout, n, psbt, expected, fee, change)
-			SELECT ?1, COALESCE(MAX(n) + 1, 0), ?2, ?3, ?4, ?5 FROM payout_tx WHERE payout = ?1
-			RETURNING id`,
-			one.ID, psbt, plan.TxID[:], plan.Fee, plan.Change).Scan(&attempt)
-		if err != nil {
+		if _, err := insertAttempt(ctx, tx, one.ID, KindPay, plan, psbt); err != nil {
 			return err
 		}
 		for _, i := range plan.Items {
@@ -198,12 +192,7 @@ func (d *Desk) storePlan(ctx context.Context, one Payout, plan Plan, psbt string
 			}
 		}
 		for _, in := range plan.Inputs {
-			_, err := tx.ExecContext(ctx, `INSERT INTO tx_input (payout_tx, txid, vout, amount) VALUES (?, ?, ?, ?)`,
-				attempt, in.OutPoint.Hash[:], in.OutPoint.Index, in.Amount)
-			if err != nil {
-				return err
-			}
-			_, err = tx.ExecContext(ctx, `INSERT INTO utxo_lease (txid, vout, payout) VALUES (?, ?, ?)`,
+			_, err := tx.ExecContext(ctx, `INSERT INTO utxo_lease (txid, vout, payout) VALUES (?, ?, ?)`,
 				in.OutPoint.Hash[:], in.OutPoint.Index, one.ID)
 			if err != nil {
 				return err
@@ -221,8 +210,12 @@ func (d *Desk) storePlan(ctx context.Context, one Payout, plan Plan, psbt string
 
 // outPoints are the coins that the plan spends.
 func (p Plan) outPoints() []wire.OutPoint {
-	all := make([]wire.OutPoint, len(p.Inputs))
-	for i, in := range p.Inputs {
+	return outPointsOf(p.Inputs)
+}
+
+func outPointsOf(inputs []Input) []wire.OutPoint {
+	all := make([]wire.OutPoint, len(inputs))
+	for i, in := range inputs {
 		all[i] = in.OutPoint
 	}
 

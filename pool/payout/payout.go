@@ -9,7 +9,8 @@ import (
 )
 
 // Payout is one batch: several accounts paid by one transaction. Amounts are
-// satoshis. What belongs to the transaction is zero while the payout is a draft.
+// satoshis. What belongs to the transaction is zero while the payout is a draft;
+// once there are several, it is that of the one in a block, or else of the newest.
 type Payout struct {
 	ID    int64
 	Rev   int64 // grows with each change of state
@@ -23,9 +24,9 @@ type Payout struct {
 
 	Total      int64 // sum of the items
 	FeePolicy  FeePolicy
-	Recipients int   // number of items
-	FeeCap     int64 // the network fee is at most this
-	Digest     []byte
+	Recipients int    // number of items
+	FeeCap     int64  // the network fee is at most this
+	Digest     []byte // what an approval is bound to, the one that is asked for or was given
 	Problem    string // a sentence: why it does not go on; empty when all is well
 
 	TxID          *chainhash.Hash // nil while a draft
@@ -39,8 +40,11 @@ type Payout struct {
 	Items     []Item
 	Inputs    []Input
 	Approvals []Approval
-	PSBT      string // base64 (BIP 174), unsigned
-	Raw       []byte // the signed transaction
+	Attempts  []Attempt // its transactions, oldest first
+	Sponsors  []Attempt // transactions that spend its change to get it mined, oldest first
+	Can       Can       // what can be done with it now
+	PSBT      string    // base64 (BIP 174), unsigned
+	Raw       []byte    // the signed transaction
 
 	attempt int64 // id in payout_tx
 }

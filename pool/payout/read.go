@@ -13,13 +13,13 @@ import (
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
-// Get returns a payout with its items, inputs and approvals; ErrNotFound.
+// Get returns a payout with all that belongs to it; ErrNotFound.
 func (d *Desk) Get(ctx context.Context, id int64) (Payout, error) {
 	return load(ctx, d.db.Reader(), id, d.tip.Load())
 }
 
 // List returns the payouts in the given states, newest first; without states
-// all. Their items, inputs and approvals are left out.
+// all. What only Get fills in is left out.
 func (d *Desk) List(ctx context.Context, states ...State) ([]Payout, error) {
 	query, args := selectPayout, make([]any, len(states))
 	if len(states) > 0 {
@@ -117,9 +117,7 @@ func (d *Desk) PaidTo(ctx context.Context, address string, limit int) ([]PaidIte
 		SELECT p.id, p.state, i.amount, i.fee_share, t.expected, COALESCE(t.height, 0), p.updated_at
 		FROM account a
 		JOIN payout_item i ON i.account = a.id
-		JOIN payout p      ON p.id = i.payout
-		LEFT JOIN payout_tx t ON t.payout = p.id
-		                     AND t.n = (SELECT MAX(n) FROM payout_tx WHERE payout = p.id)
+		JOIN payout p      ON p.id = i.payout`+currentAttempt+`
 		WHERE a.address = ? AND p.state NOT IN ('cancelled', 'expired', 'failed')
 		ORDER BY p.id DESC
 		LIMIT ?`, address, limit)

@@ -2,6 +2,7 @@ package payout
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
@@ -184,10 +185,40 @@ func (r realBox) sitDown() {
 	r.desk.now = func() time.Time { return r.now }
 }
 
+// mineOnly adds a block that holds only these transactions; the node need not have
+// them in its mempool.
+func (r realBox) mineOnly(raw ...[]byte) {
+	r.t.Helper()
+	list := make([]string, len(raw))
+	for i, tx := range raw {
+		list[i] = hex.EncodeToString(tx)
+	}
+	if err := r.node.Call(context.Background(), "generateblock", nil, r.somebody(), list); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // mine adds blocks that do not pay the wallet.
 func (r realBox) mine(blocks int) {
 	r.t.Helper()
-	r.node.generate(blocks, stranger(r.node.t))
+	r.node.generate(blocks, r.somebody())
+}
+
+// somebody is an address that is not the wallet's, and another one each time: a
+// block that was invalidated must not be made again.
+func (r realBox) somebody() string {
+	r.requests++
+
+	return addressOf(r.t, script(int64(1000+r.requests)))
+}
+
+// invalidate takes a block and all after it out of the chain.
+func (r realBox) invalidate(block chainhash.Hash) {
+	r.t.Helper()
+	var none any
+	if err := r.node.Call(context.Background(), "invalidateblock", &none, block.String()); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // checkAgree makes sure that each miner has received, on the chain, what the
@@ -297,10 +328,7 @@ func TestBitcoindReorg(t *testing.T) {
 	first = r.want(first.ID, Settled, "")
 	r.checkAgree()
 
-	var none any
-	if err := r.node.Call(t.Context(), "invalidateblock", &none, first.BlockHash.String()); err != nil {
-		t.Fatal(err)
-	}
+	r.invalidate(*first.BlockHash)
 	r.advance()
 	r.want(first.ID, Broadcast, "")
 

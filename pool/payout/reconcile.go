@@ -27,7 +27,7 @@ func (d *Desk) Reconcile(ctx context.Context) error {
 			return fmt.Errorf("reconcile payouts: %w", err)
 		}
 
-		return d.drive(ctx, p, Signed, Broadcast, Confirmed)
+		return d.drive(ctx, p, Signed, Broadcast, Cancelling, Confirmed)
 	})
 }
 
@@ -108,7 +108,8 @@ func (d *Desk) tidyLocks(ctx context.Context) error {
 	return d.lockCoins(ctx, outPoints(leased))
 }
 
-// endLeases ends the leases of payouts that lie too deep to come back.
+// endLeases ends the leases of payouts that lie too deep to come back, or that
+// were cancelled by a transaction which does. A sponsor has to lie as deep.
 func (d *Desk) endLeases(ctx context.Context) error {
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.ExecContext(ctx, `
@@ -117,12 +118,29 @@ func (d *Desk) endLeases(ctx context.Context) error {
 				FROM utxo_lease l
 				JOIN payout p    ON p.id = l.payout
 				JOIN payout_tx t ON t.payout = p.id
-				WHERE p.state = 'settled' AND t.state = 'confirmed' AND t.height <= ?)`, d.tip.Load()-deep)
+				WHERE p.state IN ('settled', 'cancelled') AND t.state = 'confirmed' AND t.height <= ?1
+				  AND NOT EXISTS (SELECT 1 FROM sponsor s JOIN payout_tx c ON c.id = s.parent
+				                  WHERE c.payout = p.id AND s.state <> 'dead' AND (s.height IS NULL OR s.height > ?1)))`,
+			d.tip.Load()-deep)
 
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("end leases: %w", err)
+	}
+
+	return nil
+}
+
+// endLease ends the leases of one payout.
+func (d *Desk) endLease(ctx context.Context, payout int64) error {
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM utxo_lease WHERE payout = ?`, payout)
+
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("end lease: %w", err)
 	}
 
 	return nil

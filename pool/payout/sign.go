@@ -36,7 +36,7 @@ func (d *Desk) sign(ctx context.Context, one Payout) (bool, error) {
 	if err != nil {
 		return false, problemf("The signed transaction is refused: %v.", err)
 	}
-	if err := d.storeSigned(ctx, one, tx, raw); err != nil {
+	if err := d.storeSigned(ctx, one, Signed, tx, raw); err != nil {
 		return false, err
 	}
 
@@ -107,6 +107,35 @@ func (d *Desk) signature(ctx context.Context, psbt string) ([]byte, error) {
 	return raw, nil
 }
 
+// signNext has an attempt signed that is to replace another one. It has the coins
+// of that one, and all that could be asked of those was asked then.
+func (d *Desk) signNext(ctx context.Context, one Payout, a Attempt) error {
+	next, err := d.through(ctx, one, a)
+	if err != nil {
+		return err
+	}
+	plan, err := next.approved()
+	if err != nil {
+		return err
+	}
+	raw, err := d.signature(ctx, next.PSBT)
+	if err != nil {
+		return err
+	}
+	tx, err := plan.checkSigned(raw)
+	if err != nil {
+		return problemf("The signed transaction is refused: %v.", err)
+	}
+	next.State = one.State
+	if err := d.storeSigned(ctx, next, one.State, tx, raw); err != nil {
+		return err
+	}
+
+	d.log.Info("Payout signed again", "payout", one.ID, "kind", a.Kind, "txid", a.TxID)
+
+	return nil
+}
+
 // lockWallet closes the wallet. Should the node not hear it, the wallet closes
 // by itself after unlockFor.
 func (d *Desk) lockWallet(ctx context.Context) {
@@ -122,22 +151,28 @@ func (d *Desk) lockWallet(ctx context.Context) {
 	d.log.Warn("Wallet was not locked", "err", err)
 }
 
-// storeSigned makes the payout signed. After its commit the same bytes are sent
-// until they confirm.
-func (d *Desk) storeSigned(ctx context.Context, one Payout, tx *wire.MsgTx, raw []byte) error {
-	txid, wtxid := tx.TxHash(), tx.WitnessHash()
+// vsize is the size of a signed transaction in vbytes (BIP 141).
+func vsize(tx *wire.MsgTx) int {
 	weight := 3*tx.SerializeSizeStripped() + tx.SerializeSize()
+
+	return (weight + 3) / 4
+}
+
+// storeSigned stores the signed transaction of a payout. After its commit the
+// same bytes are sent until they confirm.
+func (d *Desk) storeSigned(ctx context.Context, one Payout, to State, tx *wire.MsgTx, raw []byte) error {
+	txid, wtxid := tx.TxHash(), tx.WitnessHash()
 
 	err := d.ledger.Update(ctx, func(t *ledger.Tx) error {
 		_, err := t.ExecContext(ctx, `
 			UPDATE payout_tx SET raw = ?, txid = ?, wtxid = ?, vsize = ?, state = 'signed'
 			WHERE id = ? AND raw IS NULL`,
-			raw, txid[:], wtxid[:], (weight+3)/4, one.attempt)
+			raw, txid[:], wtxid[:], vsize(tx), one.attempt)
 		if err != nil {
 			return err
 		}
 
-		return move(ctx, t.Tx, one, Signed, d.now())
+		return move(ctx, t.Tx, one, to, d.now())
 	})
 	if err != nil {
 		return fmt.Errorf("store signed transaction: %w", err)

@@ -4,13 +4,23 @@ package payout
 // not exist yet.
 //
 //	draft ─► pending ─► approved ─► signed ─► broadcast ─► confirmed ─► settled
-//	  │         │          │                     ▲ ▲            │          │
-//	  └─────────┴──────────┴─► cancelled         │ └───reorg────┘          │
-//	            └──────────┴─► expired           └──────────reorg──────────┘
+//	  │         │          │         │ │       │ │ ▲ ▲ ▲      │ ▲          │
+//	  └─────────┴──────────┴─► cancelled       │ │ │ │ └─reorg┘ │          │
+//	            └──────────┴─► expired │       │ │ │ └───reorg──┼──────────┘
+//	                                 │ │       │ │ └─reorg──┐   │
+//	                                 │ └───────┼─┴─► failed ┘   │ the payout won
+//	                                 └─────────┴─► cancelling ──┘
+//	                                                 │    ▲
+//	                                                 ▼    │ reorg
+//	                                               cancelled
 //
 // The border is between approved and signed: to its left no signature is stored
-// anywhere, so a payout can be given up and its money released. To its right the
-// same transaction is sent until it confirms, however long that takes.
+// anywhere, so a payout can be given up and its money released. To its right a
+// signed transaction that spends its coins is sent until one confirms, however
+// long that takes. Usually that is the payout. A person can have its fee raised,
+// or have its coins sent back to the wallet instead (cancelling): then the blocks
+// decide which of the two it is. Only when all that was signed is provably dead,
+// and a person says so, has it failed.
 type State string
 
 // The states of a payout.
@@ -24,6 +34,9 @@ const (
 	Settled   State = "settled"   // deep enough: booked as paid
 	Cancelled State = "cancelled" // given up by a person, money released
 	Expired   State = "expired"   // not approved or signed in time, money released
+
+	Cancelling State = "cancelling" // its coins were sent back to the wallet, and that is not deep enough yet
+	Failed     State = "failed"     // all that was signed is dead, as a person has confirmed; money released
 )
 
 // CanBecome reports whether a payout may go from s to t in one step.
@@ -38,13 +51,17 @@ func (s State) CanBecome(t State) bool {
 	case Approved:
 		return t == Signed || t == Cancelled || t == Expired
 	case Signed:
-		return t == Broadcast
+		return t == Broadcast || t == Confirmed || t == Cancelling || t == Failed
 	case Broadcast:
-		return t == Confirmed
+		return t == Confirmed || t == Cancelling || t == Failed
+	case Cancelling:
+		return t == Cancelled || t == Confirmed || t == Failed
 	case Confirmed:
 		return t == Settled || t == Broadcast
-	case Settled:
+	case Settled, Failed:
 		return t == Broadcast
+	case Cancelled:
+		return t == Cancelling // only one that was signed; the schema sees to that
 	}
 
 	return false
@@ -53,7 +70,7 @@ func (s State) CanBecome(t State) bool {
 // Open reports whether a payout in this state still has to be driven on.
 func (s State) Open() bool {
 	switch s {
-	case Draft, Pending, Approved, Signed, Broadcast, Confirmed:
+	case Draft, Pending, Approved, Signed, Broadcast, Confirmed, Cancelling:
 		return true
 	}
 
@@ -61,10 +78,11 @@ func (s State) Open() bool {
 }
 
 // MayBeSigned reports whether a signature of a payout in this state may exist
-// outside this process. Such a payout is never cancelled, rebuilt or released.
+// outside this process. Such a payout is never rebuilt with other coins, and its
+// money is released only when other transactions have taken those it has.
 func (s State) MayBeSigned() bool {
 	switch s {
-	case Signed, Broadcast, Confirmed, Settled:
+	case Signed, Broadcast, Confirmed, Settled, Cancelling:
 		return true
 	}
 

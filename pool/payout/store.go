@@ -10,19 +10,31 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
-// selectPayout reads a payout with its latest attempt.
-const selectPayout = `
+// payoutColumns are read by scanPayout: a payout p and one of its attempts, t.
+const payoutColumns = `
 	SELECT p.id, p.rev, p.state, p.created_by, p.note, p.created_at, p.updated_at, p.expires_at,
-	       p.total, p.n_items, p.fee_policy, p.fee_cap, p.plan_digest, p.problem,
+	       p.total, p.n_items, p.fee_policy, COALESCE(t.fee_cap, p.fee_cap), COALESCE(t.digest, p.plan_digest), p.problem,
 	       COALESCE(t.id, 0), COALESCE(t.psbt, ''), t.expected, t.raw, COALESCE(t.fee, 0), COALESCE(t.change, 0),
 	       COALESCE(t.vsize, 0), COALESCE(t.height, 0), t.blockhash
-	FROM payout p
-	LEFT JOIN payout_tx t ON t.payout = p.id
-	                     AND t.n = (SELECT MAX(n) FROM payout_tx WHERE payout = p.id)
 	`
+
+// currentAttempt joins, to a payout p, the attempt t that people take for it:
+// the one that is in a block, or else the newest that is signed and was not
+// overtaken. It is never one that cancels.
+const currentAttempt = `
+	LEFT JOIN payout_tx t ON t.id = (
+		SELECT id FROM payout_tx
+		WHERE payout = p.id AND kind <> 'cancel'
+		ORDER BY state = 'confirmed' DESC, raw IS NOT NULL DESC, state IN ('replaced', 'dead'), n DESC
+		LIMIT 1)
+	`
+
+// selectPayout reads a payout as it stands.
+const selectPayout = payoutColumns + `FROM payout p ` + currentAttempt
 
 // row is what Scan needs of *sql.Row and *sql.Rows.
 type row interface{ Scan(dest ...any) error }
@@ -88,9 +100,19 @@ func load(ctx context.Context, q sqlite.Querier, id int64, tip int32) (Payout, e
 	if err == nil {
 		p.Approvals, err = loadApprovals(ctx, q, id)
 	}
+	if err == nil {
+		p.Attempts, err = loadAttempts(ctx, q, id)
+	}
+	if err == nil {
+		p.Sponsors, err = loadSponsors(ctx, q, id)
+	}
 	if err != nil {
 		return Payout{}, fmt.Errorf("read payout %d: %w", id, err)
 	}
+	if a, ok := p.asked(); ok {
+		p.Digest = a.Digest
+	}
+	p.Can = p.can()
 
 	return p, nil
 }
@@ -179,7 +201,7 @@ func spent(ctx context.Context, q sqlite.Querier, except int64, since time.Time,
 		FROM payout p
 		WHERE p.id <> ?
 		  AND (p.state IN ('approved', 'signed', 'broadcast', 'confirmed', 'settled', 'cancelling')
-		         AND EXISTS (SELECT 1 FROM approval WHERE payout = p.id AND at >= ?)
+		         AND EXISTS (SELECT 1 FROM approval WHERE payout = p.id AND digest = p.plan_digest AND at >= ?)
 		    OR ? AND p.state IN ('draft', 'pending'))`,
 		except, since.UnixMilli(), planned).Scan(&sum)
 	if err != nil {
@@ -189,11 +211,44 @@ func spent(ctx context.Context, q sqlite.Querier, except int64, since time.Time,
 	return sum, nil
 }
 
-// move changes a payout's state if it still is as p says (compare and set), and
-// is ErrStale otherwise. That alone stops double clicks, two tabs and two
+// insertAttempt writes a planned transaction with the coins that it spends.
+func insertAttempt(ctx context.Context, tx *ledger.Tx, payout int64, kind Kind, plan Plan, psbt string) (id int64, err error) {
+	err = tx.QueryRowContext(ctx, `
+		INSERT INTO payout_tx (payout, n, kind, psbt, expected, fee, change)
+		SELECT ?1, COALESCE(MAX(n) + 1, 0), ?2, ?3, ?4, ?5, ?6 FROM payout_tx WHERE payout = ?1
+		RETURNING id`,
+		payout, kind, psbt, plan.TxID[:], plan.Fee, plan.Change).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("write attempt: %w", err)
+	}
+	for _, in := range plan.Inputs {
+		_, err := tx.ExecContext(ctx, `INSERT INTO tx_input (payout_tx, txid, vout, amount) VALUES (?, ?, ?, ?)`,
+			id, in.OutPoint.Hash[:], in.OutPoint.Index, in.Amount)
+		if err != nil {
+			return 0, fmt.Errorf("write input: %w", err)
+		}
+	}
+
+	return id, nil
+}
+
+// insertApproval writes down who said yes to what.
+func insertApproval(ctx context.Context, tx *ledger.Tx, a Approval, at time.Time) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO approval (payout, rev, digest, user, method, ip, at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		a.ID, a.Rev, a.Digest, a.User, a.Method, a.IP, at.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("write approval: %w", err)
+	}
+
+	return nil
+}
+
+// move changes a payout's state, or only its revision when the state stays the
+// same, if it still is as p says (compare and set), and is ErrStale otherwise. That alone stops double clicks, two tabs and two
 // passes: only one of them finds the state that it expects.
 func move(ctx context.Context, tx *sql.Tx, p Payout, to State, at time.Time) error {
-	if !p.State.CanBecome(to) {
+	if to != p.State && !p.State.CanBecome(to) {
 		return fmt.Errorf("payout %d is %s and cannot become %s", p.ID, p.State, to)
 	}
 

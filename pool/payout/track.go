@@ -8,91 +8,102 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/dmpool/dmpool/pool/ledger"
-	"github.com/dmpool/dmpool/pool/node"
 )
 
-// track compares a payout that was sent with the chain: it notes the block that
-// holds it, books it when it is deep enough, and takes both back when the block
-// is gone. What is unknown changes nothing.
+// track compares a payout that was signed with the chain: it notes the block
+// that holds one of its transactions, books it when it is deep enough, and takes
+// both back when the block is gone. What is unknown changes nothing. As long as
+// no block has it, it is sent.
 func (d *Desk) track(ctx context.Context, p pass, one Payout) (bool, error) {
-	tx, err := d.wallet.WalletTx(ctx, *one.TxID)
-	if err != nil && !node.IsCode(err, node.ErrCodeNotFound) {
+	all, err := d.look(ctx, one)
+	if err != nil {
 		return false, err
 	}
+	if s, ok := winner(all); ok {
+		if s.attempt.Kind == KindCancel {
+			return d.cancelConfirmed(ctx, one, s)
+		}
 
-	known := err == nil
-	switch {
-	case known && tx.Confirmations > 0 && tx.BlockHash != nil:
-		return d.confirmed(ctx, one, tx)
-	case known && tx.Confirmations <= 0 && one.State != Broadcast:
+		return d.confirmed(ctx, one, s)
+	}
+
+	switch one.State {
+	case Confirmed, Settled, Cancelled:
 		return true, d.takeBack(ctx, one)
-	case known && tx.Confirmations < 0:
-		return false, conflictProblem(-tx.Confirmations)
-	case p.frozen:
+	case Failed:
+		return d.stillDead(ctx, one, all)
+	}
+	if blocks := overtaken(all); blocks > 0 {
+		if blocks >= undoneDepth {
+			err = d.markDead(ctx, one)
+		}
+
+		return false, errors.Join(conflictProblem(blocks), err)
+	}
+	if p.frozen {
 		return false, nil
 	}
 
 	// In the mempool, forgotten, or never arrived: here it is again. If it is
 	// in a block that the wallet has not seen, the node says so; if the block is
 	// gone, the wallet has it in the mempool now and the next pass sees that.
-	return false, d.deliver(ctx, one)
+	return d.send(ctx, one)
+}
+
+// moved reports whether the attempt is in another block than was noted.
+func (s sighting) moved() bool {
+	return s.attempt.blockHash == nil || *s.attempt.blockHash != *s.block
 }
 
 // confirmed notes the block of a payout, and books it once that is deep enough.
-func (d *Desk) confirmed(ctx context.Context, one Payout, tx node.WalletTx) (bool, error) {
-	if one.State == Broadcast {
-		return true, d.storeBlock(ctx, one, tx.BlockHeight, *tx.BlockHash)
+func (d *Desk) confirmed(ctx context.Context, one Payout, s sighting) (bool, error) {
+	switch one.State {
+	case Signed, Broadcast, Cancelling:
+		return true, d.storeBlock(ctx, one, Confirmed, s)
+	case Cancelled, Failed:
+		return true, d.takeBack(ctx, one)
 	}
-	if one.BlockHash == nil || *one.BlockHash != *tx.BlockHash {
-		if err := d.storeBlock(ctx, one, tx.BlockHeight, *tx.BlockHash); err != nil {
-			return false, err
-		}
+	if s.attempt.TxID != *one.TxID { // of the family, another one is in the chain now
+		return true, d.takeBack(ctx, one)
 	}
-	if one.State == Confirmed && tx.Confirmations >= d.policy().ConfirmationsToSettle {
+	if s.moved() {
+		return true, d.storeBlock(ctx, one, one.State, s)
+	}
+	if one.State == Confirmed && s.confirmations >= d.policy().ConfirmationsToSettle {
 		return true, d.settle(ctx, one)
 	}
 
 	return false, nil
 }
 
-// storeBlock records the block that holds the transaction.
-func (d *Desk) storeBlock(ctx context.Context, one Payout, height int32, hash chainhash.Hash) error {
+// storeBlock records the block that holds one transaction of a payout. All others
+// of the family are dead by that.
+func (d *Desk) storeBlock(ctx context.Context, one Payout, to State, s sighting) error {
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.ExecContext(ctx, `
+			UPDATE payout_tx SET state = 'dead', height = NULL, blockhash = NULL WHERE payout = ? AND id <> ?`,
+			one.ID, s.attempt.id)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `
 			UPDATE payout_tx SET state = 'confirmed', height = ?, blockhash = ?, last_err = '' WHERE id = ?`,
-			height, hash[:], one.attempt)
-		if err != nil || one.State != Broadcast {
+			s.height, s.block[:], s.attempt.id)
+		if err != nil || one.State == to {
 			return err
 		}
 
-		return move(ctx, tx.Tx, one, Confirmed, d.now())
+		return move(ctx, tx.Tx, one, to, d.now())
 	})
 	if err != nil {
 		return fmt.Errorf("record confirmation: %w", err)
 	}
 
-	d.log.Info("Payout confirmed", "payout", one.ID, "txid", one.TxID, "height", height)
-	if one.State == Broadcast {
-		one.State = Confirmed
-	}
+	d.log.Info("Payout confirmed", "payout", one.ID, "kind", s.attempt.Kind, "txid", s.attempt.TxID, "height", s.height)
+	one.State, one.TxID = to, &s.attempt.TxID
 	d.changed(one)
 
 	return nil
-}
-
-// settleKey and unsettleKey name the n-th settlement of a payout and its
-// reversal. There is more than one only after a reorganisation.
-func settleKey(one Payout, n int) string {
-	key := fmt.Sprintf("%s:settle:%v", ref(one.ID), one.TxID)
-	if n > 0 {
-		key = fmt.Sprintf("%s:%d", key, n)
-	}
-
-	return key
-}
-
-func unsettleKey(one Payout, n int) string {
-	return fmt.Sprintf("%s:unsettle:%v:%d", ref(one.ID), one.TxID, n)
 }
 
 // settle books a payout: the reserved amounts are paid, and the pool bears what
@@ -115,16 +126,11 @@ func (d *Desk) settle(ctx context.Context, one Payout) error {
 			return err
 		}
 
-		// That the state was Confirmed says that every earlier settlement has
-		// been reversed, so a key that is taken belongs to one of those.
-		for n := 0; ; n++ {
-			err := tx.Post(ctx, ledger.Event{
-				Key: settleKey(one, n), Kind: ledger.KindSettle, Ref: ref(one.ID), Actor: "payout", At: now,
+		return numbered(func(n int) error {
+			return tx.Post(ctx, ledger.Event{
+				Key: settleKey(one.ID, *one.TxID, n), Kind: ledger.KindSettle, Ref: ref(one.ID), Actor: "payout", At: now,
 			}, postings)
-			if !errors.Is(err, ledger.ErrPosted) {
-				return err
-			}
-		}
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("settle: %w", err)
@@ -137,35 +143,61 @@ func (d *Desk) settle(ctx context.Context, one Payout) error {
 	return nil
 }
 
-// takeBack returns a payout whose block left the chain to Broadcast and reverses
-// its settlement. Its accounts can meanwhile be in another payout, so their items
-// do not become live again.
+// takeBack undoes what was booked because of a block that left the chain: the
+// payout is on its way again, its settlement or its release is reversed. Its
+// accounts can meanwhile be in another payout, so their items do not become live
+// again; one that was paid there owes the pool until this payout is over.
 func (d *Desk) takeBack(ctx context.Context, one Payout) error {
+	to := Broadcast
+	if one.State == Cancelled {
+		to = Cancelling
+	}
+
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		now := d.now()
-		if err := move(ctx, tx.Tx, one, Broadcast, now); err != nil {
+		if err := move(ctx, tx.Tx, one, to, d.now()); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `
-			UPDATE payout_tx SET state = 'broadcast', height = NULL, blockhash = NULL WHERE id = ?`, one.attempt)
-		if err != nil || one.State != Settled {
+			UPDATE payout_tx SET state = 'broadcast', height = NULL, blockhash = NULL WHERE payout = ? AND state = 'confirmed'`, one.ID)
+		if err != nil {
 			return err
 		}
 
-		for n := 0; ; n++ {
-			err := tx.Reverse(ctx, settleKey(one, n), unsettleKey(one, n), "payout", now)
-			if !errors.Is(err, ledger.ErrPosted) {
-				return err
-			}
+		switch one.State {
+		case Settled:
+			return d.unsettle(ctx, tx, one)
+		case Cancelled:
+			return errors.Join(d.unbookFee(ctx, tx, one, one.confirmedCancel()), d.reserveAgain(ctx, tx, one))
+		case Failed:
+			return d.reserveAgain(ctx, tx, one)
 		}
+
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("take back: %w", err)
 	}
 
 	d.log.Warn("Payout left the chain", "payout", one.ID, "sats", one.Total, "txid", one.TxID, "was", one.State)
-	one.State, one.Height, one.BlockHash = Broadcast, 0, nil
+	one.State, one.Height, one.BlockHash = to, 0, nil
 	d.changed(one)
 
 	return nil
+}
+
+// unsettle reverses the settlement of a payout.
+func (d *Desk) unsettle(ctx context.Context, tx *ledger.Tx, one Payout) error {
+	return numbered(func(n int) error {
+		return tx.Reverse(ctx, settleKey(one.ID, *one.TxID, n), unsettleKey(one.ID, *one.TxID, n), "payout", d.now())
+	})
+}
+
+// settleKey and unsettleKey name the n-th settlement of a payout and its
+// reversal. There is more than one only after a reorganisation.
+func settleKey(id int64, txid chainhash.Hash, n int) string {
+	return again(fmt.Sprintf("%s:settle:%v", ref(id), txid), n)
+}
+
+func unsettleKey(id int64, txid chainhash.Hash, n int) string {
+	return fmt.Sprintf("%s:unsettle:%v:%d", ref(id), txid, n)
 }

@@ -27,6 +27,7 @@ type Wallet interface {
 	LockUnspent(ctx context.Context, unlock bool, outpoints []wire.OutPoint, persistent bool) error
 	LockedUnspent(ctx context.Context) ([]wire.OutPoint, error)
 
+	ChangeAddress(ctx context.Context) (string, error)
 	FeeRate(ctx context.Context, blocks int) (satPerVB string, err error)
 	FundPSBT(ctx context.Context, outputs []node.PayTo, o node.FundOptions) (node.Funded, error)
 	Unlock(ctx context.Context, passphrase string, d time.Duration) error
@@ -36,6 +37,8 @@ type Wallet interface {
 
 	TestAccept(ctx context.Context, raw []byte) (allowed bool, reason string, err error)
 	SendRaw(ctx context.Context, raw []byte, maxFeeRate string) (chainhash.Hash, error)
+	Descendants(ctx context.Context, txid chainhash.Hash) (int, error)
+	Spenders(ctx context.Context, coins []wire.OutPoint) ([]chainhash.Hash, error)
 	WalletTx(ctx context.Context, txid chainhash.Hash) (node.WalletTx, error)
 	ListSinceBlock(ctx context.Context, block chainhash.Hash) (node.Since, error)
 }
@@ -64,9 +67,9 @@ func problemf(format string, args ...any) error {
 	return problemError(fmt.Sprintf(format, args...))
 }
 
-// sentence returns what err means to the operator, and false when it is about
+// Sentence returns what err means to the operator, and false when it is about
 // this program or its database and so not about the payout.
-func sentence(err error) (string, bool) {
+func Sentence(err error) (string, bool) {
 	if p, ok := errors.AsType[problemError](err); ok {
 		return string(p), true
 	}

@@ -3,7 +3,6 @@ package payout
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -266,77 +265,15 @@ func (w *fakeWallet) FinalizePSBT(_ context.Context, text string) (raw []byte, c
 	return raw, complete, err
 }
 
-// accept judges a transaction as the node's mempool does.
-func (w *fakeWallet) accept(raw []byte) (*wire.MsgTx, error) {
-	tx := new(wire.MsgTx)
-	if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
-		return nil, refusal("sendrawtransaction", node.ErrCodeDeserialization, "TX decode failed")
-	}
-	if w.refuse != nil {
-		return tx, w.refuse
-	}
+func (w *fakeWallet) ChangeAddress(context.Context) (text string, err error) {
+	err = w.walletCall("getrawchangeaddress", func() error {
+		_, addresses, _, err := txscript.ExtractPkScriptAddrs(w.newScript(), &chaincfg.RegressionNetParams)
+		text = addresses[0].EncodeAddress()
 
-	txid := tx.TxHash()
-	if t := w.txs[txid]; t != nil && t.block > 0 {
-		return tx, refusal("sendrawtransaction", node.ErrCodeInChain, "Transaction outputs already in utxo set")
-	}
-	for _, in := range tx.TxIn {
-		out, _ := w.coin(in.PreviousOutPoint)
-		other := w.spender(in.PreviousOutPoint, txid)
-		switch {
-		case out == nil, other != nil && other.block > 0:
-			return tx, refusal("sendrawtransaction", node.ErrCodeVerify, "bad-txns-inputs-missingorspent")
-		case other != nil:
-			return tx, refusal("sendrawtransaction", node.ErrCodeRejected, "insufficient fee, rejecting replacement")
-		}
-	}
-
-	return tx, nil
-}
-
-func (w *fakeWallet) TestAccept(_ context.Context, raw []byte) (allowed bool, reason string, err error) {
-	err = w.call("testmempoolaccept", func() error {
-		tx, err := w.accept(raw)
-		code, _ := node.Code(err)
-		switch {
-		case code == node.ErrCodeInChain:
-			reason = "txn-already-known"
-		case code == node.ErrCodeVerify:
-			reason = "missing-inputs"
-		case err != nil:
-			rpc, _ := errors.AsType[*node.RPCError](err)
-			reason = rpc.Message
-		case w.txs[tx.TxHash()] != nil && w.txs[tx.TxHash()].mempool:
-			reason = "txn-already-in-mempool"
-		default:
-			allowed = true
-		}
-
-		return nil
+		return err
 	})
 
-	return allowed, reason, err
-}
-
-func (w *fakeWallet) SendRaw(_ context.Context, raw []byte, _ string) (txid chainhash.Hash, err error) {
-	err = w.call("sendrawtransaction", func() error {
-		tx, err := w.accept(raw)
-		if err != nil {
-			return err
-		}
-		txid = tx.TxHash()
-		if t := w.txs[txid]; t == nil || !t.mempool {
-			w.sent++
-			w.txs[txid] = &fakeTx{tx: tx, mempool: true}
-			for _, in := range tx.TxIn {
-				delete(w.locks, in.PreviousOutPoint)
-			}
-		}
-
-		return nil
-	})
-
-	return txid, err
+	return text, err
 }
 
 func (w *fakeWallet) WalletTx(_ context.Context, txid chainhash.Hash) (tx node.WalletTx, err error) {
@@ -346,6 +283,11 @@ func (w *fakeWallet) WalletTx(_ context.Context, txid chainhash.Hash) (tx node.W
 			return refusal("gettransaction", node.ErrCodeNotFound, "Invalid or non-wallet transaction id")
 		}
 		tx = node.WalletTx{TxID: txid}
+		var buf bytes.Buffer
+		if err := t.tx.Serialize(&buf); err != nil {
+			return err
+		}
+		tx.Raw = buf.Bytes()
 		if t.block > 0 {
 			hash := w.blockHash(t.block)
 			tx.Confirmations, tx.BlockHeight, tx.BlockHash = w.height-t.block+1, t.block, &hash
