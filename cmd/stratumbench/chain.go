@@ -116,7 +116,10 @@ func startBitcoind(ctx context.Context, dir string) (*chain, error) {
 		c.client.CloseIdle()
 		return nil
 	}
-	return c, c.ready(ctx, ended)
+	if err := c.ready(ctx, ended); err != nil {
+		return nil, errors.Join(err, c.stop())
+	}
+	return c, nil
 }
 
 // configure writes bitcoin.conf. Regtest looks through its whole mempool and block
@@ -143,7 +146,7 @@ func (c *chain) ready(ctx context.Context, ended <-chan struct{}) error {
 		case <-ended:
 			return errors.New("bitcoind ended while starting")
 		case <-deadline:
-			return errors.Join(err, c.stop())
+			return err
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
