@@ -31,6 +31,10 @@ type Found struct {
 	Value        int64 // sat, sum of our own coinbase's outputs
 	Terms        Terms
 	Raw          []byte // the whole block
+
+	// Only of a block whose coinbase pays miners itself.
+	PoolScript []byte // scriptPubKey of the pool's wallet
+	Dues       []Due  // of the job, by ascending account; each script once
 }
 
 // Block is a found block and its way through the books.
@@ -48,6 +52,7 @@ type Block struct {
 	Frozen                 bool
 	WinnerSeq              int64      // share log sequence of the winning share
 	Fee, Donation, Reserve int64      // sat
+	Paid                   int64      // sat, of Value: by the coinbase itself to miners; the rest is the pool's
 	Split                  []SplitRow // by account; only from [Ledger.Block]
 }
 
@@ -57,6 +62,7 @@ type SplitRow struct {
 	Address string
 	Score   *big.Rat // in the window
 	Amount  int64    // sat
+	Paid    int64    // of Amount, by the coinbase itself; the rest is owed
 }
 
 // ref names a block in events.
@@ -76,14 +82,22 @@ func (l *Ledger) RecordFound(ctx context.Context, f Found) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `
+		own := f.Terms.PaysMiners()
+		if !own {
+			f.PoolScript = nil
+		}
+		var id int64
+		err = tx.QueryRowContext(ctx, `
 			INSERT INTO block (hash, prev, height, found_at, finder, worker, work, bits, coinbase_txid, value,
-			                   settlement, fee_bps, donation_bps, window_milli, underfill, raw)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			                   settlement, fee_bps, donation_bps, window_milli, underfill, raw, pool_script)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			f.Hash[:], f.Prev[:], f.Height, f.At.UnixMilli(), finder, f.Worker, f.Work, f.Bits, f.CoinbaseTxID[:], f.Value,
-			f.Terms.Settlement, f.Terms.FeeBps, f.Terms.DonationBps, f.Terms.WindowMilli, f.Terms.Underfill, f.Raw)
+			f.Terms.Settlement, f.Terms.FeeBps, f.Terms.DonationBps, f.Terms.WindowMilli, f.Terms.Underfill, f.Raw, f.PoolScript).Scan(&id)
+		if err != nil || !own {
+			return err
+		}
 
-		return err
+		return l.insertDues(ctx, tx, id, f.Dues)
 	})
 	if err != nil {
 		return fmt.Errorf("record block %s: %w", f.Hash, err)
@@ -106,7 +120,8 @@ const selectBlock = `
 	SELECT b.id, b.hash, b.prev, b.height, b.found_at, a.address, a.script, b.worker, b.work, b.bits, b.coinbase_txid, b.value,
 	       b.settlement, b.fee_bps, b.donation_bps, b.window_milli, b.underfill,
 	       b.state, b.submit_result, COALESCE(b.last_conf, 0), b.flips, b.winner_seq,
-	       COALESCE(b.fee, 0), COALESCE(b.donation, 0), COALESCE(b.reserve, 0), `
+	       COALESCE(b.fee, 0), COALESCE(b.donation, 0), COALESCE(b.reserve, 0),
+	       (SELECT COALESCE(SUM(p.amount), 0) FROM block_payment p WHERE p.block = b.id), `
 
 const fromBlock = `
 	FROM block b JOIN account a ON a.id = b.finder
@@ -122,7 +137,7 @@ func scanBlock(row interface{ Scan(dest ...any) error }) (Block, error) {
 		&b.ID, hashColumn{&b.Hash}, hashColumn{&b.Prev}, &b.Height, &found, &b.Address, &b.Script, &b.Worker, &b.Work, &b.Bits, hashColumn{&b.CoinbaseTxID}, &b.Value,
 		&b.Terms.Settlement, &b.Terms.FeeBps, &b.Terms.DonationBps, &b.Terms.WindowMilli, &b.Terms.Underfill,
 		&b.State, &result, &b.LastConf, &b.Flips, &winner,
-		&b.Fee, &b.Donation, &b.Reserve, &b.Raw)
+		&b.Fee, &b.Donation, &b.Reserve, &b.Paid, &b.Raw)
 	b.At = time.UnixMilli(found)
 	b.Submitted, b.SubmitResult = result.Valid, result.String
 	b.Frozen, b.WinnerSeq = winner.Valid, winner.Int64
@@ -206,8 +221,9 @@ func (l *Ledger) Block(ctx context.Context, hash chainhash.Hash) (Block, error) 
 // splitOf reads the frozen split of a block by ascending account.
 func splitOf(ctx context.Context, q sqlite.Querier, block int64) ([]SplitRow, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT w.account, a.address, w.weight, c.amount
+		SELECT w.account, a.address, w.weight, c.amount, COALESCE(p.amount, 0)
 		FROM block_weight w
+		LEFT JOIN block_payment p ON p.block = w.block AND p.account = w.account
 		JOIN block_credit c ON c.block = w.block AND c.account = w.account
 		JOIN account a ON a.id = w.account
 		WHERE w.block = ? ORDER BY w.account`, block)
@@ -218,7 +234,7 @@ func splitOf(ctx context.Context, q sqlite.Querier, block int64) ([]SplitRow, er
 	return sqlite.Collect(rows, func(rows *sql.Rows) (SplitRow, error) {
 		var r SplitRow
 		var score string
-		if err := rows.Scan(&r.Account, &r.Address, &score, &r.Amount); err != nil {
+		if err := rows.Scan(&r.Account, &r.Address, &score, &r.Amount, &r.Paid); err != nil {
 			return r, err
 		}
 		var ok bool

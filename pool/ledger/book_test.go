@@ -81,11 +81,43 @@ func (m *model) find(t *rapid.T) {
 	if len(window) == 0 {
 		t.Skip("nobody worked")
 	}
+	f.Terms.Settlement = rapid.SampledFrom([]string{ledger.SettlementLedger, ledger.SettlementDirect, ledger.SettlementSolo}).Draw(t, "settlement")
+	if f.Terms.PaysMiners() {
+		m.findPaying(t, f, window)
+
+		return
+	}
 
 	if err := m.ledger.RecordFound(m.ctx, f); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.ledger.Freeze(m.ctx, f.Hash, ledger.Window{WinnerSeq: 1, Weights: window}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := m.ledger.Block(m.ctx, f.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.blocks = append(m.blocks, &modelBlock{Block: b, state: ledger.StateFound})
+}
+
+// findPaying records and freezes a block whose coinbase pays miners.
+func (m *model) findPaying(t *rapid.T, f ledger.Found, window []ledger.Weight) {
+	if f.Terms.Settlement == ledger.SettlementSolo {
+		window = window[:1]
+	}
+	limits := ledger.CoinbaseLimits{
+		MinOutput: rapid.SampledFrom([]int64{1, 10_000, 900_000_000}).Draw(t, "minimum"),
+		Room:      rapid.SampledFrom([]int{0, 60, 100, 700}).Draw(t, "room"),
+	}
+	f, err := paying(m.ctx, m.ledger, f, window, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.ledger.RecordFound(m.ctx, f); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.ledger.FreezeCoinbase(m.ctx, f.Hash, 1); err != nil {
 		t.Fatal(err)
 	}
 	b, err := m.ledger.Block(m.ctx, f.Hash)
@@ -118,7 +150,8 @@ func (m *model) see(t *rapid.T) {
 	case o.Confirmations > 0 && b.booked == 0:
 		b.state, b.booked = ledger.StateAccepted, 1
 		m.book(b, 0, +1)
-		m.wallet += b.Value
+		m.pay(b, +1)
+		m.wallet += b.Value - b.Paid
 	case o.Confirmations > 0 && b.booked == 1 && o.Confirmations >= modelMaturity:
 		b.state, b.booked = ledger.StateMature, 2
 		m.book(b, 0, -1)
@@ -127,7 +160,8 @@ func (m *model) see(t *rapid.T) {
 		b.state = []ledger.State{1: ledger.StateAccepted, 2: ledger.StateMature}[b.booked]
 	case b.booked > 0:
 		m.book(b, b.booked-1, -1)
-		m.wallet -= b.Value
+		m.pay(b, -1)
+		m.wallet -= b.Value - b.Paid
 		b.state, b.booked = ledger.StateOrphaned, 0
 		b.flips++
 	case b.flips > 0:
@@ -143,7 +177,14 @@ func (m *model) see(t *rapid.T) {
 // book adds the split of a block to a bucket, or takes it off.
 func (m *model) book(b *modelBlock, bucket int, sign int64) {
 	for _, r := range b.Split {
-		m.move(r.Address, bucket, sign*r.Amount)
+		m.move(r.Address, bucket, sign*(r.Amount-r.Paid))
+	}
+}
+
+// pay adds what the coinbase of a block paid by itself, or takes it off.
+func (m *model) pay(b *modelBlock, sign int64) {
+	for _, r := range b.Split {
+		m.move(r.Address, 3, sign*r.Paid)
 	}
 }
 

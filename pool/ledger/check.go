@@ -20,6 +20,7 @@ const (
 	InvariantReplay   = "I12"      // replaying all events from zero gives the balances
 	InvariantSum      = "I1"       // fee + donation + reserve + credits of a block are its value
 	InvariantSplit    = "I5"       // the frozen weights give the frozen split
+	InvariantCoinbase = "coinbase" // what a block has paid by itself is what its coinbase says
 	InvariantBlock    = "block"    // a block's reward is in the books exactly as its state says
 )
 

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -59,13 +61,38 @@ func (c *checker) split(ctx context.Context, tx *sql.Tx, b blockRow) error {
 	if err != nil {
 		return err
 	}
-	in := SplitInput{Value: b.value, Terms: b.terms}
-	for _, r := range rows {
-		in.Weights = append(in.Weights, AccountWeight{Account: r.Account, Score: r.Score})
-	}
-	again, err := Split(in)
+	again, err := Split(SplitInput{Value: b.value, Terms: b.terms, Weights: weightsOf(rows)})
 	if err != nil || !again.equal(b.result) {
 		c.fail(InvariantSplit, "the weights of block %s give another split", b.hash)
+	}
+
+	return c.coinbase(ctx, tx, b)
+}
+
+func weightsOf(rows []SplitRow) []AccountWeight {
+	weights := make([]AccountWeight, len(rows))
+	for i, r := range rows {
+		weights[i] = AccountWeight{Account: r.Account, Score: r.Score}
+	}
+
+	return weights
+}
+
+// coinbase compares what a block is said to have paid with its real coinbase.
+func (c *checker) coinbase(ctx context.Context, tx *sql.Tx, b blockRow) error {
+	booked, err := paymentsOf(ctx, tx, b.id)
+	if err != nil {
+		return err
+	}
+	var real []Credit
+	if b.terms.PaysMiners() {
+		real, err = coinbasePayments(ctx, tx, b, b.result.Credits)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil || !slices.Equal(booked, real) {
+		c.fail(InvariantCoinbase, "block %s does not pay what is booked: %v", b.hash, cmp.Or(err, errors.New("other miners or amounts")))
 	}
 
 	return nil
@@ -81,12 +108,19 @@ func (c *checker) reward(ctx context.Context, tx *sql.Tx, b blockRow) error {
 		c.fail(InvariantBlock, "block %s is %s and its reward is booked as %s", b.hash, b.state, b.booked)
 	}
 
+	r, err := rewardOf(ctx, tx, b)
+	if err != nil {
+		return err
+	}
 	want := map[string][]Posting{}
 	if b.booked != bookedNone {
-		want[b.key(KindCredit)] = creditPostings(b.value, b.result)
+		want[b.key(KindCredit)] = r.credit()
+	}
+	if b.booked != bookedNone && len(r.paid) > 0 {
+		want[b.key(KindDirect)], want[b.key(KindSettle)] = r.direct(), r.settle()
 	}
 	if b.booked == bookedPayable {
-		want[b.key(KindMature)] = maturePostings(b.value, b.result.Credits)
+		want[b.key(KindMature)] = r.mature()
 	}
 
 	live, err := liveEvents(ctx, tx, ref(b.hash))
@@ -111,20 +145,20 @@ func (c *checker) reward(ctx context.Context, tx *sql.Tx, b blockRow) error {
 }
 
 type liveEvent struct {
-	id  int64
-	key string
+	id        int64
+	key, kind string
 }
 
 // liveEvents returns the rewards of a block that are not reversed.
-func liveEvents(ctx context.Context, tx *sql.Tx, ref string) ([]liveEvent, error) {
+func liveEvents(ctx context.Context, tx sqlite.Querier, ref string) ([]liveEvent, error) {
 	rows, err := tx.QueryContext(ctx, `
-		SELECT id, key FROM event e
-		WHERE ref = ? AND kind IN ('credit', 'mature')
+		SELECT id, key, kind FROM event e
+		WHERE ref = ? AND kind IN ('credit', 'direct', 'settle', 'mature')
 		  AND NOT EXISTS (SELECT 1 FROM event r WHERE r.reverses = e.id)
 		ORDER BY id`, ref)
 	if err != nil {
 		return nil, fmt.Errorf("read live events: %w", err)
 	}
 
-	return sqlite.Collect(rows, func(rows *sql.Rows) (e liveEvent, err error) { return e, rows.Scan(&e.id, &e.key) })
+	return sqlite.Collect(rows, func(rows *sql.Rows) (e liveEvent, err error) { return e, rows.Scan(&e.id, &e.key, &e.kind) })
 }

@@ -106,6 +106,13 @@ func TestCheck(t *testing.T) {
 	if err := post(t, l, event("pay:1:reserve", ledger.KindReserve), reserve(102, 1000)); err != nil {            // event 5
 		t.Fatal(err)
 	}
+	direct := directBlock(t, l, 4)
+	if err := l.RecordFound(t.Context(), direct); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.FreezeCoinbase(t.Context(), direct.Hash, 4); err != nil {
+		t.Fatal(err)
+	}
 	if err := l.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +145,10 @@ func TestCheck(t *testing.T) {
 		{"block: a state without its booking", `UPDATE block SET state = 'stale' WHERE id = 1`, []string{"block"}},
 		{"block: a booking without its events", `UPDATE block SET state = 'accepted', booked = 'pending' WHERE id = 2`, []string{"block"}},
 		{"block: a reward that is not the split", `UPDATE block_credit SET amount = amount + account * 2 - 205 WHERE block = 1 AND account IN (102, 103)`, []string{"I5", "block"}},
+		{"coinbase: a payment is gone", `DELETE FROM block_payment WHERE block = 4 AND account = 101`, []string{"coinbase"}},
+		{"coinbase: a payment of a block that paid the pool", `INSERT INTO block_payment (block, account, amount) VALUES (3, 101, 1)`, []string{"coinbase"}},
+		{"coinbase: another raw block", `UPDATE block SET raw = x'00' WHERE id = 4`, []string{"coinbase"}},
+		{"coinbase: another pool", `UPDATE block SET pool_script = x'00' WHERE id = 4`, []string{"coinbase"}},
 		{"block: an event of another flip", `UPDATE block SET flips = 1 WHERE id = 1`, []string{"block"}},
 	}
 	for _, tt := range tests {

@@ -31,6 +31,14 @@
 //	               deep enough:   mature   m:…:pending      ─► m:…:payable
 //	               out of it:     orphan   the exact reversal of both
 //
+// A coinbase can pay miners itself ([Terms.PaysMiners]). Who is due what is then
+// recorded with the block, as it was fixed with the job, and FreezeCoinbase reads
+// from the block's own coinbase what of it is paid. The wallet gets the rest, and the
+// credit holds no more than that; what was paid passes through the books at once:
+//
+//	blk:<hash>:direct:0   ext:coinbase   ─► m:…:reserved
+//	blk:<hash>:settle:0   m:…:reserved   ─► ext:coinbase
+//
 // A block that the node does not know is not an orphan. No money moves until its
 // header says whether it is in the chain. Rewards of paid blocks can still be
 // reversed; the miner's payable is negative then, and later credits reduce it.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -121,69 +122,46 @@ func (b blockRow) event(kind string, at time.Time) Event {
 	return Event{Key: b.key(kind), Kind: kind, Ref: ref(b.hash), Actor: chainActor, At: at}
 }
 
-// credit books the reward as pending.
+// credit books the reward as pending, and what the coinbase pays by itself as
+// owed and settled at once.
 func (tx *Tx) credit(ctx context.Context, b blockRow, at time.Time) error {
-	credits, err := creditsOf(ctx, tx, b.id)
+	r, err := rewardOf(ctx, tx, b)
 	if err != nil {
 		return err
 	}
-	b.result.Credits = credits
+	if err := tx.Post(ctx, b.event(KindCredit, at), r.credit()); err != nil || len(r.paid) == 0 {
+		return err
+	}
+	if err := tx.Post(ctx, b.event(KindDirect, at), r.direct()); err != nil {
+		return err
+	}
 
-	return tx.Post(ctx, b.event(KindCredit, at), creditPostings(b.value, b.result))
+	return tx.Post(ctx, b.event(KindSettle, at), r.settle())
 }
 
 // mature makes the reward payable.
 func (tx *Tx) mature(ctx context.Context, b blockRow, at time.Time) error {
-	credits, err := creditsOf(ctx, tx, b.id)
+	r, err := rewardOf(ctx, tx, b)
 	if err != nil {
 		return err
 	}
 
-	return tx.Post(ctx, b.event(KindMature, at), maturePostings(b.value, credits))
+	return tx.Post(ctx, b.event(KindMature, at), r.mature())
 }
 
 // takeBack reverses the live events of the reward, the last one first.
 func (tx *Tx) takeBack(ctx context.Context, b blockRow, at time.Time) error {
-	if b.booked == bookedPayable {
-		if err := tx.Reverse(ctx, b.key(KindMature), b.key(KindUnmature), chainActor, at); err != nil {
+	live, err := liveEvents(ctx, tx, ref(b.hash))
+	if err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(live) {
+		if err := tx.Reverse(ctx, e.key, b.key(reversalOf(e.kind)), chainActor, at); err != nil {
 			return err
 		}
 	}
 
-	return tx.Reverse(ctx, b.key(KindCredit), b.key(KindOrphan), chainActor, at)
-}
-
-func creditPostings(value int64, r SplitResult) []Posting {
-	postings := []Posting{
-		{WalletImmature, "", value},
-		{PoolFee, "", -r.Fee},
-		{PoolDonation, "", -r.Donation},
-		{PoolReserve, "", -r.Reserve},
-	}
-	for _, c := range r.Credits {
-		postings = append(postings, Posting{c.Account, Pending, -c.Amount})
-	}
-
-	return postings
-}
-
-func maturePostings(value int64, credits []Credit) []Posting {
-	postings := []Posting{{WalletSpendable, "", value}, {WalletImmature, "", -value}}
-	for _, c := range credits {
-		postings = append(postings, Posting{c.Account, Pending, c.Amount}, Posting{c.Account, Payable, -c.Amount})
-	}
-
-	return postings
-}
-
-// creditsOf reads the frozen credits of a block by ascending account.
-func creditsOf(ctx context.Context, q sqlite.Querier, block int64) ([]Credit, error) {
-	rows, err := q.QueryContext(ctx, `SELECT account, amount FROM block_credit WHERE block = ? ORDER BY account`, block)
-	if err != nil {
-		return nil, err
-	}
-
-	return sqlite.Collect(rows, func(rows *sql.Rows) (c Credit, err error) { return c, rows.Scan(&c.Account, &c.Amount) })
+	return nil
 }
 
 // expectRow makes a compare-and-set of an UPDATE: exactly one row must have been met.

@@ -19,9 +19,11 @@ const (
 	KindMature   = "mature"   // its coinbase can be spent
 	KindOrphan   = "orphan"   // reversal of credit
 	KindUnmature = "unmature" // reversal of mature
+	KindDirect   = "direct"   // a coinbase pays miners itself: owed, until settle in the same breath
+	KindUndirect = "undirect" // reversal of direct
 	KindReserve  = "reserve"  // a payout was drafted
 	KindRelease  = "release"  // reversal of reserve
-	KindSettle   = "settle"   // a payout's transaction is final
+	KindSettle   = "settle"   // a payout's transaction is final, or a coinbase has paid
 	KindUnsettle = "unsettle" // reversal of settle
 	KindFee      = "fee"      // the pool bore the chain fee of a transaction that pays nobody
 	KindAdjust   = "adj"      // by hand, with a reason
@@ -86,18 +88,7 @@ func (tx *Tx) reverse(ctx context.Context, key string, e Event) error {
 		return ErrPosted
 	}
 
-	switch kind {
-	case KindCredit:
-		e.Kind = KindOrphan
-	case KindMature:
-		e.Kind = KindUnmature
-	case KindReserve:
-		e.Kind = KindRelease
-	case KindSettle:
-		e.Kind = KindUnsettle
-	default:
-		e.Kind = KindReversal
-	}
+	e.Kind = reversalOf(kind)
 
 	postings, err := postingsOf(ctx, tx, id)
 	if err != nil {
@@ -108,6 +99,24 @@ func (tx *Tx) reverse(ctx context.Context, key string, e Event) error {
 	}
 
 	return tx.post(ctx, e, id, postings)
+}
+
+// reversalOf returns the kind of event that takes one of that kind back.
+func reversalOf(kind string) string {
+	switch kind {
+	case KindCredit:
+		return KindOrphan
+	case KindMature:
+		return KindUnmature
+	case KindDirect:
+		return KindUndirect
+	case KindReserve:
+		return KindRelease
+	case KindSettle:
+		return KindUnsettle
+	default:
+		return KindReversal
+	}
 }
 
 // post books an event; reverses is 0 for one that is not a reversal.

@@ -26,6 +26,13 @@ func populate(t *testing.T) *ledger.Ledger {
 	l, _ := open(t)
 	observe(t, l, mine(t, l, 1), confirmed(1), confirmed(101))
 	mine(t, l, 2)
+	direct := directBlock(t, l, 3)
+	if err := l.RecordFound(t.Context(), direct); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.FreezeCoinbase(t.Context(), direct.Hash, 3); err != nil {
+		t.Fatal(err)
+	}
 	if err := post(t, l, event("pay:1:reserve", ledger.KindReserve), reserve(102, 1000)); err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +61,11 @@ func TestTriggers(t *testing.T) {
 	l := populate(t)
 
 	tests := []struct{ query, want string }{
+		{`UPDATE block SET pool_script = x'00' WHERE id = 3`, "found block is fixed"},
+		{`UPDATE block_payment SET amount = amount + 1`, "append-only"},
+		{`DELETE FROM block_payment`, "append-only"},
+		{`INSERT INTO block_payment (block, account, amount) VALUES (3, 104, 1)`, "frozen split is fixed"},
+		{`INSERT OR REPLACE INTO block_payment (block, account, amount) VALUES (3, 101, 1)`, "frozen split is fixed"},
 		{`UPDATE account SET script = x'00' WHERE id = 101`, "keeps its identity"},
 		{`UPDATE account SET address = 'mallory' WHERE id = 101`, "keeps its identity"},
 		{`DELETE FROM account WHERE id = 101`, "never removed"},

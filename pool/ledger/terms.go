@@ -37,6 +37,12 @@ type Terms struct {
 	Underfill   string // UnderfillScale or UnderfillHold
 }
 
+// PaysMiners says whether the coinbase pays miners itself, so that who is due
+// what is fixed with the job and not with the block.
+func (t Terms) PaysMiners() bool {
+	return t.Settlement == SettlementDirect || t.Settlement == SettlementSolo
+}
+
 // Validate returns nil or, joined, one sentence for each term that cannot be.
 func (t Terms) Validate() error {
 	var problems []error
