@@ -54,7 +54,7 @@ func TestChangeSettings(t *testing.T) {
 
 // What cannot be is refused with a sentence for each fault, and the last good
 // settings stay; what changes nothing leaves no trace.
-func TestChangeSettingsRefused(t *testing.T) {
+func TestFault52SettingsRefused(t *testing.T) {
 	ctx := t.Context()
 	a := setUpBox(t)
 	before := a.Settings()
