@@ -27,7 +27,7 @@ const (
 	// A batch of a crowd leaves the sums to a later one, but not for long: with
 	// as many workers as shares they cost ten times what the shares cost.
 	crowd       = 64
-	settleEvery = 500 * time.Millisecond
+	settleEvery = 2 * time.Second
 )
 
 // ErrClosed says that the log takes no more shares because Run has ended.
