@@ -62,7 +62,7 @@ func TestApprovalByTwoPeople(t *testing.T) {
 	if !strings.Contains(page, "Two people have to agree") || !strings.Contains(page, "/payouts/42/approve") {
 		t.Error("the page does not ask for the first yes of two")
 	}
-	w.box.payout.Approvals = []approvalLine{{User: "admin", Method: "password", At: noon}}
+	w.box.payout.Approvals = []approvalLine{{User: "admin", Method: "password", At: noon, Present: true}}
 	page = w.get("/payouts/42").body
 	checkPage(t, page)
 	if !strings.Contains(page, "One more person has to agree") || strings.Contains(page, "/payouts/42/approve") {

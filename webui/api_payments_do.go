@@ -37,7 +37,7 @@ func (s *site) doBroadcast(r *http.Request, who caller, c command) (int, any, er
 	if err != nil || len(digest) == 0 {
 		return 0, nil, invalid("Name the digest of the plan that you say yes to.")
 	}
-	if in.Rev != v.Rev || in.Digest != v.Digest || !v.CanApprove() {
+	if in.Rev != v.Rev || in.Digest != v.Digest || !v.Can.Approve {
 		return 0, nil, stale(nil)
 	}
 	if in.Total != v.Total {

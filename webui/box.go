@@ -38,6 +38,7 @@ type box interface {
 	ApprovePayout(ctx context.Context, a approval) error
 	CancelPayout(ctx context.Context, id, rev int64, op operator, ip string) error
 	SetAccountRule(ctx context.Context, rule accountRule) error
+	ChangePayout(ctx context.Context, c payoutChange) error
 	UnlockWallet(ctx context.Context, passphrase string, op operator, ip string) error
 
 	Settings(ctx context.Context) (now pool.Settings, rev int64, err error)

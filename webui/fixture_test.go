@@ -49,6 +49,7 @@ type golden struct {
 
 	approved  []approval
 	ruled     []accountRule
+	changed   []payoutChange
 	cancelled []int64
 	ran       []string
 	drafted   []string
@@ -124,7 +125,7 @@ func newGolden() *golden {
 		payoutLine: g.payouts[0], Digest: strings.Repeat("5a", 32), Change: 1_876_290, FeeCap: 5000,
 		Items:      []itemLine{{aliceAddress, 512_000, 0}, {bobAddress, 710_300, 0}},
 		Inputs:     []inputLine{{strings.Repeat("11aa", 16), 0, 2_000_000}, {strings.Repeat("22bb", 16), 1, 1_100_000}},
-		WalletSats: new(int64(3_100_000)),
+		WalletSats: new(int64(3_100_000)), Can: payoutCan{Approve: true, Cancel: true},
 	}
 	feed := feedView{
 		Height: 925001, TipAt: at(4 * time.Minute), TemplateAt: at(12 * time.Second), Txs: 3120, Value: new(int64(316_600_000)),
@@ -286,6 +287,7 @@ func (g *golden) ApprovePayout(_ context.Context, a approval) error {
 	defer g.mu.Unlock()
 	g.approved = append(g.approved, a)
 	g.payout.State = "approved"
+	g.payout.Can = payoutCan{Cancel: true}
 	g.payout.Rev++
 	return nil
 }
@@ -317,6 +319,11 @@ func (g *golden) ChangeSettings(_ context.Context, rev int64, s pool.Settings, _
 	g.settings = s
 	g.rev++
 	return nil
+}
+
+func (g *golden) ChangePayout(_ context.Context, c payoutChange) error {
+	g.changed = append(g.changed, c)
+	return g.fail
 }
 
 func (g *golden) SetAccountRule(_ context.Context, r accountRule) error {

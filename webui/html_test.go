@@ -156,8 +156,9 @@ func TestPagesAreSound(t *testing.T) {
 func TestStatesHaveWords(t *testing.T) {
 	w := open(t, newGolden())
 	w.signIn()
-	for _, state := range []string{"draft", "pending", "approved", "signed", "broadcast", "confirmed", "settled", "cancelled", "expired", "failed"} {
+	for _, state := range []string{"draft", "pending", "approved", "signed", "broadcast", "confirmed", "settled", "cancelling", "cancelled", "expired", "failed"} {
 		w.box.payout.State = state
+		w.box.payout.Can = payoutCan{Approve: state == "pending", Cancel: state == "draft" || state == "pending" || state == "approved"}
 		w.box.payout.Inputs = nil
 		page := w.get("/payouts/42")
 		checkPage(t, page.body)

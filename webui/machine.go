@@ -166,6 +166,9 @@ func asProblem(err error) error {
 		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrSecondPerson):
 		return refused(asSentence(err))
 	}
+	if sentence, ok := payout.Sentence(err); ok {
+		return refused(sentence)
+	}
 	return fmt.Errorf("ask the appliance: %w", err)
 }
 

@@ -1,9 +1,11 @@
 package webui
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/dmpool/dmpool/pool/payout"
@@ -109,7 +111,17 @@ func (m *machine) Payout(ctx context.Context, id int64) (payoutView, error) {
 		v.Inputs = append(v.Inputs, inputLine{TxID: in.OutPoint.Hash.String(), Vout: in.OutPoint.Index, Amount: in.Amount})
 	}
 	for _, a := range p.Approvals {
-		v.Approvals = append(v.Approvals, approvalLine{User: a.User, Method: a.Method, IP: a.IP, At: a.At})
+		v.Approvals = append(v.Approvals, approvalLine{User: a.User, Method: a.Method, IP: a.IP, At: a.At, Present: bytes.Equal(a.Digest, p.Digest)})
+	}
+	v.VSize = p.VSize
+	v.Can = payoutCan{
+		Approve: p.Can.Approve, Cancel: p.Can.Cancel, Bump: p.Can.Bump,
+		CancelSent: p.Can.CancelSent, Sponsor: p.Can.Sponsor, GiveUpDead: p.Can.GiveUpDead,
+	}
+	for _, a := range append(slices.Clone(p.Attempts), p.Sponsors...) {
+		v.Attempts = append(v.Attempts, attemptLine{
+			Kind: string(a.Kind), Fate: string(a.Fate), TxID: a.TxID.String(), Fee: a.Fee, VSize: a.VSize, FirstSeen: a.FirstSeen, Refusal: a.Refusal,
+		})
 	}
 	v.MinersBearFee = p.FeePolicy == payout.FeeMiners
 	if above := m.box.Settings().SecondPersonAboveSat; above > 0 && p.Total > above {
@@ -150,6 +162,28 @@ func (m *machine) CancelPayout(ctx context.Context, id, rev int64, op operator, 
 	}
 	err = desk.Cancel(ctx, id, rev, op.Name)
 	m.note(ctx, op, "payout.cancel", payoutRef(id), ip, err)
+	return asProblem(err)
+}
+
+func (m *machine) ChangePayout(ctx context.Context, c payoutChange) error {
+	desk, err := m.desk()
+	if err != nil {
+		return err
+	}
+	change := payout.Change{ID: c.ID, Rev: c.Rev, FeeRate: c.FeeRate, Actor: c.Operator.Name, IP: c.IP}
+	switch c.Action {
+	case actionBump:
+		err = desk.Bump(ctx, change)
+	case actionSponsor:
+		err = desk.Sponsor(ctx, change)
+	case actionTakeBack:
+		err = desk.CancelSent(ctx, change)
+	case actionGiveUp:
+		err = desk.GiveUpDead(ctx, change)
+	default:
+		return fmt.Errorf("change payout: there is no action %q", c.Action)
+	}
+	m.note(ctx, c.Operator, "payout."+c.Action, payoutRef(c.ID), c.IP, err)
 	return asProblem(err)
 }
 

@@ -41,11 +41,14 @@ type payoutView struct {
 	Approvals  []approvalLine
 	WalletSats *int64 // what the wallet can spend now
 
+	VSize         int64 // vbytes, 0 before it is signed
 	MinersBearFee bool
 	TwoPeople     bool // have to say yes
+	Can           payoutCan
+	Attempts      []attemptLine // its transactions and those that pay for them, oldest first
 
-	Typed string // total that was typed, when the form comes back
-	Wrong string // "total", "password" or "" : why it came back
+	Typed string // what was typed, when the form comes back
+	Wrong string // why it came back: "total", "password", or the action whose password was wrong
 }
 
 // itemLine is what one miner gets.
@@ -69,6 +72,7 @@ type inputLine struct {
 type approvalLine struct {
 	User, Method, IP string
 	At               time.Time
+	Present          bool // it is of the plan that there is now
 }
 
 // Arrive is what the miners' wallets get together.
@@ -97,25 +101,23 @@ func (v payoutView) After() *int64 {
 	return new(*v.WalletSats - v.Arrive() - *v.Fee)
 }
 
-// SaidYes reports whether this operator approved the present plan already. A
-// change of the plan makes a pending payout a new one, so its approvals are all
-// of this plan.
+// SaidYes reports whether this operator approved the present plan already.
 func (v payoutView) SaidYes(operator string) bool {
-	return slices.ContainsFunc(v.Approvals, func(a approvalLine) bool { return a.User == operator })
+	return slices.ContainsFunc(v.Approvals, func(a approvalLine) bool { return a.Present && a.User == operator })
 }
 
-// CanApprove reports whether a yes is what this payout waits for.
-func (v payoutView) CanApprove() bool { return v.State == "pending" }
-
-// CanCancel reports whether the payout can be given up: no signature exists.
-func (v payoutView) CanCancel() bool {
-	return v.State == "draft" || v.State == "pending" || v.State == "approved"
+// HalfApproved reports whether somebody approved the present plan already.
+func (v payoutView) HalfApproved() bool {
+	return slices.ContainsFunc(v.Approvals, func(a approvalLine) bool { return a.Present })
 }
 
 // Steps is the way of a payout, with how far this one has come.
 func (v payoutView) Steps() []step {
 	names := []string{"draft", "pending", "approved", "signed", "broadcast", "confirmed", "settled"}
 	at := slices.Index(names, v.State)
+	if v.State == "cancelling" {
+		return []step{{Name: "draft", Done: true}, {Name: "signed", Done: true}, {Name: v.State, Now: true}}
+	}
 	if at < 0 { // cancelled, expired, failed
 		return []step{{Name: "draft", Done: true}, {Name: v.State, Done: true, Bad: true}}
 	}
@@ -267,7 +269,7 @@ func (s *site) approvePayout(w http.ResponseWriter, r *http.Request, who caller)
 	if revErr != nil || digestErr != nil {
 		return invalid("The form does not name a plan. Open the payout again.")
 	}
-	if rev != v.Rev || hex.EncodeToString(digest) != v.Digest || !v.CanApprove() {
+	if rev != v.Rev || hex.EncodeToString(digest) != v.Digest || !v.Can.Approve {
 		return stale(nil)
 	}
 	v.Typed = cut(r.PostFormValue("total"), 40)
