@@ -142,8 +142,9 @@ func (a *Appliance) checkMoneyHealth(ctx context.Context) Check {
 	return a.checkShortfall(ctx, c)
 }
 
-// checkShortfall tells when the pool has borne more chain fees than it earned:
-// the last miners to be paid would find the wallet short by that much.
+// checkShortfall tells when the pool has borne more chain fees, and losses, than it
+// earned: the last miners to be paid would find the wallet short by that much. What
+// somebody has sent to the wallet meanwhile only has to be booked.
 func (a *Appliance) checkShortfall(ctx context.Context, c Check) Check {
 	sums, err := a.ledger.Sums(ctx)
 	if err != nil {
@@ -153,10 +154,14 @@ func (a *Appliance) checkShortfall(ctx context.Context, c Check) Check {
 	if short <= 0 {
 		return c
 	}
-	c.Reason += fmt.Sprintf(" The pool has paid %d sat of chain fees beyond what it earned.", short)
-	if short > a.Settings().MinPayoutSat {
-		c.Status = Degraded
-		c.NextStep = fmt.Sprintf("Send %d sat to the pool's wallet, or charge a small fee.", short)
+	c.Reason += fmt.Sprintf(" The pool has paid %d sat of chain fees and losses beyond what it earned.", short)
+	if short <= a.Settings().MinPayoutSat {
+		return c
+	}
+	c.Status = Degraded
+	c.NextStep = fmt.Sprintf("Send %d sat to the pool's wallet, or charge a small fee.", short)
+	if books, known := a.payouts.Compared(); known && books.Surplus() >= short {
+		c.NextStep = fmt.Sprintf("The wallet has %d sat that are not booked: book them as the pool's own.", books.Surplus())
 	}
 	return c
 }

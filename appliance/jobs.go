@@ -33,7 +33,7 @@ func (a *Appliance) jobs() []job {
 		{"reward-booking", "Freezes the splits of found blocks that a crash left open", 2 * time.Minute, false, a.bookRewards},
 		{"payout-draft", "Drafts a payout of all that is due, unless one waits for its approval", a.payoutEvery(), true, a.draftPayout},
 		{"payout-track", "Funds, sends and follows payouts up to their confirmation; approves what the rule allows", 30 * time.Second, true, a.trackPayouts},
-		{"ledger-check", "Adds up the whole ledger and compares it with its own balances", time.Hour, false, a.checkLedger},
+		{"ledger-check", "Adds up the whole ledger and compares it with its own balances; freezes payouts if it does not agree", time.Hour, false, a.checkLedger},
 		{"upkeep", "Removes what is older than it has to be kept, checks the databases", 6 * time.Hour, false, a.upkeep},
 	}
 	if a.privateChain() {
@@ -105,7 +105,7 @@ func (a *Appliance) trackPayouts(ctx context.Context) (string, error) {
 }
 
 func (a *Appliance) checkLedger(ctx context.Context) (string, error) {
-	if err := a.ledger.Check(ctx); err != nil {
+	if err := a.payouts.CheckBooks(ctx); err != nil {
 		return "", err
 	}
 	return "all sums agree", nil
@@ -115,6 +115,9 @@ func (a *Appliance) upkeep(ctx context.Context) (string, error) {
 	now := time.Now()
 	if err := a.shares.Prune(ctx, now); err != nil {
 		return "", fmt.Errorf("prune shares: %w", err)
+	}
+	if _, err := a.ledger.DropRaw(ctx, a.maturity()); err != nil {
+		return "", err
 	}
 	err := a.db.Update(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM job_run WHERE started_at < ?`, now.Add(-jobHistory).UnixMilli()); err != nil {

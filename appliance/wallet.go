@@ -150,7 +150,7 @@ var ErrPassphrase = errors.New("the wallet does not open with this passphrase")
 // UnlockWallet checks a passphrase that the operator typed and keeps it in
 // memory until the box stops. It returns [ErrPassphrase] when it is wrong.
 func (a *Appliance) UnlockWallet(ctx context.Context, passphrase, actor, ip string) error {
-	err := a.node.Unlock(ctx, passphrase, time.Second)
+	err := a.payouts.TryPassphrase(ctx, passphrase)
 	if node.IsCode(err, node.ErrCodeWrongPassphrase) {
 		if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.unlock", Result: "wrong passphrase", IP: ip}); err != nil {
 			return err
@@ -159,9 +159,6 @@ func (a *Appliance) UnlockWallet(ctx context.Context, passphrase, actor, ip stri
 	}
 	if err != nil {
 		return fmt.Errorf("unlock wallet: %w", err)
-	}
-	if err := a.node.Lock(ctx); err != nil {
-		return fmt.Errorf("lock wallet: %w", err)
 	}
 	a.keys.remember(passphrase)
 	return a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.unlock", Result: "ok", IP: ip})

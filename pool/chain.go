@@ -142,7 +142,7 @@ func (p *Pool) checkBlock(ctx context.Context, block ledger.Block, info node.Cha
 	default:
 		return fmt.Errorf("ask for header: %w", err)
 	}
-	if !seen.Known && !info.InitialBlockDownload && block.State != ledger.StateRejected {
+	if !seen.Known && len(block.Raw) > 0 && !info.InitialBlockDownload && block.State != ledger.StateRejected {
 		result, err := p.Node.SubmitBlock(ctx, block.Raw)
 		if err != nil {
 			return fmt.Errorf("submit again: %w", err)
@@ -185,6 +185,9 @@ func (p *Pool) giveBack(ctx context.Context, info node.ChainInfo, reached int32)
 		return fmt.Errorf("read own blocks: %w", err)
 	}
 	for _, block := range blocks {
+		if len(block.Raw) == 0 {
+			continue // so deep that its bytes were dropped: the node's peers have it
+		}
 		result, err := p.Node.SubmitBlock(ctx, block.Raw)
 		if node.Unavailable(err) {
 			return fmt.Errorf("submit block %s again: %w", block.Hash, err)

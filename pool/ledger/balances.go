@@ -77,8 +77,8 @@ type Sums struct {
 func (s Sums) Owed() int64 { return s.Pending + s.Payable + s.Debt + s.Reserved }
 
 // Shortfall is what the wallet lacks to pay everybody, 0 when it lacks nothing.
-// It grows when the pool bears more chain fees than it takes, and when a block is
-// orphaned after its reward was paid.
+// It grows when the pool bears more chain fees than it takes, when a block is
+// orphaned after its reward was paid, and when lost coins are booked as lost.
 func (s Sums) Shortfall() int64 { return max(0, s.Owed()-s.Immature-s.Spendable) }
 
 // add puts one balance, debit positive, where it belongs.

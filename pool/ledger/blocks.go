@@ -196,7 +196,8 @@ func (l *Ledger) blocks(ctx context.Context, query string, args ...any) ([]Block
 	return sqlite.Collect(rows, func(rows *sql.Rows) (Block, error) { return scanBlock(rows) })
 }
 
-// Block returns a block with Raw and Split, or [ErrNotFound].
+// Block returns a block with Raw, unless that was dropped ([Ledger.DropRaw]), and
+// Split, or [ErrNotFound].
 func (l *Ledger) Block(ctx context.Context, hash chainhash.Hash) (Block, error) {
 	var b Block
 	err := l.read(ctx, func(tx *sql.Tx) (err error) {

@@ -38,8 +38,9 @@ func (e *InvariantError) Error() string { return e.Invariant + ": " + e.Detail }
 // [*InvariantError] of each kind.
 //
 // I11 counts only what is owed to miners, not what miners owe, and counts as
-// covered what the pool bore in chain fees: that the operator has to add to the
-// wallet is no error of the books. [Sums.Shortfall] tells it.
+// covered what the pool bore in chain fees, and what was booked as lost by hand:
+// that the operator has to add to the wallet is no error of the books.
+// [Sums.Shortfall] tells it.
 func (l *Ledger) Check(ctx context.Context) error {
 	c := checker{broken: map[string]bool{}, balances: map[balanceKey]int64{}}
 	if err := l.read(ctx, func(tx *sql.Tx) error { return c.run(ctx, tx) }); err != nil {
@@ -229,7 +230,7 @@ func (c *checker) cache(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 
-	if missing := sums.Shortfall() - max(0, sums.TxFee); missing > 0 {
+	if missing := sums.Shortfall() - max(0, sums.TxFee) - max(0, -sums.Reserve); missing > 0 {
 		c.fail(InvariantCovered, "miners are owed %d sat, %d more than there is", sums.Owed(), missing)
 	}
 

@@ -41,7 +41,8 @@
 //
 // A block that the node does not know is not an orphan. No money moves until its
 // header says whether it is in the chain. Rewards of paid blocks can still be
-// reversed; the miner's payable is negative then, and later credits reduce it.
+// reversed; the miner's payable is negative then, and later credits reduce it. The
+// bytes of a block are kept until it lies 1000 blocks deeper than that takes.
 //
 // # Payouts
 //

@@ -14,6 +14,9 @@ type Balances struct {
 	Trusted  Sats `json:"trusted"`           // confirmed, or our own unconfirmed change
 	Pending  Sats `json:"untrusted_pending"` // received and not yet confirmed
 	Immature Sats `json:"immature"`          // mined less than 100 blocks ago
+
+	// LastBlock is the block up to which the wallet has followed the chain: for it the sums are true.
+	LastBlock chainhash.Hash `json:"-"`
 }
 
 // WalletInfo describes the loaded wallet (getwalletinfo).
@@ -108,9 +111,13 @@ func (c *Client) AddressInfo(ctx context.Context, address string) (Address, erro
 // Balances returns the wallet's own sums.
 func (c *Client) Balances(ctx context.Context) (Balances, error) {
 	var all struct {
-		Mine Balances `json:"mine"`
+		Mine          Balances `json:"mine"`
+		LastProcessed struct {
+			Hash chainhash.Hash `json:"hash"`
+		} `json:"lastprocessedblock"`
 	}
 	err := c.WalletCall(ctx, "getbalances", &all)
+	all.Mine.LastBlock = all.LastProcessed.Hash
 
 	return all.Mine, err
 }

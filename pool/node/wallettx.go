@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
@@ -55,6 +56,11 @@ func (c *Client) WalletTx(ctx context.Context, txid chainhash.Hash) (WalletTx, e
 	err := c.WalletCall(ctx, "gettransaction", &tx, txid)
 
 	return tx, err
+}
+
+// Abandoned reports whether the wallet was told that this payment will never confirm, so that its coins are free.
+func (t WalletTx) Abandoned() bool {
+	return slices.ContainsFunc(t.Details, func(e WalletEntry) bool { return e.Category == "send" && e.Abandoned })
 }
 
 // ListSinceBlock returns the wallet's movements in the blocks after the given one and in the mempool. The zero hash

@@ -36,7 +36,11 @@ func (d *Desk) Advance(ctx context.Context) error {
 			return fmt.Errorf("begin payouts: %w", err)
 		}
 
-		return errors.Join(d.drive(ctx, p, Draft, Pending, Approved, Signed, Broadcast, Cancelling, Confirmed), d.tidyLocks(ctx))
+		return errors.Join(
+			d.drive(ctx, p, Draft, Pending, Approved, Signed, Broadcast, Cancelling, Confirmed),
+			d.tidyLocks(ctx),
+			d.compareOnce(ctx, p),
+		)
 	})
 }
 

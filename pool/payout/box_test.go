@@ -80,11 +80,16 @@ func fastDir(t testing.TB) string {
 // earn books a mature block of some value in satoshis.
 func earn(t testing.TB, l *ledger.Ledger, height int32, value int64) {
 	t.Helper()
+	earnBlock(t, l, chainhash.HashH(fmt.Append(nil, height)), height, value, 101)
+}
+
+// earnBlock books a block that has so many confirmations.
+func earnBlock(t testing.TB, l *ledger.Ledger, hash chainhash.Hash, height int32, value int64, confirmations int32) {
+	t.Helper()
 	var weights []ledger.Weight
 	for n := int64(1); n <= miners; n++ {
 		weights = append(weights, ledger.Weight{Address: addressOf(t, script(n)), Script: script(n), Score: big.NewRat(n, 6)})
 	}
-	hash := chainhash.HashH(fmt.Append(nil, height))
 	ctx := t.Context()
 	err := errors.Join(
 		l.RecordFound(ctx, ledger.Found{
@@ -96,8 +101,8 @@ func earn(t testing.TB, l *ledger.Ledger, height int32, value int64) {
 		l.RecordSubmit(ctx, hash, ""),
 		l.Freeze(ctx, hash, ledger.Window{WinnerSeq: int64(height), Weights: weights}),
 	)
-	for _, confirmations := range []int32{1, 101} {
-		_, observed := l.Observe(ctx, hash, ledger.Observation{Known: true, Confirmations: confirmations, Maturity: 101})
+	for _, seen := range []int32{1, confirmations} {
+		_, observed := l.Observe(ctx, hash, ledger.Observation{Known: true, Confirmations: seen, Maturity: 101})
 		err = errors.Join(err, observed)
 	}
 	if err != nil {
@@ -288,14 +293,17 @@ func (b *box) checkBooks() {
 // exec changes the database behind the desk's back.
 func (b *box) exec(statement string, args ...any) {
 	b.t.Helper()
-	err := b.db.Update(b.t.Context(), func(tx *sql.Tx) error {
+	if err := b.tryExec(statement, args...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *box) tryExec(statement string, args ...any) error {
+	return b.db.Update(b.t.Context(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(b.t.Context(), statement, args...)
 
 		return err
 	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
 }
 
 // fixedPass is a passphrase that was entered, or an error.

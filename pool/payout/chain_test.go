@@ -57,17 +57,18 @@ type fakeTx struct {
 type fakeWallet struct {
 	mu sync.Mutex
 
-	height int32
-	branch byte // changes the hashes of blocks after a reorganisation
-	forked int32
-	txs    map[chainhash.Hash]*fakeTx
-	keys   map[string]*btcec.PrivateKey // by scriptPubKey
-	locks  map[wire.OutPoint]bool       // true: survives a restart
-	open   bool                         // unlocked
-	fee    string                       // the node's estimate, empty for none
-	noKeys bool                         // not loaded
-	sent   int                          // times a transaction was accepted anew
-	refuse error                        // answer to SendRaw and TestAccept instead of the true one
+	height  int32
+	branch  byte // changes the hashes of blocks after a reorganisation
+	forked  int32
+	txs     map[chainhash.Hash]*fakeTx
+	keys    map[string]*btcec.PrivateKey // by scriptPubKey
+	locks   map[wire.OutPoint]bool       // true: survives a restart
+	open    bool                         // unlocked
+	fee     string                       // the node's estimate, empty for none
+	noKeys  bool                         // not loaded
+	sent    int                          // times a transaction was accepted anew
+	orphans map[chainhash.Hash]bool      // blocks that left the main chain
+	refuse  error                        // answer to SendRaw and TestAccept instead of the true one
 
 	calls   int
 	faultAt int    // the call at which fault happens

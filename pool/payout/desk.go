@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
@@ -50,10 +52,13 @@ type Desk struct {
 	turn chan struct{} // held by the one pass over the payouts that may run
 
 	// Only that pass uses this.
-	reconciled bool // since this Desk was made
+	reconciled bool           // since this Desk was made
+	comparedAt chainhash.Hash // block at which books and wallet were compared
+	missed     int64          // what was missing from the wallet at the last look
 
-	mu     sync.Mutex
-	broken string // what is wrong with the ledger's books, a sentence; empty when they balance
+	mu         sync.Mutex
+	broken     string // what is wrong with the ledger's books, a sentence; empty when they balance
+	comparison Comparison
 }
 
 // New returns a Desk. policy is asked at each step. notify is told of every

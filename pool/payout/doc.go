@@ -66,8 +66,9 @@
 // its answers are checked against the ledger and against coins that it listed
 // before ([Plan]); the signature is verified here. Which coins belong to a payout
 // is written in the ledger, the wallet's own locks are a copy. And if money
-// leaves the wallet that the ledger knows nothing of, everything stops
-// ([Desk.Frozen]).
+// leaves the wallet that the ledger knows nothing of, or coins are missing that the
+// books say are there ([Comparison]), everything stops ([Desk.Frozen]) until a
+// person has said what it was ([Desk.Lift]).
 //
 // # Who drives it
 //

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -16,16 +19,76 @@ import (
 // A freeze is an event without postings in the ledger. That makes it last over a
 // restart, puts it into the hash chain, and lets it be lifted by its reversal.
 const (
-	freezeRef  = "freeze"
-	freezeKind = "freeze"
-	freezeSend = "freeze:send:" // and the id of a transaction that is no payout
+	freezeRef     = "freeze"
+	freezeKind    = "freeze"
+	freezeSend    = "freeze:send:"    // and the id of a transaction that is no payout
+	freezeMissing = "freeze:missing:" // and a number, a colon, and how many satoshis
+	liftPrefix    = "lift:"           // and the key of the freeze
 )
+
+// Freeze is one reason why payouts stopped. It is never removed.
+type Freeze struct {
+	At      time.Time
+	Reason  string          // a sentence
+	TxID    *chainhash.Hash // the unknown transaction, nil when coins are missing
+	Missing int64           // satoshis that were missing, zero for a transaction
+
+	LiftedAt time.Time // zero while it is in force
+	LiftedBy string    // who had the last word
+
+	key string
+}
+
+// Freezes lists all freezes that there ever were, the latest first.
+func (d *Desk) Freezes(ctx context.Context) ([]Freeze, error) {
+	events, err := d.ledger.Events(ctx, ledger.EventFilter{Ref: freezeRef}, math.MaxInt32)
+	if err != nil {
+		return nil, fmt.Errorf("list freezes: %w", err)
+	}
+
+	lifted := make(map[int64]ledger.Entry)
+	var all []Freeze
+	for _, e := range events { // newest first
+		if e.Reverses != 0 {
+			lifted[e.Reverses] = e
+			continue
+		}
+		f := Freeze{At: e.At, key: e.Key}
+		if l, ok := lifted[e.ID]; ok {
+			f.LiftedAt, f.LiftedBy = l.At, l.Actor
+		}
+		if err := f.read(); err != nil {
+			return nil, fmt.Errorf("list freezes: %w", err)
+		}
+		all = append(all, f)
+	}
+
+	return all, nil
+}
+
+// read fills in what the key says.
+func (f *Freeze) read() (err error) {
+	if txid, ok := strings.CutPrefix(f.key, freezeSend); ok {
+		f.TxID, err = chainhash.NewHashFromStr(txid)
+		f.Reason = fmt.Sprintf("Transaction %s has spent money of the pool's wallet, but is no payout of this ledger. "+
+			"Somebody else uses the wallet, or the ledger was restored from an old backup.", txid)
+
+		return err
+	}
+	_, sats, _ := strings.Cut(strings.TrimPrefix(f.key, freezeMissing), ":")
+	f.Missing, err = strconv.ParseInt(sats, 10, 64)
+	f.Reason = fmt.Sprintf("The wallet has %d sats less than the books say, and no payout explains it. "+
+		"Perhaps it was restored from an old backup, or is another wallet of the same name.", f.Missing)
+
+	return err
+}
 
 // Frozen reports whether payouts are frozen, and why in a sentence. They are
 // when money left the wallet that the ledger knows nothing of, which is what an
 // old backup of the ledger, a second box on the same wallet, and a thief look
-// like; and when the books do not balance. Nothing is then drafted, approved,
-// signed, sent or given up. Payouts that were sent are still followed.
+// like; when coins are missing from the wallet; and when the books do not balance.
+// Nothing is then drafted, approved, signed, sent or given up. Payouts that were
+// sent are still followed. [Desk.Lift] ends it, once somebody knows what it was.
 func (d *Desk) Frozen(ctx context.Context) (reason string, frozen bool) {
 	d.mu.Lock()
 	broken := d.broken
@@ -34,19 +97,13 @@ func (d *Desk) Frozen(ctx context.Context) (reason string, frozen bool) {
 		return broken, true
 	}
 
-	events, err := d.ledger.Events(ctx, ledger.EventFilter{Ref: freezeRef}, 1000)
+	freezes, err := d.Freezes(ctx)
 	if err != nil {
 		return "The ledger cannot be read.", true
 	}
-	lifted := make(map[int64]bool)
-	for _, e := range events { // newest first
-		if e.Reverses != 0 {
-			lifted[e.Reverses] = true
-			continue
-		}
-		if txid, ok := strings.CutPrefix(e.Key, freezeSend); ok && !lifted[e.ID] {
-			return fmt.Sprintf("Transaction %s has spent money of the pool's wallet, but is no payout of this ledger. "+
-				"Somebody else uses the wallet, or the ledger was restored from an old backup.", txid), true
+	for _, f := range freezes {
+		if f.LiftedAt.IsZero() {
+			return f.Reason, true
 		}
 	}
 
@@ -137,13 +194,10 @@ func (d *Desk) storeLook(ctx context.Context, block chainhash.Hash) error {
 	return nil
 }
 
-// freeze stops all payouts because of a transaction that is none of them.
+// freeze stops all payouts because of a transaction that is none of them. One
+// that was looked into and lifted does not stop them again.
 func (d *Desk) freeze(ctx context.Context, txid chainhash.Hash) error {
-	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		return tx.Post(ctx, ledger.Event{
-			Key: freezeSend + txid.String(), Kind: freezeKind, Ref: freezeRef, Actor: "payout", At: d.now(),
-		}, nil)
-	})
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error { return d.postFreeze(ctx, tx, freezeSend+txid.String()) })
 	if errors.Is(err, ledger.ErrPosted) {
 		return nil
 	}
@@ -157,26 +211,55 @@ func (d *Desk) freeze(ctx context.Context, txid chainhash.Hash) error {
 	return nil
 }
 
-// checkBooks freezes payouts as long as the ledger contradicts itself.
-func (d *Desk) checkBooks(ctx context.Context) error {
+// freezeMissing stops all payouts because the wallet has less than it should.
+func (d *Desk) freezeMissing(ctx context.Context, c Comparison) error {
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		var n int
+		err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM event WHERE ref = ? AND reverses IS NULL`, freezeRef).Scan(&n)
+		if err != nil {
+			return err
+		}
+
+		return d.postFreeze(ctx, tx, fmt.Sprintf("%s%d:%d", freezeMissing, n+1, c.Missing()))
+	})
+	if err != nil {
+		return fmt.Errorf("freeze payouts: %w", err)
+	}
+
+	d.log.Error("Coins are missing from the wallet, payouts are frozen",
+		"missing", c.Missing(), "booked", c.Booked, "on_the_way", c.OnTheWay, "wallet", c.Wallet, "height", c.Height)
+	d.frozenEvent(ctx)
+
+	return nil
+}
+
+func (d *Desk) postFreeze(ctx context.Context, tx *ledger.Tx, key string) error {
+	return tx.Post(ctx, ledger.Event{Key: key, Kind: freezeKind, Ref: freezeRef, Actor: "payout", At: d.now()}, nil)
+}
+
+// CheckBooks adds up the whole ledger and freezes payouts as long as it
+// contradicts itself: then the error wraps an [*ledger.InvariantError].
+func (d *Desk) CheckBooks(ctx context.Context) error {
 	err := d.ledger.Check(ctx)
 	if _, wrong := errors.AsType[*ledger.InvariantError](err); err != nil && !wrong {
 		return err
 	}
 
-	d.mu.Lock()
-	d.broken = ""
+	broken := ""
 	if err != nil {
-		d.broken = fmt.Sprintf("The ledger does not add up: %v.", err)
+		broken = fmt.Sprintf("The ledger does not add up: %v.", err)
 	}
+	d.mu.Lock()
+	fresh := broken != "" && d.broken == ""
+	d.broken = broken
 	d.mu.Unlock()
 
-	if err != nil {
+	if fresh {
 		d.log.Error("Ledger does not add up, payouts are frozen", "err", err)
 		d.frozenEvent(ctx)
 	}
 
-	return nil
+	return err
 }
 
 // frozenEvent tells the rest of the pool.

@@ -168,7 +168,11 @@ func newRealBox(t *testing.T) realBox {
 		policy: Policy{ConfirmationsToSettle: 3, FeeRate: "2.5"}, now: time.Now(),
 	}
 	for height := range int32(10) {
-		earn(t, b.ledger, height+1, 50e8)
+		hash, err := n.BlockHash(ctx, height+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		earnBlock(t, b.ledger, hash, height+1, 50e8, 101)
 	}
 	r := realBox{box: b, node: n}
 	r.sitDown()

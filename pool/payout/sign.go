@@ -136,6 +136,21 @@ func (d *Desk) signNext(ctx context.Context, one Payout, a Attempt) error {
 	return nil
 }
 
+// TryPassphrase opens the wallet with a passphrase and closes it again. It waits
+// for its turn: a signature that is being made at the moment would otherwise find
+// the wallet closed, or close it under this call. ErrCodeWrongPassphrase of
+// package node when it is the wrong one.
+func (d *Desk) TryPassphrase(ctx context.Context, passphrase string) error {
+	return d.exclusive(ctx, func() error {
+		err := d.wallet.Unlock(ctx, passphrase, unlockFor)
+		if _, answered := node.Code(err); err == nil || !answered {
+			d.lockWallet(ctx) // without an answer it may be open
+		}
+
+		return err
+	})
+}
+
 // lockWallet closes the wallet. Should the node not hear it, the wallet closes
 // by itself after unlockFor.
 func (d *Desk) lockWallet(ctx context.Context) {

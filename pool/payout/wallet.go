@@ -22,6 +22,9 @@ import (
 type Wallet interface {
 	BlockchainInfo(ctx context.Context) (node.ChainInfo, error)
 
+	Header(ctx context.Context, hash chainhash.Hash) (node.Header, error)
+
+	Balances(ctx context.Context) (node.Balances, error)
 	AddressInfo(ctx context.Context, address string) (node.Address, error)
 	ListUnspent(ctx context.Context, minConf int) ([]node.Unspent, error)
 	LockUnspent(ctx context.Context, unlock bool, outpoints []wire.OutPoint, persistent bool) error

@@ -32,6 +32,39 @@ func (w *fakeWallet) BlockchainInfo(context.Context) (info node.ChainInfo, err e
 	return info, err
 }
 
+// Header knows the blocks of this chain and, as long as they are not orphaned,
+// those that earn books.
+func (w *fakeWallet) Header(_ context.Context, hash chainhash.Hash) (header node.Header, err error) {
+	err = w.call("getblockheader", func() error {
+		header = node.Header{Hash: hash, Confirmations: 1}
+		if w.orphans[hash] {
+			header.Confirmations = -1
+		}
+
+		return nil
+	})
+
+	return header, err
+}
+
+func (w *fakeWallet) Balances(context.Context) (sums node.Balances, err error) {
+	err = w.walletCall("getbalances", func() error {
+		sums.LastBlock = w.blockHash(w.height)
+		for _, u := range w.unspent() {
+			sums.Trusted += u.Amount
+		}
+		for _, t := range w.txs {
+			if t.coinbase && t.block > 0 && w.height-t.block < 100 {
+				sums.Immature += node.Sats(t.tx.TxOut[0].Value)
+			}
+		}
+
+		return nil
+	})
+
+	return sums, err
+}
+
 func (w *fakeWallet) AddressInfo(_ context.Context, text string) (info node.Address, err error) {
 	err = w.walletCall("getaddressinfo", func() error {
 		a, err := address.DecodeAddress(text, &chaincfg.RegressionNetParams)

@@ -1,0 +1,47 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/dmpool/dmpool/pool/ledger"
+)
+
+// TestDropRaw: the bytes of a block are kept until nothing can take it back, and
+// for ever when it never became mature.
+func TestDropRaw(t *testing.T) {
+	l, _ := open(t)
+	ctx := t.Context()
+	mature, orphan := mine(t, l, 1), mine(t, l, 2)
+	observe(t, l, mature, confirmed(1), confirmed(101))
+	observe(t, l, orphan, confirmed(1), ledger.Observation{Known: true, Confirmations: -1, Maturity: 101})
+	b, err := l.Block(ctx, mature)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if n, err := l.DropRaw(ctx, 101); n != 0 || err != nil {
+		t.Errorf("without a chain cursor: dropped %d, %v", n, err)
+	}
+	for _, step := range []struct {
+		confirmations int32
+		want          int64
+	}{{101, 0}, {1100, 0}, {1101, 1}, {1102, 0}, {5000, 0}} {
+		if err := l.SetCursor(ctx, b.Height+step.confirmations-1, mature); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := l.DropRaw(ctx, 101); n != step.want || err != nil {
+			t.Errorf("at %d confirmations: dropped %d, %v, want %d", step.confirmations, n, err, step.want)
+		}
+	}
+
+	after, err := l.Block(ctx, mature)
+	if err != nil || len(after.Raw) != 0 || after.Value != b.Value || after.State != ledger.StateMature {
+		t.Errorf("block %+v, %v", after, err)
+	}
+	if kept, err := l.Block(ctx, orphan); err != nil || len(kept.Raw) == 0 {
+		t.Errorf("an orphaned block has %d bytes left, %v", len(kept.Raw), err)
+	}
+	if err := l.Check(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,241 @@
+package payout
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/node"
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// Lift asks to correct the books by hand. The caller has made sure that the
+// person is who they say, at this moment.
+type Lift struct {
+	Reason string // the person's words: what it was
+	Actor  string
+	IP     string
+	// Operators is how many people operate this pool. With more than one, two of
+	// them have to ask for the same; a person who is alone decides alone.
+	Operators int
+}
+
+// Correction is a person's say in a correction of the books by hand.
+type Correction struct {
+	What   string // the same for all who agreed to the same; adj:<What> is its event, if an amount was booked
+	User   string
+	Amount int64 // satoshis; negative when they were gone
+	Reason string
+	At     time.Time
+}
+
+// There is nothing of the kind to correct.
+var (
+	errNotFrozen error = problemError("Payouts are not frozen.")
+	errNoSurplus error = problemError("The wallet has no more than the books say.")
+)
+
+// Lift ends all freezes that are in force, after a person has found out what they
+// were. What the wallet lacks is booked as lost, against pool:reserve, so that
+// books and wallet agree again: the miners are still owed everything, and
+// [ledger.Sums.Shortfall] says what has to be added to pay them all. A freeze that
+// was lifted stays in [Desk.Freezes], and what people said in [Desk.Corrections].
+//
+// The error is ErrSecondPerson when this yes is written down and somebody else has
+// to agree, or a refusal in words: an unknown transaction is not in a
+// block yet, the ledger contradicts itself, or the node cannot be asked.
+func (d *Desk) Lift(ctx context.Context, l Lift) error {
+	return d.correct(ctx, l, "lift freeze", func(c Comparison, open []Freeze) (int64, error) {
+		if len(open) == 0 {
+			return 0, errNotFrozen
+		}
+		for _, f := range open {
+			if err := d.checkDecided(ctx, f); err != nil {
+				return 0, err
+			}
+		}
+
+		return -c.Missing(), nil
+	})
+}
+
+// BookSurplus books the confirmed coins that somebody has sent to the wallet as
+// the pool's own, to pool:reserve: that is how a shortfall is made good. The
+// errors are those of Lift.
+func (d *Desk) BookSurplus(ctx context.Context, l Lift) error {
+	return d.correct(ctx, l, "book surplus", func(c Comparison, open []Freeze) (int64, error) {
+		if len(open) > 0 {
+			return 0, ErrFrozen
+		}
+		if c.Surplus() == 0 {
+			return 0, errNoSurplus
+		}
+
+		return c.Surplus(), nil
+	})
+}
+
+// checkDecided refuses to lift a freeze as long as it is open what it costs: the
+// unknown transaction can still confirm, or disappear.
+func (d *Desk) checkDecided(ctx context.Context, f Freeze) error {
+	if f.TxID == nil {
+		return nil
+	}
+	tx, err := d.wallet.WalletTx(ctx, *f.TxID)
+	if node.IsCode(err, node.ErrCodeNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if tx.Confirmations == 0 && !tx.Abandoned() {
+		return problemf("Transaction %v is not in a block yet. Wait until it is: what it costs is not certain before.", *f.TxID)
+	}
+
+	return nil
+}
+
+// correct compares books and wallet, asks for the amount that is to be booked,
+// writes down who agreed and, when those are enough, carries it out.
+func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Comparison, []Freeze) (int64, error)) error {
+	if l.Reason == "" || l.Actor == "" {
+		return problemError("Somebody has to say, in their name, what it was.")
+	}
+	err := d.exclusive(ctx, func() error {
+		p, err := d.survey(ctx)
+		if err != nil {
+			return err
+		}
+		if err := d.CheckBooks(ctx); err != nil {
+			return problemf("The ledger contradicts itself, so no correction can be booked: %v.", err)
+		}
+		c, ok, err := d.compare(ctx, p)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return problemError("Books and wallet were moving while they were compared. Try again.")
+		}
+		freezes, err := d.Freezes(ctx)
+		if err != nil {
+			return err
+		}
+		open := slices.DeleteFunc(freezes, func(f Freeze) bool { return !f.LiftedAt.IsZero() })
+		sats, err := amount(c, open)
+		if err != nil {
+			return err
+		}
+
+		return d.agree(ctx, l, sats, open)
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+
+	return nil
+}
+
+// agree writes a person's agreement, and with the last one needed the books.
+func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze) error {
+	decided := false
+
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		now := d.now()
+		var booked int
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM event WHERE kind = ?`, ledger.KindAdjust).Scan(&booked); err != nil {
+			return err
+		}
+		what := correctionID(amount, open, booked)
+		_, err := tx.ExecContext(ctx, `
+			INSERT INTO correction (what, user, amount, reason, ip, at)
+			SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM correction WHERE what = ?1 AND user = ?2)`,
+			what, l.Actor, amount, l.Reason, l.IP, now.UnixMilli())
+		if err != nil {
+			return err
+		}
+		var people int
+		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM correction WHERE what = ?`, what).Scan(&people); err != nil {
+			return err
+		}
+		if decided = people >= min(max(l.Operators, 1), 2); !decided {
+			return nil
+		}
+
+		return book(ctx, tx, what, amount, open, l.Actor, now)
+	})
+	if err != nil {
+		return err
+	}
+
+	d.log.Warn("Books corrected by hand", "sats", amount, "freezes", len(open), "user", l.Actor, "reason", l.Reason, "decided", decided)
+	if !decided {
+		return ErrSecondPerson
+	}
+	d.comparedAt, d.missed = chainhash.Hash{}, 0
+	d.notify(Event{})
+
+	return nil
+}
+
+// book makes the books say what the wallet has, and reverses the freezes.
+func book(ctx context.Context, tx *ledger.Tx, what string, amount int64, open []Freeze, actor string, at time.Time) error {
+	if amount != 0 {
+		err := tx.Post(ctx, ledger.Event{
+			Key: "adj:" + what, Kind: ledger.KindAdjust, Ref: "adj:" + what, Actor: actor, At: at,
+		}, []ledger.Posting{
+			{Account: ledger.WalletSpendable, Amount: amount},
+			{Account: ledger.PoolReserve, Amount: -amount},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, f := range open {
+		if err := tx.Reverse(ctx, f.key, liftPrefix+f.key, actor, at); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// correctionID is the same for all who want the same correction, and never comes
+// twice: freezes are reversed once, and n counts the corrections booked before.
+// It has the form of a UUID of version 8 (RFC 9562).
+func correctionID(amount int64, open []Freeze, n int) string {
+	text := fmt.Appendf(nil, "correction %d of %d sats", n, amount)
+	for _, f := range open {
+		text = fmt.Appendf(text, "\n%s", f.key)
+	}
+	id := sha256.Sum256(text)
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
+
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:16])
+}
+
+// Corrections lists what people said when they corrected the books, the latest
+// first.
+func (d *Desk) Corrections(ctx context.Context) ([]Correction, error) {
+	rows, err := d.db.Reader().QueryContext(ctx, `SELECT what, user, amount, reason, at FROM correction ORDER BY at DESC, what, user`)
+	if err != nil {
+		return nil, fmt.Errorf("list corrections: %w", err)
+	}
+	all, err := sqlite.Collect(rows, func(r *sql.Rows) (c Correction, err error) {
+		var at int64
+		err = r.Scan(&c.What, &c.User, &c.Amount, &c.Reason, &at)
+		c.At = time.UnixMilli(at)
+
+		return c, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list corrections: %w", err)
+	}
+
+	return all, nil
+}
