@@ -42,6 +42,7 @@
 //	/api/observer/ADDRESS            all that the pool knows of a payout address
 //	/api/observer/ADDRESS/shares     its newest shares, kept for 48 hours
 //	/api/observer/ADDRESS/payouts    what it was paid
+//	/api/v1/blocks/HASH/split.json   the receipt of a block's split (pool/receipt)
 //
 // # The operator's API
 //

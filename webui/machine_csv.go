@@ -55,10 +55,14 @@ func postingLineOf(l ledger.Line) postingLine {
 	return p
 }
 
-// fillPayout says which output a settled amount went to. The transaction is in
-// the key of the event, pay:<id>:settle:<txid>, because a payout may have had
-// several.
+// fillPayout says which transaction and output a settled amount went to. That of
+// a payout is in the key of the event, pay:<id>:settle:<txid>, because it may have
+// had several; a block settles with its coinbase what this pays itself.
 func (m *machine) fillPayout(ctx context.Context, p *postingLine, l ledger.Line, payouts map[int64]payout.Payout) error {
+	settles := l.Kind == ledger.KindSettle || l.Kind == ledger.KindUnsettle
+	if l.Block != nil && settles {
+		p.TxID = l.Block.Coinbase.String()
+	}
 	text, ok := strings.CutPrefix(l.Ref, "pay:")
 	if !ok {
 		return nil
@@ -69,7 +73,7 @@ func (m *machine) fillPayout(ctx context.Context, p *postingLine, l ledger.Line,
 	}
 	p.Payout = id
 	parts := strings.Split(l.Key, ":")
-	if l.Kind != ledger.KindSettle && l.Kind != ledger.KindUnsettle || len(parts) < 4 {
+	if !settles || len(parts) < 4 {
 		return nil
 	}
 	p.TxID = parts[3]

@@ -153,7 +153,7 @@ func (v *statementView) fillWork(b ledger.Block, w ledger.Window, script []byte)
 	if own < 0 {
 		return notFound()
 	}
-	v.Credit = b.Split[own].Amount
+	v.Credit, v.Paid = b.Split[own].Amount, b.Split[own].Paid
 	score := w.Weights[own].Score
 	v.Score, v.Sum = score.RatString(), sum.RatString()
 	part, _ := new(big.Rat).Quo(score, sum).Float64()

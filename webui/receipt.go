@@ -25,6 +25,11 @@ type creditedLine struct {
 	Amount int64
 }
 
+// Pays reports whether there is money for it: the block is, or can still get, in the chain.
+func (l creditedLine) Pays() bool {
+	return l.State != "orphaned" && l.State != "stale" && l.State != "rejected"
+}
+
 // statementView fills templates/statement.html: what one address gets of one
 // block, and why.
 type statementView struct {
@@ -38,6 +43,7 @@ type statementView struct {
 	Reserve    int64
 	Shared     int64 // what is left of the value for all miners
 	Credit     int64
+	Paid       int64 // of Credit, by the coinbase of the block itself
 	Miners     int
 
 	Since       time.Time // when the window began, zero when it was not written down
@@ -59,6 +65,9 @@ type epochLine struct {
 	Shares     int64
 	Take       *float64 // part that counts
 }
+
+// Owed is what of the credit the pool has still to pay, or had to.
+func (v statementView) Owed() int64 { return v.Credit - v.Paid }
 
 // paymentView fills templates/payment.html: what one address gets in one payout.
 type paymentView struct {

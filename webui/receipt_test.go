@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -207,6 +208,28 @@ func TestBTC(t *testing.T) {
 	} {
 		if got := btc(sats); got != want {
 			t.Errorf("btc(%d) = %s, want %s", sats, got, want)
+		}
+	}
+}
+
+// Where the coinbase pays, the statement says so, and in solo mode it speaks of no window.
+func TestStatementOfOtherSettlements(t *testing.T) {
+	g := newGolden()
+	w := open(t, g)
+	path := "/observer/" + aliceAddress + "/blocks/" + g.block.Hash
+	v := &g.slips.statement
+	v.Epochs, v.Since, v.Paid = nil, time.Time{}, 61_000_000
+	for settlement, want := range map[string]string{"direct": "where the work for this block was handed out", "solo": "This block was mined solo"} {
+		v.Settlement = settlement
+		body := w.get(path).body
+		checkPage(t, body)
+		for _, want := range []string{want, "the block itself pays to your address", "61,000,000", "58,000<"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: the statement lacks %q", settlement, want)
+			}
+		}
+		if window := strings.Contains(body, "The window"); window != (settlement == "direct") {
+			t.Errorf("%s: the statement has a window: %v", settlement, window)
 		}
 	}
 }

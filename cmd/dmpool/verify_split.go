@@ -89,6 +89,7 @@ func printReceipt(w io.Writer, r receipt.Receipt, own string) error {
 	fmt.Fprintf(w, "block %d %s (%s)\n", r.Block.Height, r.Block.Hash, r.Network)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "account\tscore\tsat\t")
+	paid := int64(0)
 	found := false
 	for _, a := range r.Accounts {
 		mark := ""
@@ -96,11 +97,15 @@ func printReceipt(w io.Writer, r receipt.Receipt, own string) error {
 			mark, found = "◄ this address", true
 		}
 		fmt.Fprintf(t, "%.16s\t%s\t%d\t%s\n", a.Tag, a.Score, a.Credit, mark)
+		paid += a.Paid
 	}
 	fmt.Fprintf(t, "fee of the pool\t\t%d\t\n", r.Fee)
 	fmt.Fprintf(t, "donation\t\t%d\t\n", r.Donation)
 	fmt.Fprintf(t, "reserve\t\t%d\t\n", r.Reserve)
 	fmt.Fprintf(t, "whole block\t\t%d\t\n", r.Block.Value)
+	if paid > 0 {
+		fmt.Fprintf(t, "of this by its coinbase\t\t%d\t\n", paid)
+	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
@@ -115,5 +120,5 @@ func verdict(r receipt.Receipt) string {
 	if r.Traced() {
 		return "OK: the block exists, the work gives the scores, and the scores give every satoshi."
 	}
-	return "OK: the block exists, and the scores give every satoshi. The work behind the scores was not written down yet when this block was found."
+	return "OK: the block exists, and the scores give every satoshi. The work behind the scores is not written down for this block."
 }

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"database/sql"
 	"errors"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -12,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	_ "github.com/mattn/go-sqlite3" // driver of tamper
@@ -236,44 +234,6 @@ func TestNoFloats(t *testing.T) {
 		}
 		if strings.Contains(string(text), " REAL ") {
 			t.Errorf("%s has a REAL column", name)
-		}
-	}
-}
-
-// BenchmarkCheck replays 100 000 events.
-func BenchmarkCheck(b *testing.B) {
-	db, err := sqlite.Open(b.Context(), filepath.Join(directory(b), "ledger.db"), ledger.Schema)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	l := ledger.New(db)
-
-	err = l.Update(b.Context(), func(tx *ledger.Tx) error {
-		id, err := tx.OpenAccount(b.Context(), "alice", []byte("script of alice"), time.UnixMilli(0))
-		if err != nil {
-			return err
-		}
-		for i := range 100_000 {
-			err := tx.Post(b.Context(), event(fmt.Sprintf("adj:%d", i), ledger.KindAdjust), []ledger.Posting{
-				{Account: ledger.WalletSpendable, Amount: 1000},
-				{Account: ledger.PoolFee, Amount: -10},
-				{Account: id, Bucket: ledger.Payable, Amount: -990},
-			})
-			if err != nil {
-				return err
-			}
-		}
-
-		return nil
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-
-	for b.Loop() {
-		if err := l.Check(b.Context()); err != nil {
-			b.Fatal(err)
 		}
 	}
 }

@@ -27,8 +27,9 @@ type Line struct {
 type LineBlock struct {
 	Hash          chainhash.Hash
 	Height        int32
-	Value         int64 // sat, of the whole block
-	Fee, Donation int64 // sat, of the whole block
+	Coinbase      chainhash.Hash // its transaction id
+	Value         int64          // sat, of the whole block
+	Fee, Donation int64          // sat, of the whole block
 }
 
 // Lines returns the postings of the next events after the one with id after, 0
@@ -99,8 +100,8 @@ func lineBlock(ctx context.Context, q sqlite.Querier, text string) (*LineBlock, 
 		return nil, err
 	}
 	b := &LineBlock{Hash: *hash}
-	err = q.QueryRowContext(ctx, `SELECT height, value, COALESCE(fee, 0), COALESCE(donation, 0) FROM block WHERE hash = ?`, hash[:]).
-		Scan(&b.Height, &b.Value, &b.Fee, &b.Donation)
+	err = q.QueryRowContext(ctx, `SELECT height, coinbase_txid, value, COALESCE(fee, 0), COALESCE(donation, 0) FROM block WHERE hash = ?`, hash[:]).
+		Scan(&b.Height, hashColumn{&b.Coinbase}, &b.Value, &b.Fee, &b.Donation)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -7,9 +7,12 @@
 //	header, coinbase, merkle branch ─► the block exists and is worth value
 //	work by account and epoch       ─► score of each account in the window
 //	scores and terms                ─► fee, donation, reserve and credits
+//	outputs of the coinbase         ─► what of the credits it paid itself
 //
-// [Receipt.Verify] follows these arrows with integers and exact fractions, the last
-// one with the very function that the pool credits by ([ledger.Split]). What it
+// [Receipt.Verify] follows these arrows with integers and exact fractions, the one
+// to the credits with the very function that the pool credits by ([ledger.Split]).
+// Where the coinbase pays miners itself the scores are those of the moment at which
+// its job was made, and the work behind them is not written down. What Verify
 // cannot know is whether the work is true: that is for each miner to compare with
 // its own devices, and the sums show that nobody was forgotten or counted twice.
 //

@@ -77,6 +77,7 @@ type Account struct {
 	Shares []int64  `json:"shares"` // by epoch
 	Score  string   `json:"score"`  // work · take / network work, added up
 	Credit int64    `json:"credit_sats"`
+	Paid   int64    `json:"paid_sats,omitzero"` // of the credit, by the coinbase itself
 }
 
 // Tag names the account of a script in the receipt of a block: SHA-256 over
@@ -114,7 +115,7 @@ func New(network string, b ledger.Block, w ledger.Window) (Receipt, error) {
 		r.Window.Since = w.From.UTC()
 	}
 	for i, weight := range w.Weights {
-		a := Account{Tag: Tag(b.Hash, weight.Script), Work: []string{}, Shares: []int64{}, Score: weight.Score.RatString(), Credit: b.Split[i].Amount}
+		a := Account{Tag: Tag(b.Hash, weight.Script), Work: []string{}, Shares: []int64{}, Score: weight.Score.RatString(), Credit: b.Split[i].Amount, Paid: b.Split[i].Paid}
 		for _, p := range weight.Parts {
 			a.Work, a.Shares = append(a.Work, p.Work.String()), append(a.Shares, p.Shares)
 		}

@@ -50,6 +50,13 @@ func script(name string) []byte {
 // mined is a block of 312 512 344 sat with two further transactions.
 func mined(t *testing.T, bits uint32) ledger.Found {
 	t.Helper()
+
+	return minedTo(t, bits, wire.NewTxOut(312_512_344, []byte{0x51}), wire.NewTxOut(0, []byte{0x51}))
+}
+
+// minedTo is a block whose coinbase has these outputs.
+func minedTo(t *testing.T, bits uint32, outputs ...*wire.TxOut) ledger.Found {
+	t.Helper()
 	transaction := func(in []byte, values ...int64) *wire.MsgTx {
 		tx := wire.NewMsgTx(2)
 		tx.AddTxIn(wire.NewTxIn(&wire.OutPoint{Index: 0xffffffff}, in, nil))
@@ -60,8 +67,9 @@ func mined(t *testing.T, bits uint32) ledger.Found {
 		return tx
 	}
 	block := wire.MsgBlock{Transactions: []*wire.MsgTx{
-		transaction(append(work.HeightPush(840_000), "/pool/"...), 312_512_344, 0), transaction([]byte{1}, 5), transaction([]byte{2}, 6),
+		transaction(append(work.HeightPush(840_000), "/pool/"...)), transaction([]byte{1}, 5), transaction([]byte{2}, 6),
 	}}
+	block.Transactions[0].TxOut = outputs
 	var txids []chainhash.Hash
 	for _, tx := range block.Transactions[1:] {
 		txids = append(txids, tx.TxHash())

@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"strings"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/work"
 )
@@ -34,7 +36,11 @@ func (r Receipt) Verify() error {
 		}
 	}
 
-	return r.verifySplit(scores)
+	if err := r.verifySplit(scores); err != nil {
+		return err
+	}
+
+	return r.verifyPaid()
 }
 
 // scores reads the scores, and finds an account that comes twice.
@@ -159,6 +165,36 @@ func (r Receipt) verifySplit(scores []*big.Rat) error {
 	for i, credit := range split.Credits {
 		if a := r.Accounts[i]; a.Credit != credit.Amount {
 			return fmt.Errorf("account %s should get %d sat, and the receipt has %d", a.Tag, credit.Amount, a.Credit)
+		}
+	}
+
+	return nil
+}
+
+// verifyPaid compares what the coinbase is said to pay to miners with its outputs.
+// It finds them by the tags of their scripts.
+func (r Receipt) verifyPaid() error {
+	hash, err := chainhash.NewHashFromStr(r.Block.Hash)
+	if err != nil {
+		return fmt.Errorf("the block has no hash: %w", err)
+	}
+	coinbase, err := r.Block.coinbase()
+	if err != nil {
+		return err
+	}
+	outputs := map[string]int64{}
+	for _, out := range coinbase.TxOut {
+		outputs[Tag(*hash, out.PkScript)] += out.Value
+	}
+	for _, a := range r.Accounts {
+		if a.Paid == 0 {
+			continue
+		}
+		if a.Paid < 0 || a.Paid > a.Credit {
+			return fmt.Errorf("account %s is paid %d sat of %d", a.Tag, a.Paid, a.Credit)
+		}
+		if outputs[a.Tag] != a.Paid {
+			return fmt.Errorf("the coinbase pays %d sat to account %s, and the receipt has %d", outputs[a.Tag], a.Tag, a.Paid)
 		}
 	}
 

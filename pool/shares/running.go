@@ -122,51 +122,79 @@ func (r *running) fetchWorkers(ctx context.Context, q sqlite.Querier) error {
 	return rows.Err()
 }
 
-// fetchShifts reads shifts, the newest first, until they reach the limit.
+// fetchShifts reads shifts, the newest first, until they reach the limit, and
+// then what their workers did.
 func (r *running) fetchShifts(ctx context.Context, q sqlite.Querier, limit *big.Rat) error {
-	rows, err := q.QueryContext(ctx, `
-		SELECT s.id, s.from_seq, s.to_seq, s.nbits, s.opened_ms, s.work, w.worker, w.work
-		FROM shift s JOIN shift_work w ON w.shift = s.id
-		ORDER BY s.id DESC`)
+	rows, err := q.QueryContext(ctx, `SELECT id, from_seq, to_seq, nbits, opened_ms, work FROM shift ORDER BY id DESC`)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
 
+	t := newTally(limit)
 	r.whole = true
-	score := new(big.Rat)
 	for rows.Next() {
+		if t.full {
+			r.whole = false
+
+			break
+		}
 		var s shift
-		var p labour
-		if err := rows.Scan(&s.id, &s.from, &s.to, &s.bits, &s.openedMS, &s.work, &p.worker, &p.work); err != nil {
+		if err := rows.Scan(&s.id, &s.from, &s.to, &s.bits, &s.openedMS, &s.work); err != nil {
 			return err
 		}
-		if n := len(r.shifts); n == 0 || r.shifts[n-1].id != s.id {
-			if score.Cmp(limit) >= 0 {
-				r.whole = false
-
-				break
-			}
-			e, err := r.epoch(s.bits)
-			if err != nil {
-				return err
-			}
-			score.Add(score, new(big.Rat).SetFrac(big.NewInt(s.work), e.network))
-			r.shifts = append(r.shifts, heldShift{shift: s})
+		if _, err := t.add(s, nil); err != nil {
+			return err
 		}
-		held := &r.shifts[len(r.shifts)-1]
-		held.parts = append(held.parts, p)
-		r.epochs[s.bits].add(p)
-		if len(r.shifts) == 1 {
-			r.newest[p.worker] = len(held.parts) - 1
+		if _, err := r.epoch(s.bits); err != nil {
+			return err
 		}
+		r.shifts = append(r.shifts, heldShift{shift: s})
+	}
+	if err := rows.Err(); err != nil {
+		return err
 	}
 	slices.Reverse(r.shifts)
-	if n := len(r.shifts); n > 0 {
-		r.last = r.shifts[n-1].to
+	if len(r.shifts) == 0 {
+		return nil
 	}
 
-	return rows.Err()
+	return r.fetchParts(ctx, q)
+}
+
+// fetchParts reads the work of the workers in all held shifts. These are a
+// million rows after a year with a hundred workers, so there is no join.
+func (r *running) fetchParts(ctx context.Context, q sqlite.Querier) error {
+	rows, err := q.QueryContext(ctx, `SELECT shift, worker, work FROM shift_work WHERE shift >= ? ORDER BY shift, worker`, r.shifts[0].id)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+
+	at := 0
+	for rows.Next() {
+		var id int64
+		var p labour
+		if err := rows.Scan(&id, &p.worker, &p.work); err != nil {
+			return err
+		}
+		for r.shifts[at].id < id {
+			at++
+		}
+		r.shifts[at].parts = append(r.shifts[at].parts, p)
+		r.epochs[r.shifts[at].bits].add(p)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+
+	newest := r.shifts[len(r.shifts)-1]
+	r.last = newest.to
+	for i, p := range newest.parts {
+		r.newest[p.worker] = i
+	}
+
+	return nil
 }
 
 // fetchTail adds the shares behind the newest shift's sums, which belong to it.
