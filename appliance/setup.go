@@ -52,10 +52,11 @@ type PoolAnswer struct {
 	FeeBps       *int64  `json:"fee_bps"`
 	WindowMilli  *int64  `json:"window_milli"`
 	MinPayoutSat *int64  `json:"min_payout_sat"`
-	SmallPort    *int    `json:"small_port"`   // for the smallest devices, 0: none
-	HighPort     *int    `json:"high_port"`    // for rentals and proxies, 0: none
-	TLSPort      *int    `json:"tls_port"`     // with TLS, 0: none
-	MaxSessions  *int    `json:"max_sessions"` // connections of miners at a time
+	MinOutputSat *int64  `json:"min_output_sat"` // with the settlement "direct"
+	SmallPort    *int    `json:"small_port"`     // for the smallest devices, 0: none
+	HighPort     *int    `json:"high_port"`      // for rentals and proxies, 0: none
+	TLSPort      *int    `json:"tls_port"`       // with TLS, 0: none
+	MaxSessions  *int    `json:"max_sessions"`   // connections of miners at a time
 }
 
 var (
@@ -131,6 +132,7 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 	set(&s.FeeBps, a.Pool.FeeBps)
 	set(&s.WindowMilli, a.Pool.WindowMilli)
 	set(&s.MinPayoutSat, a.Pool.MinPayoutSat)
+	set(&s.MinOutputSat, a.Pool.MinOutputSat)
 	set(&s.SmallPort, a.Pool.SmallPort)
 	set(&s.HighPort, a.Pool.HighPort)
 	set(&s.TLSPort, a.Pool.TLSPort)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,24 @@ type bench struct {
 	shares *shares.Log
 	events Events
 	stop   func()
+
+	settlement string   // wait for jobs that are settled so; "" = any
+	opinion    *opinion // of the node on proposed blocks
+}
+
+// opinion is a node whose opinion on proposed blocks a test can change.
+type opinion struct {
+	Node
+	refusal atomic.Pointer[string]
+	asked   atomic.Int32
+}
+
+func (o *opinion) ProposeBlock(ctx context.Context, raw []byte) (string, error) {
+	o.asked.Add(1)
+	if refusal := o.refusal.Load(); refusal != nil {
+		return *refusal, nil
+	}
+	return o.Node.ProposeBlock(ctx, raw)
 }
 
 const testMaturity = 5
@@ -60,12 +79,13 @@ func (b *bench) start() {
 		b.t.Fatal(err)
 	}
 	client := node.New(node.Config{URL: b.node.URL, CookieFile: b.node.CookieFile})
-	_, script, err := ParseAddress("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "regtest")
+	_, script, err := ParseAddress(poolAddress, "regtest")
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.opinion = &opinion{Node: client}
 	b.pool, err = New(Config{
-		Network: "regtest", Maturity: testMaturity, Script: script, Node: client,
+		Network: "regtest", Maturity: testMaturity, Script: script, Node: b.opinion,
 		Source: node.NewSource(client, "", log), Shares: b.shares, Ledger: b.ledger, Dir: b.dir,
 		Settings: DefaultSettings("regtest"), Listeners: []net.Listener{ln}, Events: &b.events, Logger: log,
 	})
@@ -106,21 +126,36 @@ func (b *bench) eventually(what string, done func() bool) {
 	b.t.Fatalf("did not happen: %s", what)
 }
 
+// poolAddress is that of the pool's wallet, and of most miners of these tests.
+const poolAddress = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+
 // solve finds a block on the pool's current job, which must build on the node's
 // tip.
 func (b *bench) solve(name string) stratum.Share {
 	b.t.Helper()
+	return b.solveFor(poolAddress + "." + name)
+}
+
+// solveFor finds a block under a username.
+func (b *bench) solveFor(username string) stratum.Share {
+	b.t.Helper()
 	tip, _ := b.node.Tip()
+	worker, err := b.pool.Authorize(context.Background(), username)
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	var job *work.Job
 	b.eventually("a job on the tip", func() bool {
 		s := b.pool.serving.Load()
 		job = s.job
-		return s.reason == "" && job != nil && job.PrevHash == tip
+		if s.reason != "" || job == nil || job.PrevHash != tip || s.settlement != b.settlement && b.settlement != "" {
+			return false
+		}
+		if s.layOut != nil {
+			job, err = s.layOut(job, b.pool.server.NextJobID(), worker)
+		}
+		return err == nil
 	})
-	worker, err := b.pool.Authorize(context.Background(), "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080."+name)
-	if err != nil {
-		b.t.Fatal(err)
-	}
 	share := stratum.Share{Worker: worker, Job: job, Difficulty: job.NetworkDifficulty, Work: work.ShareWork(job.NetworkDifficulty), At: time.Now()}
 	share.Solution = work.Solution{Version: job.Version, Time: job.Time}
 	for {
@@ -135,7 +170,12 @@ func (b *bench) solve(name string) stratum.Share {
 // mine finds a block and lets it go the whole way.
 func (b *bench) mine() chainhash.Hash {
 	b.t.Helper()
-	share := b.solve("rig")
+	return b.mineFor(poolAddress + ".rig")
+}
+
+func (b *bench) mineFor(username string) chainhash.Hash {
+	b.t.Helper()
+	share := b.solveFor(username)
 	b.pool.Found(share)
 	commit, err := b.pool.Accepted(b.t.Context(), share)
 	if err != nil {

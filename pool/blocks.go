@@ -34,6 +34,7 @@ func (p *Pool) Found(s stratum.Share) {
 	if _, twice := p.lately.LoadOrStore(hash, underWay); twice {
 		return // the same solution again
 	}
+	pl := p.planOf(s.Job)
 	block := ledger.Found{
 		Hash:         hash,
 		Prev:         s.Job.PrevHash,
@@ -46,8 +47,10 @@ func (p *Pool) Found(s stratum.Share) {
 		Bits:         s.Job.Bits,
 		CoinbaseTxID: s.Job.CoinbaseTxID(s.Solution.Extranonce),
 		Value:        s.Job.Value,
-		Terms:        p.settings.Load().Terms(),
+		Terms:        pl.Terms,
 		Raw:          s.Job.Block(s.Solution),
+		PoolScript:   pl.PoolScript,
+		Dues:         pl.Dues,
 	}
 	p.Logger.Info("Block found", "height", block.Height, "hash", hash, "worker", block.Worker, "sats", block.Value)
 
@@ -166,13 +169,20 @@ func (p *Pool) freezeWhenCommitted(hash chainhash.Hash, commit *shares.Commit) {
 		return
 	}
 	p.wakeChain(sweepDue)
+	if p.settings.Load().Settlement == ledger.SettlementDirect {
+		p.offerAgain() // the job on this block was made before its share counted
+	}
 }
 
-// freeze copies the window that ends with share seq into the ledger.
+// freeze copies the window that ends with share seq into the ledger. Of a block
+// whose coinbase pays miners the ledger knows the window already: the job's.
 func (p *Pool) freeze(ctx context.Context, hash chainhash.Hash, seq int64) error {
 	block, err := p.Ledger.Block(ctx, hash)
 	if err != nil {
 		return fmt.Errorf("read block: %w", err)
+	}
+	if block.Terms.PaysMiners() {
+		return p.Ledger.FreezeCoinbase(ctx, hash, seq)
 	}
 	window, err := p.Shares.Window(ctx, seq, block.Terms.WindowMilli)
 	if err != nil {

@@ -24,6 +24,18 @@
 // approved by the operator, signed, stored, and only then broadcast, the same
 // bytes as often as it takes (payout). Nothing is ever built twice.
 //
+// # Whom the coinbase pays
+//
+// With the settlement "ledger" every coinbase pays the pool's wallet. With "solo"
+// each session gets jobs that pay the address of its first name, with "direct" all
+// get one that pays the miners of the PPLNS window as far as there is room; what
+// does not fit is owed. How a block will be settled, and who is due what, is the
+// plan of its job and goes with it as the note of its layout, so a change of the
+// settings applies from the next job on. Each coinbase is decoded by the witness
+// before it leaves, its payees are compared with the plan, and a new list of payees
+// is proposed to the node once. If a direct job cannot be made, the block pays the
+// wallet and is settled by the ledger, and [Status].Fallback says why.
+//
 // # Lifetimes
 //
 // [Pool.Run] owns every goroutine. It ends in order: miners are drained, the

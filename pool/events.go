@@ -8,13 +8,13 @@ import (
 // Event is something that happened and that a page may want to show at once.
 // It carries enough for a log line; pages read the rest from its owner.
 type Event struct {
-	Kind    string // "tip", "job", "share", "block", "block-state", "payout", "node", "worker"
+	Kind    string // "tip", "job", "share", "block", "block-state", "payout", "node", "worker", "settlement"
 	At      time.Time
 	Height  int32
 	Hash    string // block hash or txid, display order
 	Address string
 	Worker  string
-	State   string // new state of a block, payout or the node
+	State   string // new state of a block, payout or the node, or how blocks settle
 	Amount  int64  // satoshis
 	Text    string
 }

@@ -25,13 +25,14 @@ type Node interface {
 	BlockchainInfo(ctx context.Context) (node.ChainInfo, error)
 	Header(ctx context.Context, hash chainhash.Hash) (node.Header, error)
 	SubmitBlock(ctx context.Context, raw []byte) (string, error)
+	ProposeBlock(ctx context.Context, raw []byte) (reason string, err error)
 }
 
 // Config is what a pool is made of. The caller opens and closes the databases.
 type Config struct {
 	Network   string         // a network of the glossary
 	Maturity  int32          // confirmations at which a block's reward becomes payable
-	Script    []byte         // scriptPubKey of the pool's wallet, paid by every coinbase; nil until SetScript
+	Script    []byte         // scriptPubKey of the pool's wallet, which gets what a coinbase does not pay to miners; nil until SetScript
 	Node      Node           //
 	Source    *node.Source   // templates
 	Shares    *shares.Log    //
@@ -55,6 +56,8 @@ type Pool struct {
 	script   atomic.Pointer[[]byte]
 	serving  atomic.Pointer[serving]
 	again    chan struct{} // asks the template loop for another job of the last template
+	doubts   chan error    // jobs that failed their check after the template loop was done with them
+	direct   direct        // of the template loop alone
 	ports    chan struct{} // tells the extra ports of new settings
 
 	portStatus atomic.Pointer[[]PortStatus]
@@ -69,7 +72,7 @@ type Pool struct {
 
 // serving is what the miners work on, or why they do not.
 type serving struct {
-	job      *work.Job
+	order
 	template *work.Template
 	at       time.Time
 	tipAt    time.Time
@@ -82,7 +85,7 @@ func New(c Config) (*Pool, error) {
 	if err := c.Settings.Validate(); err != nil {
 		return nil, fmt.Errorf("check settings: %w", err)
 	}
-	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), turn: make(chan struct{}, 1), again: make(chan struct{}, 1), ports: make(chan struct{}, 1)}
+	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), turn: make(chan struct{}, 1), again: make(chan struct{}, 1), doubts: make(chan error, 1), direct: newDirect(), ports: make(chan struct{}, 1)}
 	if c.Script != nil {
 		p.script.Store(&c.Script)
 	}
@@ -115,6 +118,7 @@ func (p *Pool) stratumConfig(s Settings) stratum.Config {
 		MinDifficulty:   s.MinDifficulty,
 		MaxDifficulty:   s.MaxDifficulty,
 		FixedTime:       p.bitsDependOnTime(),
+		OneAddress:      s.Settlement == ledger.SettlementSolo,
 		MaxSessions:     s.MaxSessions,
 		MaxPerAddress:   s.MaxPerAddress,
 		SubmitRate:      s.SubmitRate,
@@ -123,8 +127,8 @@ func (p *Pool) stratumConfig(s Settings) stratum.Config {
 	}
 }
 
-// SetScript tells the pool which script of its wallet every coinbase pays. No
-// job leaves the pool before it is known.
+// SetScript tells the pool which script of its wallet gets what a coinbase does
+// not pay to miners. No job leaves the pool before it is known.
 func (p *Pool) SetScript(script []byte) {
 	p.script.Store(&script)
 	p.offerAgain()

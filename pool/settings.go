@@ -14,7 +14,8 @@ import (
 // the next job; a found block keeps the rules under which it was found.
 type Settings struct {
 	Name            string  `json:"name"`              // shown on the pages and in the coinbase, 1 to 32 bytes
-	Settlement      string  `json:"settlement"`        // how a block pays: "ledger"
+	Settlement      string  `json:"settlement"`        // how a block pays: "ledger", "direct" or "solo"
+	MinOutputSat    int64   `json:"min_output_sat"`    // smallest amount that a coinbase pays to a miner by itself, in satoshis
 	FeeBps          int64   `json:"fee_bps"`           // pool fee of the gross block value, in 1/10000
 	DonationBps     int64   `json:"donation_bps"`      // donation of the gross block value, in 1/10000
 	WindowMilli     int64   `json:"window_milli"`      // PPLNS window in 1/1000 of the network's work per block
@@ -41,7 +42,8 @@ type Settings struct {
 func DefaultSettings(network string) Settings {
 	s := Settings{
 		Name:          "DMPool",
-		Settlement:    "ledger",
+		Settlement:    ledger.SettlementLedger,
+		MinOutputSat:  10_000,
 		WindowMilli:   2000,
 		Underfill:     "scale",
 		MinPayoutSat:  100_000,
@@ -60,6 +62,10 @@ func DefaultSettings(network string) Settings {
 	}
 	return s
 }
+
+// dust is the amount in satoshis below which nodes relay no output of any kind of
+// address.
+const dust = 546
 
 // Terms returns the part of the settings that is frozen with a found block.
 func (s Settings) Terms() ledger.Terms {
@@ -81,11 +87,11 @@ func (s Settings) Validate() error {
 	if n := len(s.Name); n < 1 || n > 32 || !utf8.ValidString(s.Name) {
 		refuse("pool name has %d bytes; give it 1 to 32", n)
 	}
-	if s.Settlement != "ledger" {
-		refuse("settlement %q is not available; this version settles by \"ledger\"", s.Settlement)
-	}
 	if err := s.Terms().Validate(); err != nil {
 		errs = append(errs, err)
+	}
+	if s.MinOutputSat < dust || s.MinOutputSat > 100_000_000 {
+		refuse("smallest output of a block is %d sat; it must be between %d, below which no node relays it, and 100000000 (1 BTC)", s.MinOutputSat, dust)
 	}
 	if s.MinPayoutSat < 1000 {
 		refuse("minimum payout of %d sat is below 1000 sat, which costs more to spend than it is worth", s.MinPayoutSat)

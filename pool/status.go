@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -21,6 +22,8 @@ type Status struct {
 	NetworkDifficulty float64        // 0 before the first template
 	Serving           bool           // miners get jobs
 	Reason            string         // why they do not, a sentence
+	Settlement        string         // of a block that is found now; empty before the first job
+	Fallback          string         // why that is not the one of the settings; empty while it is
 	Sessions          []stratum.SessionInfo
 	Ports             []PortStatus // extra ports that the settings ask for
 	StartedAt         time.Time
@@ -38,7 +41,11 @@ func (p *Pool) Status() Status {
 		TipAt:     now.tipAt,
 		Ports:     *p.portStatus.Load(),
 	}
+	if now.fallback != "" {
+		s.Fallback = sentence(errors.New(now.fallback))
+	}
 	if now.template != nil {
+		s.Settlement = now.settlement
 		s.Height = now.template.Height - 1
 		s.Tip = now.template.PrevHash
 		s.TemplateAt = now.at

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -31,6 +30,12 @@ func (p *Pool) serveTemplates(ctx context.Context) error {
 			if last.Template != nil {
 				p.offer(ctx, last)
 			}
+		case <-p.server.Cramped():
+			if last.Template != nil {
+				p.offer(ctx, last)
+			}
+		case err := <-p.doubts:
+			p.refuse(err)
 		case now := <-health.C:
 			p.watchSource(now)
 		}
@@ -56,19 +61,26 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 		p.pause(last, "waiting for the pool's wallet, which every block pays")
 		return
 	}
-	job, err := p.makeJob(ctx, t, *script)
+	if newTip {
+		p.direct.forgetRefusals()
+	}
+	o, err := p.makeOrder(ctx, t, *script)
 	if err != nil {
-		p.pause(last, "a job failed the check by the independent decoder: "+sentence(err))
-		p.Logger.Error("Job refused, no work is sent", "height", t.Height, "err", err)
+		p.refuse(err)
 		return
 	}
+	p.tellFallback(last, o)
 	now := time.Now()
-	next := &serving{job: job, template: t, at: now, tipAt: last.tipAt, offered: last.offered}
+	next := &serving{order: o, template: t, at: now, tipAt: last.tipAt, offered: last.offered}
 	if newTip {
 		next.tipAt, next.offered = update.SeenAt, arrived
 	}
 	p.server.Resume()
-	p.server.Publish(job, newTip)
+	if o.layOut != nil {
+		p.server.PublishOwn(o.job, o.layOut, newTip)
+	} else {
+		p.server.Publish(o.job, newTip)
+	}
 	p.serving.Store(next)
 	if !newTip {
 		return
@@ -78,22 +90,28 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 	p.Events.Publish(Event{Kind: "tip", At: now, Height: t.Height - 1, Hash: t.PrevHash.String()})
 }
 
-func (p *Pool) makeJob(ctx context.Context, t *work.Template, script []byte) (*work.Job, error) {
-	layout := work.Layout{
-		Tag:     coinbaseTag(p.settings.Load().Name),
-		Outputs: []work.Output{{Script: script, Value: t.CoinbaseValue}},
+// refuse stops the mining for a job that no miner must get.
+func (p *Pool) refuse(err error) {
+	p.Logger.Error("Job refused, no work is sent", "err", err)
+	p.pause(p.serving.Load(), "a job failed the check by the independent decoder: "+sentence(err))
+}
+
+// tellFallback says when jobs begin or cease to settle otherwise than the
+// settings want.
+func (p *Pool) tellFallback(last *serving, o order) {
+	if o.fallback == last.fallback {
+		return
 	}
-	job, err := work.NewJob(t, layout, p.server.NextJobID(), max(t.CurTime, t.MinTime))
-	if err != nil {
-		return nil, fmt.Errorf("make job: %w", err)
+	event := Event{Kind: "settlement", At: time.Now(), State: o.settlement, Text: o.fallback}
+	switch {
+	case o.alarm:
+		p.Logger.Error("Blocks pay the pool's wallet instead of the miners", "reason", o.fallback)
+	case o.fallback != "":
+		p.Logger.Info("Blocks pay the pool's wallet for now", "reason", o.fallback)
+	default:
+		p.Logger.Info("Blocks pay as the settings say", "settlement", o.settlement)
 	}
-	if err := work.Witness(job, t, layout); err != nil {
-		return nil, fmt.Errorf("witness job: %w", err)
-	}
-	if p.bitsDependOnTime() {
-		p.boundTime(ctx, job)
-	}
-	return job, nil
+	p.Events.Publish(event)
 }
 
 // bitsDependOnTime tells whether a block that comes late may be easier, as on

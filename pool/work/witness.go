@@ -35,10 +35,12 @@ func Witness(j *Job, t *Template, l Layout) error {
 // It reads the coinbase as thoroughly and leaves out the transactions, which are
 // the same: branches that lead to the right root for one coinbase do for all.
 func WitnessLayout(j, base *Job, l Layout) error {
-	if !slices.Equal(j.Branches, base.Branches) || j.template != base.template || j.MaxTime != base.MaxTime {
+	if !slices.Equal(j.Branches, base.Branches) || j.template != base.template || j.MinTime != base.MinTime || j.MaxTime != base.MaxTime {
 		return errors.New("witness layout: the job was not made of the witnessed one")
 	}
-	_, err := witnessCoinbase(j, base.template, l)
+	unbound := *j
+	unbound.MinTime = base.template.MinTime // it may have been raised since the witness saw it
+	_, err := witnessCoinbase(&unbound, base.template, l)
 	return err
 }
 
