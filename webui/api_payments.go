@@ -103,9 +103,9 @@ func (s *site) apiBalances(r *http.Request) (any, error) {
 }
 
 func (s *site) apiBalance(r *http.Request) (any, error) {
-	address, err := s.box.ParseAddress(cut(r.PathValue("address"), 200))
+	address, err := s.addressOf(r)
 	if err != nil {
-		return nil, invalid(asSentence(err))
+		return nil, err
 	}
 	owed, err := s.box.Owed(r.Context())
 	if err != nil {
@@ -215,9 +215,9 @@ func (s *site) apiPayment(r *http.Request) (any, error) {
 
 // apiPaymentsTo lists what an address was paid.
 func (s *site) apiPaymentsTo(r *http.Request) (any, error) {
-	address, err := s.box.ParseAddress(cut(r.PathValue("address"), 200))
+	address, err := s.addressOf(r)
 	if err != nil {
-		return nil, invalid(asSentence(err))
+		return nil, err
 	}
 	return s.paidTo(r, address)
 }

@@ -67,6 +67,7 @@ func (s *site) routes() []route {
 		{"GET /api/observer/{address}/shares", anyone, api, false, s.json(s.apiShares)},
 		{"GET /api/observer/{address}/payouts", anyone, api, false, s.json(s.apiPayouts)},
 		{"GET /api/v1/blocks/{hash}/split.json", anyone, api, false, s.splitJSON},
+		{"GET /api/openapi.yaml", anyone, api, false, s.describeAPI},
 
 		{"GET /api/payments/stats", operators, desk, false, s.deskJSON(s.apiPaymentStats)},
 		{"GET /api/payments/balances", operators, desk, false, s.deskJSON(s.apiBalances)},
