@@ -90,6 +90,12 @@ func earnBlock(t testing.TB, l *ledger.Ledger, hash chainhash.Hash, height int32
 	for n := int64(1); n <= miners; n++ {
 		weights = append(weights, ledger.Weight{Address: addressOf(t, script(n)), Script: script(n), Score: big.NewRat(n, 6)})
 	}
+	earnAs(t, l, hash, height, value, confirmations, weights)
+}
+
+// earnAs books a block for miners with the given weights.
+func earnAs(t testing.TB, l *ledger.Ledger, hash chainhash.Hash, height int32, value int64, confirmations int32, weights []ledger.Weight) {
+	t.Helper()
 	ctx := t.Context()
 	err := errors.Join(
 		l.RecordFound(ctx, ledger.Found{

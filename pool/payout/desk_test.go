@@ -75,7 +75,7 @@ func TestPayout(t *testing.T) {
 	}
 }
 
-func TestDraftTwice(t *testing.T) {
+func TestFault01DraftTwice(t *testing.T) {
 	b := newBox(t, fullLedger(t))
 	request := DraftRequest{Actor: "ann", IdemKey: "one click"}
 
@@ -112,7 +112,7 @@ func TestDraftTwice(t *testing.T) {
 	}
 }
 
-func TestApproveOnce(t *testing.T) {
+func TestFault01FiftyApprovals(t *testing.T) {
 	b := newBox(t, fullLedger(t))
 	p := b.draft()
 	b.advance()
@@ -155,7 +155,7 @@ func TestApproveOnce(t *testing.T) {
 	b.checkPaid()
 }
 
-func TestApproveOnlyWhatWasSeen(t *testing.T) {
+func TestFault02OnlyWhatWasSeen(t *testing.T) {
 	tests := map[string]struct {
 		change func(b *box, a *Approval)
 		want   error
@@ -199,7 +199,7 @@ func (b *box) thief() chainhash.Hash {
 	return b.wallet.steal(tx)
 }
 
-func TestCancelAndExpire(t *testing.T) {
+func TestFault03CancelAndExpire(t *testing.T) {
 	full := fullLedger(t)
 	tests := map[string]struct {
 		before func(b *box, id int64)

@@ -44,6 +44,101 @@ func TestFaultAtEveryCall(t *testing.T) {
 	}
 }
 
+// TestFamilyFaultAtEveryCall does the same to a payout that a person then has
+// replaced, and to one that a person has cancelled. However it goes, each miner is
+// paid exactly once, or, when the cancellation is in the chain, not at all.
+func TestFamilyFaultAtEveryCall(t *testing.T) {
+	full := fullLedger(t)
+	for _, f := range []fault{lostReply, crashBefore, crashAfter, killAfter} {
+		for _, cancel := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v, cancel %v", f, cancel), func(t *testing.T) {
+				t.Parallel()
+				for k := 1; ; k++ {
+					b := newBox(t, full)
+					p := b.sent()
+					b.wallet.calls = 0
+					b.wallet.fault, b.wallet.faultAt = f, k
+					b.persistChange(p, cancel)
+					if t.Failed() {
+						t.Fatalf("%v at call %d, %v", f, k, b.wallet.log[k-1])
+					}
+					b.must(b.db.Close())
+					if b.wallet.calls < k {
+						if k < 10 {
+							t.Errorf("only %d calls were made", k)
+						}
+
+						return
+					}
+				}
+			})
+		}
+	}
+}
+
+// persistChange has a payout changed by a person who does not give up, and takes
+// it to its end.
+func (b *box) persistChange(p Payout, cancel bool) {
+	b.t.Helper()
+	for range 30 {
+		b.attemptChange(p.ID, cancel)
+		if one := b.get(p.ID); len(one.Attempts) > 1 && one.Attempts[1].Fate == FateBroadcast {
+			break
+		}
+	}
+	for range 8 { // one of these calls can be the one that fails
+		b.wallet.mine(1, 0)
+		b.attemptChange(p.ID, cancel)
+	}
+	b.attemptChange(p.ID, cancel)
+
+	want := Settled
+	if cancel {
+		want = Cancelled
+	}
+	if got := b.get(p.ID).State; got != want {
+		b.t.Fatalf("payout %d is %s, want %s", p.ID, got, want)
+	}
+	if !cancel {
+		b.checkPaid()
+
+		return
+	}
+	sums := b.sums()
+	if sums.Payable != p.Total || sums.Reserved != 0 || sums.Spendable != b.wallet.balance() {
+		b.t.Errorf("ledger says %+v, the wallet has %d sats", sums, b.wallet.balance())
+	}
+	for n := int64(1); n <= miners; n++ {
+		if got := b.wallet.paidTo(script(n)); got != 0 {
+			b.t.Errorf("miner %d got %d sats of a payout that was cancelled", n, got)
+		}
+	}
+	b.checkBooks()
+}
+
+// attemptChange asks for the change if it is not on its way, and drives on. A
+// crash starts the program again.
+func (b *box) attemptChange(id int64, cancel bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(crashed); !ok {
+				panic(r)
+			}
+			b.reopen()
+		}
+	}()
+	ctx := context.Background()
+
+	if p := b.get(id); len(p.Attempts) == 1 {
+		if cancel {
+			_ = b.desk.CancelSent(ctx, changeOf(p, "9"))
+		} else {
+			_ = b.desk.Bump(ctx, changeOf(p, "9"))
+		}
+	}
+	_ = b.desk.Advance(ctx)
+}
+
 // persist does what an operator and a scheduler do until the payout is settled,
 // whatever happens to it on the way.
 func (b *box) persist() {

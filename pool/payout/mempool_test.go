@@ -44,9 +44,11 @@ func (w *fakeWallet) TestAccept(_ context.Context, raw []byte) (allowed bool, re
 		tx, err := w.accept(raw)
 		code, _ := node.Code(err)
 		switch {
+		case node.Unavailable(err):
+			return err
 		case code == node.ErrCodeInChain:
 			reason = "txn-already-known"
-		case code == node.ErrCodeVerify:
+		case code == node.ErrCodeVerify && says(err, "missing"):
 			reason = "missing-inputs"
 		case err != nil:
 			rpc, _ := errors.AsType[*node.RPCError](err)

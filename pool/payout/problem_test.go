@@ -2,7 +2,6 @@ package payout
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -346,50 +345,5 @@ func TestForeignAddress(t *testing.T) {
 	}
 	if _, err := chainParams("liquid"); err == nil {
 		t.Error("an unknown chain is accepted")
-	}
-}
-
-func TestSendOutcome(t *testing.T) {
-	tests := []struct {
-		code int
-		text string
-		want outcome
-	}{
-		{-27, "Transaction outputs already in utxo set", sent},
-		{-27, "Transaction already in block chain", sent},
-		{-26, "txn-already-in-mempool", sent},
-		{-26, "txn-already-known", sent},
-		{-25, "bad-txns-inputs-missingorspent", ambiguous},
-		{-26, "missing-inputs", ambiguous},
-		{-25, "Missing inputs", ambiguous},
-		{-25, "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)", refused},
-		{-26, "max-fee-exceeded", refused},
-		{-26, "min relay fee not met, 0 < 141", notNow},
-		{-26, "mempool min fee not met, 219 < 925", notNow},
-		{-26, "mempool full", notNow},
-		{-26, "bad-txns-premature-spend-of-coinbase, tried to spend coinbase at depth 36", notNow},
-		{-26, "insufficient fee, rejecting replacement 12ab; new feerate 0.1 <= old feerate 0.2", conflict},
-		{-26, "txn-mempool-conflict", conflict},
-		{-26, "bad-txns-in-belowout", refused},
-		{-26, "mandatory-script-verify-flag-failed", refused},
-		{-22, "TX decode failed", refused},
-		{-28, "Loading block index…", noAnswer},
-		{-18, "Requested wallet does not exist or is not loaded", noAnswer},
-		{-19, "Wallet file not specified", noAnswer},
-		{-32603, "internal", noAnswer},
-	}
-	for _, tt := range tests {
-		err := fmt.Errorf("send: %w", refusal("sendrawtransaction", tt.code, tt.text))
-		if got := sendOutcome(err); got != tt.want {
-			t.Errorf("sendOutcome(%v) = %d, want %d", err, got, tt.want)
-		}
-	}
-	for _, err := range []error{node.ErrUnreachable, node.ErrUnauthorized, node.ErrStarting, node.ErrBadAnswer, errors.New("disk full")} {
-		if got := sendOutcome(err); got != noAnswer {
-			t.Errorf("sendOutcome(%v) = %d, want noAnswer", err, got)
-		}
-	}
-	if got := sendOutcome(nil); got != sent {
-		t.Errorf("sendOutcome(nil) = %d, want sent", got)
 	}
 }

@@ -3,7 +3,6 @@ package payout
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -25,13 +24,15 @@ import (
 type realNode struct {
 	*node.Client
 	t       *testing.T
+	config  node.Config
 	command *exec.Cmd
 	binary  string
 	args    []string
 }
 
-// startRealNode starts $DMPOOL_BITCOIND or the bitcoind in $PATH, or skips the test.
-func startRealNode(t *testing.T) *realNode {
+// startRealNode starts $DMPOOL_BITCOIND or the bitcoind in $PATH with additional
+// arguments, or skips the test.
+func startRealNode(t *testing.T, more ...string) *realNode {
 	t.Helper()
 	binary := os.Getenv("DMPOOL_BITCOIND")
 	if binary == "" {
@@ -53,13 +54,13 @@ func startRealNode(t *testing.T) *realNode {
 
 	dir := t.TempDir()
 	cookie := filepath.Join(dir, ".cookie")
+	config := node.Config{URL: "http://127.0.0.1:" + port, CookieFile: cookie, Wallet: "pool"}
 	n := &realNode{
-		t: t, binary: binary,
-		Client: node.New(node.Config{URL: "http://127.0.0.1:" + port, CookieFile: cookie, Wallet: "pool"}),
-		args: []string{
+		t: t, binary: binary, config: config, Client: node.New(config),
+		args: append([]string{
 			"-regtest", "-datadir=" + dir, "-rpccookiefile=" + cookie, "-rpcport=" + port,
 			"-connect=0", "-listen=0", "-fallbackfee=0", "-spendzeroconfchange=0", "-nosettings", "-printtoconsole=0",
-		},
+		}, more...),
 	}
 	n.start()
 	t.Cleanup(func() {
@@ -143,9 +144,9 @@ type realBox struct {
 
 // newRealBox mines ten rewards of 50 bitcoins to an encrypted wallet and books
 // them. All later blocks pay somebody else.
-func newRealBox(t *testing.T) realBox {
+func newRealBox(t *testing.T, more ...string) realBox {
 	t.Helper()
-	n := startRealNode(t)
+	n := startRealNode(t, more...)
 	ctx := t.Context()
 	if err := n.CreateWallet(ctx, "pool", passphrase); err != nil {
 		t.Fatal(err)
@@ -239,6 +240,14 @@ func (r realBox) checkAgree() {
 			r.t.Errorf("%s got %d sats on the chain, the ledger says %+v", b.Address, got, b)
 		}
 	}
+	r.checkWallet()
+}
+
+// checkWallet makes sure that the books balance, and that the wallet is locked
+// and holds what they say.
+func (r realBox) checkWallet() {
+	r.t.Helper()
+	ctx := context.Background()
 	sums, err := r.ledger.Sums(ctx)
 	if err != nil {
 		r.t.Fatal(err)
@@ -318,41 +327,6 @@ func TestBitcoindPayout(t *testing.T) {
 	r.checkAgree()
 }
 
-// TestBitcoindReorg takes the block of a settled payout out of the chain, and
-// the node forgets the transaction as well.
-func TestBitcoindReorg(t *testing.T) {
-	r := newRealBox(t)
-	r.policy.MaxItems = 1
-	first := r.draft()
-	r.advance()
-	r.approve(r.get(first.ID))
-	r.advance()
-	r.mine(3)
-	r.advance()
-	first = r.want(first.ID, Settled, "")
-	r.checkAgree()
-
-	r.invalidate(*first.BlockHash)
-	r.advance()
-	r.want(first.ID, Broadcast, "")
-
-	// Another payout meanwhile: it must not touch the coins of the first.
-	second := r.draft()
-	r.advance()
-	r.approve(r.want(second.ID, Pending, ""))
-	r.advance()
-	r.want(second.ID, Broadcast, "")
-
-	r.mine(4)
-	r.advance()
-	again := r.want(first.ID, Settled, "")
-	if *again.TxID != *first.TxID || *again.BlockHash == *first.BlockHash {
-		t.Errorf("settled by %v in %v, before by %v in %v", again.TxID, again.BlockHash, first.TxID, first.BlockHash)
-	}
-	r.want(second.ID, Settled, "")
-	r.checkAgree()
-}
-
 // TestBitcoindCancel gives up a payout: its coins and its money are free again.
 func TestBitcoindCancel(t *testing.T) {
 	r := newRealBox(t)
@@ -376,24 +350,4 @@ func TestBitcoindCancel(t *testing.T) {
 	r.advance()
 	r.want(p.ID, Settled, "")
 	r.checkAgree()
-}
-
-// TestBitcoindFreeze spends the wallet's money behind the ledger's back.
-func TestBitcoindFreeze(t *testing.T) {
-	r := newRealBox(t)
-	r.advance()
-	if err := r.node.Unlock(t.Context(), passphrase, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	var txid chainhash.Hash
-	if err := r.node.WalletCall(t.Context(), "sendtoaddress", &txid, node.Named{
-		"address": stranger(t), "amount": "1.00000000", "fee_rate": 5,
-	}); err != nil {
-		t.Fatal(err)
-	}
-	r.advance()
-	reason, frozen := r.desk.Frozen(t.Context())
-	if want := fmt.Sprintf("Transaction %v has spent", txid); !frozen || reason[:len(want)] != want {
-		t.Errorf("Frozen = %q, %v", reason, frozen)
-	}
 }

@@ -58,7 +58,7 @@ func (d *Desk) noteDelivery(ctx context.Context, one Payout, a Attempt, result o
 		_, err := tx.ExecContext(ctx, `
 			UPDATE payout_tx
 			SET state = ?1, last_err = ?2, first_seen = CASE WHEN ?3 THEN COALESCE(first_seen, ?4) ELSE first_seen END
-			WHERE id = ?5`, fate, refusal, taken, now.UnixMilli(), a.id)
+			WHERE id = ?5 AND state = ?6`, fate, refusal, taken, now.UnixMilli(), a.id, a.Fate)
 		if err != nil || !taken {
 			return err
 		}
