@@ -41,7 +41,7 @@ func TestSetUpOnceAndForAll(t *testing.T) {
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "box")
 	answers := parse(t, `{"network":"practice","operator":{"user":"anna","password":"`+goodPassword+`"},
-		"pool":{"name":"Barn","fee_bps":150,"min_payout_sat":250000,"small_port":3334},"time_zone":"Europe/Berlin","language":"en"}`)
+		"pool":{"name":"Barn","settlement":"direct","fee_bps":150,"min_payout_sat":250000,"min_output_sat":20000,"small_port":3334},"time_zone":"Europe/Berlin","language":"en"}`)
 	if err := SetUp(ctx, dir, answers); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestSetUpOnceAndForAll(t *testing.T) {
 	if ok, err := a.readSetting(ctx, settingPool, &settings); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if settings.Name != "Barn" || settings.FeeBps != 150 || settings.MinPayoutSat != 250_000 || settings.WindowMilli != 2000 || settings.SmallPort != 3334 {
+	if settings.Name != "Barn" || settings.FeeBps != 150 || settings.MinPayoutSat != 250_000 || settings.Settlement != "direct" || settings.MinOutputSat != 20_000 || settings.WindowMilli != 2000 || settings.SmallPort != 3334 {
 		t.Errorf("settings %+v", settings)
 	}
 	passphrase, err := os.ReadFile(a.dir.passphrase("practice"))
@@ -101,7 +101,8 @@ func TestSetUpRefusals(t *testing.T) {
 		{"user name in the password", `{"operator":{"user":"anna","password":"Anna likes horses"}}`, "contains the user name"},
 		{"mainnet", `{"network":"main","operator":{"password":"` + goodPassword + `"}}`, `network "main" is not served`},
 		{"everything donated", `{"operator":{"password":"` + goodPassword + `"},"pool":{"fee_bps":10000}}`, "fee"},
-		{"later settlement", `{"operator":{"password":"` + goodPassword + `"},"pool":{"settlement":"direct"}}`, "not available"},
+		{"unknown settlement", `{"operator":{"password":"` + goodPassword + `"},"pool":{"settlement":"pps"}}`, "not known"},
+		{"dust in the coinbase", `{"operator":{"password":"` + goodPassword + `"},"pool":{"settlement":"direct","min_output_sat":1}}`, "smallest output"},
 		{"time zone", `{"operator":{"password":"` + goodPassword + `"},"time_zone":"Mars/Base"}`, "time_zone"},
 		{"prune", `{"operator":{"password":"` + goodPassword + `"},"node":{"prune_mib":5}}`, "node.prune_mib"},
 		{"asking without a passphrase", `{"operator":{"password":"` + goodPassword + `"},"wallet":{"unlock":"ask"}}`, "wallet.passphrase is needed"},

@@ -36,6 +36,7 @@ type blockView struct {
 	Fee        int64
 	Donation   int64
 	Reserve    int64
+	Paid       int64 // by the coinbase itself to miners
 	Credits    []creditLine
 }
 
@@ -44,6 +45,7 @@ type creditLine struct {
 	Address string
 	Amount  int64
 	Share   *float64 // of the block's value
+	Paid    int64    // of Amount, by the coinbase itself; the rest is owed
 }
 
 // blocksView fills templates/blocks.html.

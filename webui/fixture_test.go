@@ -105,8 +105,8 @@ func newGolden() *golden {
 		blockLine: g.blocks[1], Prev: hash("88a1"), CoinbaseTx: strings.Repeat("c0ffee", 10) + "1234", Difficulty: new(150.84e12),
 		Submitted: true, Frozen: true, Settlement: "ledger", FeeBps: 100, WindowPct: "200",
 		Fee: 3_142_001, Reserve: 1, Credits: []creditLine{
-			{bobAddress, 250_000_112, new(250_000_112.0 / 314_200_114)},
-			{aliceAddress, 61_058_000, new(61_058_000.0 / 314_200_114)},
+			{Address: bobAddress, Amount: 250_000_112, Share: new(250_000_112.0 / 314_200_114)},
+			{Address: aliceAddress, Amount: 61_058_000, Share: new(61_058_000.0 / 314_200_114)},
 		},
 	}
 	g.owed = []owedLine{

@@ -37,7 +37,7 @@ func (m *machine) Dashboard(ctx context.Context) (dashboardView, error) {
 		return dashboardView{}, err
 	}
 	v := dashboardView{
-		Serving: status.Serving, Reason: status.Reason,
+		Serving: status.Serving, Reason: status.Reason, Fallback: status.Fallback,
 		Rates: ratesOf(totals), Rejected: rejectRate(totals),
 		Best: bests{Round: orNil(totals.BestRound), Ever: orNil(totals.BestEver), EverAt: totals.BestEverAt},
 		Feed: m.feed(ctx, status),
@@ -275,7 +275,7 @@ func (m *machine) Block(ctx context.Context, hash string) (blockView, error) {
 		blockLine: m.blockLine(b), Prev: b.Prev.String(), CoinbaseTx: b.CoinbaseTxID.String(),
 		Answer: b.SubmitResult, Submitted: b.Submitted, Frozen: b.Frozen, Settlement: b.Terms.Settlement,
 		FeeBps: b.Terms.FeeBps, WindowPct: approximate(float64(b.Terms.WindowMilli) / 10),
-		Fee: b.Fee, Donation: b.Donation, Reserve: b.Reserve,
+		Fee: b.Fee, Donation: b.Donation, Reserve: b.Reserve, Paid: b.Paid,
 	}
 	if b.Frozen {
 		if f, err := m.Receipt(ctx, hash); err == nil {
@@ -288,7 +288,7 @@ func (m *machine) Block(ctx context.Context, hash string) (blockView, error) {
 		v.Difficulty = new(target.Difficulty())
 	}
 	for _, row := range b.Split {
-		line := creditLine{Address: row.Address, Amount: row.Amount}
+		line := creditLine{Address: row.Address, Amount: row.Amount, Paid: row.Paid}
 		if b.Value > 0 {
 			line.Share = new(float64(row.Amount) / float64(b.Value))
 		}

@@ -54,7 +54,9 @@ func (m *machine) Observer(ctx context.Context, address string) (observerView, e
 	v.Balance = balanceView{Unpaid: balance.Payable, Pending: balance.Pending, Reserved: balance.Reserved, Paid: balance.Paid}
 	v.MinPayout = max(m.box.Settings().MinPayoutSat, balance.MinPayout)
 	v.Luck = newLuck(orNil(status.NetworkDifficulty), v.Rates.H1)
-	v.WindowPct, v.Estimate = m.nextBlock(ctx, script, status.CoinbaseValue)
+	if v.Solo = status.Settlement == ledger.SettlementSolo; !v.Solo {
+		v.WindowPct, v.Estimate = m.nextBlock(ctx, script, status.CoinbaseValue)
+	}
 	return v, nil
 }
 

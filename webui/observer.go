@@ -23,6 +23,7 @@ type observerView struct {
 	Balance   balanceView
 	MinPayout int64
 	Luck      luck
+	Solo      bool     // a block belongs to whoever finds it: there is no window
 	WindowPct *float64 // fraction of the PPLNS window, nil when not known
 	Estimate  *int64   // sats that the next block would pay, nil when not known
 

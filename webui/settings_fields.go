@@ -69,6 +69,11 @@ func settingsGroups() []group {
 					option{"hold", "Pay for the part that is filled", "The rest goes to the reserve, so that the first hours are not worth more than later ones."}),
 				at: func(s *pool.Settings) any { return &s.Underfill },
 			},
+			{
+				Key: "min_output_sat", Label: "Smallest output of a block", Hint: "Only where blocks pay miners directly: less than this is owed instead. Small outputs cost their owners much of their worth to spend.",
+				Effect: nextJob, unit: sats(),
+				at: func(s *pool.Settings) any { return &s.MinOutputSat },
+			},
 		}},
 		{ID: "paying", Title: "Payouts", Fields: []field{
 			{
@@ -192,6 +197,8 @@ func settingsGroups() []group {
 func settlements() unit {
 	return oneOf(
 		option{"ledger", "Through the pool’s books", "Every block pays the pool’s wallet; the books say who is owed what, and payouts send it. Miners with small amounts are paid when they have collected enough. Until then the pool holds their money: its wallet and its books must be kept safe."},
+		option{"direct", "By the block itself", "Every block pays the miners in its coinbase, by their latest work, as far as there is room for outputs. What is too small goes to the pool’s wallet and is owed as above. A miner whose firmware holds only a small coinbase makes the room small for all."},
+		option{"solo", "To whoever finds it", "Every miner’s work pays the address in its own user name, less the fee. Other miners get nothing of it, however long they worked. Right for one’s own machines."},
 	)
 }
 
