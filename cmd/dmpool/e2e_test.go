@@ -41,6 +41,7 @@ func TestE2E(t *testing.T) {
 	guestIsSeen(t, d, guest)
 	observerShows(t, tab, d, paid)
 	booksAgreeWithWallet(t, box)
+	receiptsHold(t, d, program, paid)
 
 	// The power goes out. What was is still there, and mining goes on.
 	d.kill()
