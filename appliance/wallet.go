@@ -16,6 +16,7 @@ type WalletStatus struct {
 	Name     string
 	Address  string // paid by every coinbase
 	Unlock   string // "auto" or "ask"
+	Cold     bool   // it has no private keys: payouts are exported, signed elsewhere and imported
 	NeedsKey bool   // the operator has to type the passphrase before the next payout
 	Trusted  int64  // satoshis that can be spent now
 	Immature int64  // satoshis of coinbases that are too young
@@ -88,7 +89,9 @@ func (w *walletKeeper) ready() bool {
 }
 
 // open loads the wallet, or makes it when there has never been one, and tells
-// the pool its script.
+// the pool its script. A wallet of that name that is there already is taken as it
+// is: one without private keys, whose descriptors were imported from a machine
+// that keeps them, makes this a box whose payouts are signed elsewhere.
 func (w *walletKeeper) open(ctx context.Context) error {
 	var address string
 	known, err := w.a.readSetting(ctx, settingReward, &address)
@@ -175,7 +178,8 @@ func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
 		s.Problem = err.Error()
 		return s
 	}
-	if _, err := a.keys.Passphrase(ctx); err != nil {
+	s.Cold = a.payouts.Cold()
+	if _, err := a.keys.Passphrase(ctx); err != nil && !s.Cold {
 		s.NeedsKey = true
 	}
 	if !loaded {

@@ -184,12 +184,15 @@ func (d *Desk) follow(ctx context.Context, p pass, id int64) error {
 
 // step makes one step, if there is one to make.
 func (d *Desk) step(ctx context.Context, p pass, one Payout) (moved bool, err error) {
+	if moved, err := d.adopt(ctx, one); moved || err != nil {
+		return moved, err
+	}
 	switch one.State {
 	case Pending, Approved:
 		if p.frozen {
 			return false, nil
 		}
-		if !d.now().Before(one.ExpiresAt) {
+		if !d.now().Before(one.ExpiresAt) && !one.exported() {
 			return false, d.giveUp(ctx, one, Expired, "payout")
 		}
 		if one.State == Approved {

@@ -67,6 +67,7 @@ type fakeWallet struct {
 	fee     string                       // the node's estimate, empty for none
 	noKeys  bool                         // not loaded
 	sent    int                          // times a transaction was accepted anew
+	cold    bool                         // watch-only
 	orphans map[chainhash.Hash]bool      // blocks that left the main chain
 	refuse  error                        // answer to SendRaw and TestAccept instead of the true one
 

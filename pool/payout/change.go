@@ -27,6 +27,8 @@ type Change struct {
 type Can struct {
 	Approve    bool // Approve: it, or a higher fee of it, waits for a yes
 	Cancel     bool // Cancel: nothing is signed yet
+	Export     bool // Export: hand it out to be signed elsewhere
+	Import     bool // Import: take it back signed
 	Bump       bool // Bump: have it pay a higher fee
 	CancelSent bool // CancelSent: send its coins back to the wallet, or do so with a higher fee
 	Sponsor    bool // Sponsor: spend its change with a high fee
@@ -42,12 +44,21 @@ func (p Payout) can() Can {
 
 	return Can{
 		Approve:    p.State == Pending || sent && asked,
-		Cancel:     !p.State.MayBeSigned() && p.State.CanBecome(Cancelled),
+		Cancel:     !p.State.MayBeSigned() && p.State.CanBecome(Cancelled) && !p.exported(),
+		Import:     p.waitsForImport(),
 		Bump:       sent && head.Change > 0 && !lost && !p.sponsored(),
-		CancelSent: (sent || p.State == Cancelling) && !lost,
+		CancelSent: (sent || p.State == Cancelling || p.State == Approved && p.exported()) && !lost,
 		Sponsor:    p.State == Broadcast && head.Change > 0 && !lost,
 		GiveUpDead: lost,
 	}
+}
+
+// waitsForImport reports whether the transaction that waits for its signature was
+// handed out.
+func (p Payout) waitsForImport() bool {
+	a, ok := p.unsigned()
+
+	return ok && a.Exported()
 }
 
 // incrementalRate is what a replacement pays for its own relay, in satoshis per

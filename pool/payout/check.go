@@ -273,6 +273,9 @@ func (p Plan) verify(tx *wire.MsgTx) error {
 		if err == nil {
 			err = engine.Execute()
 		}
+		if err == nil {
+			err = coversAll(in.Witness, txscript.IsPayToTaproot(coin.PkScript))
+		}
 		if err != nil {
 			return fmt.Errorf("verify signature of coin %v: %w", in.PreviousOutPoint, err)
 		}

@@ -48,6 +48,7 @@ type Desk struct {
 	log    *slog.Logger
 	now    func() time.Time
 
+	cold atomic.Bool   // the wallet has no private keys
 	tip  atomic.Int32  // height of the chain at the last pass
 	turn chan struct{} // held by the one pass over the payouts that may run
 
@@ -200,7 +201,7 @@ func (d *Desk) reserve(ctx context.Context, tx *ledger.Tx, r DraftRequest, balan
 
 // Cancel gives up a payout that has no signature yet and makes its money payable
 // again. ErrStale when it is not at this revision, or is signed: then only the
-// chain decides.
+// chain decides. ErrExported when it may be signed elsewhere.
 func (d *Desk) Cancel(ctx context.Context, id, rev int64, actor string) error {
 	if err := d.checkFrozen(ctx); err != nil {
 		return err
@@ -208,6 +209,9 @@ func (d *Desk) Cancel(ctx context.Context, id, rev int64, actor string) error {
 	p, err := d.Get(ctx, id)
 	if err != nil {
 		return err
+	}
+	if p.Rev == rev && p.exported() {
+		return fmt.Errorf("cancel payout %d: %w", id, ErrExported)
 	}
 	if p.Rev != rev || !p.Can.Cancel {
 		return fmt.Errorf("cancel payout %d: %w", id, ErrStale)

@@ -40,8 +40,13 @@
 //
 // # Before a signature
 //
-// Before that border a payout can be cancelled, or expires, and compare-and-set
-// on id, state and revision lets one of two clicks, tabs or passes win.
+// Before a signature can exist a payout can be cancelled, or expires, and
+// compare-and-set on id, state and revision lets one of two clicks, tabs or passes
+// win.
+//
+// A wallet without private keys cannot sign. Then the approved transaction is
+// handed out ([Desk.Export]) and its signatures are taken back ([Desk.Import]);
+// once it was handed out, a signature may exist.
 //
 // # When it does not confirm
 //

@@ -51,6 +51,7 @@ type Attempt struct {
 	VSize       int64           // vbytes, zero until signed
 	Replaces    *chainhash.Hash // the attempt that it was made to replace, or whose change it spends; nil for none
 	Height      int32           // of the block that holds it, zero for none
+	ExportedAt  time.Time       // when it was first handed out to be signed elsewhere; zero for never
 	FirstSeen   time.Time       // when the node first took it; zero for never
 	Refusal     string          // why the node last refused it; empty when it did not
 	FeeCap      int64           // what an approval of it allows the fee to be
@@ -66,6 +67,9 @@ type Attempt struct {
 // Signed reports whether the signed transaction is stored, and so may be known
 // to others.
 func (a Attempt) Signed() bool { return a.raw != nil }
+
+// Exported reports whether it was handed out to be signed elsewhere.
+func (a Attempt) Exported() bool { return !a.ExportedAt.IsZero() }
 
 // inPlay reports whether the attempt is one to be sent.
 func (a Attempt) inPlay() bool {
@@ -119,11 +123,11 @@ func (p Payout) sponsored() bool {
 	return slices.ContainsFunc(p.Sponsors, func(s Attempt) bool { return s.Fate == FateSigned || s.Fate == FateBroadcast })
 }
 
-// highestFee is the most that any signed attempt pays: what replaces them all
+// highestFee is the most that any attempt pays that is or may be signed: what replaces them all
 // has to pay more.
 func (p Payout) highestFee() (fee int64) {
 	for _, a := range p.Attempts {
-		if a.Signed() {
+		if a.Signed() || a.Exported() {
 			fee = max(fee, a.Fee)
 		}
 	}
@@ -208,7 +212,8 @@ func loadAttempts(ctx context.Context, q sqlite.Querier, payout int64) ([]Attemp
 	rows, err := q.QueryContext(ctx, `
 		SELECT t.id, t.kind, t.state, t.expected, t.raw, t.fee, t.change, COALESCE(t.vsize, 0), r.expected,
 		       COALESCE(t.height, 0), t.blockhash, t.first_seen, t.last_err,
-		       COALESCE(t.fee_cap, p.fee_cap), COALESCE(t.digest, p.plan_digest), COALESCE(t.rev, 0), t.approved
+		       COALESCE(t.fee_cap, p.fee_cap), COALESCE(t.digest, p.plan_digest), COALESCE(t.rev, 0), t.approved,
+		       t.exported_at
 		FROM payout_tx t
 		JOIN payout p         ON p.id = t.payout
 		LEFT JOIN payout_tx r ON r.id = t.replaces
@@ -221,15 +226,19 @@ func loadAttempts(ctx context.Context, q sqlite.Querier, payout int64) ([]Attemp
 	return sqlite.Collect(rows, func(r *sql.Rows) (Attempt, error) {
 		var a Attempt
 		var txid *chainhash.Hash
-		var seen sql.NullInt64
+		var seen, exported sql.NullInt64
 		err := r.Scan(&a.id, &a.Kind, &a.Fate, hashColumn{&txid}, &a.raw, &a.Fee, &a.Change, &a.VSize, hashColumn{&a.Replaces},
-			&a.Height, hashColumn{&a.blockHash}, &seen, &a.Refusal, &a.FeeCap, &a.Digest, &a.rev, &a.approved)
+			&a.Height, hashColumn{&a.blockHash}, &seen, &a.Refusal, &a.FeeCap, &a.Digest, &a.rev, &a.approved,
+			&exported)
 		if err != nil {
 			return Attempt{}, err
 		}
 		a.TxID = *txid
 		if seen.Valid {
 			a.FirstSeen = time.UnixMilli(seen.Int64)
+		}
+		if exported.Valid {
+			a.ExportedAt = time.UnixMilli(exported.Int64)
 		}
 
 		return a, nil

@@ -120,7 +120,7 @@ func (d *Desk) checkFrozen(ctx context.Context) error {
 }
 
 // watch looks at what left the wallet since the last look. Only transactions
-// whose signature is stored are ours: one that was planned here but is in the
+// whose signature is stored, or that were handed out to be signed, are ours: one that was planned here but is in the
 // chain without a signature in the ledger was signed by a ledger newer than this
 // one. How far was looked is kept in the ledger's file, so that an old backup of
 // it looks from where it was made, however long ago that is.
@@ -146,7 +146,7 @@ func (d *Desk) watch(ctx context.Context) error {
 
 		var ours bool
 		err := d.db.Reader().QueryRowContext(ctx, `
-			SELECT EXISTS (SELECT 1 FROM payout_tx WHERE txid = ?1) OR EXISTS (SELECT 1 FROM sponsor WHERE txid = ?1)`,
+			SELECT EXISTS (SELECT 1 FROM payout_tx WHERE txid = ?1 OR expected = ?1 AND exported_at IS NOT NULL) OR EXISTS (SELECT 1 FROM sponsor WHERE txid = ?1)`,
 			e.TxID[:]).Scan(&ours)
 		if err != nil {
 			return fmt.Errorf("look for transaction: %w", err)

@@ -286,7 +286,7 @@ func TestStates(t *testing.T) {
 		"":         {Draft},
 		Draft:      {Pending, Cancelled},
 		Pending:    {Approved, Cancelled, Expired},
-		Approved:   {Signed, Cancelled, Expired},
+		Approved:   {Signed, Cancelling, Cancelled, Expired},
 		Signed:     {Broadcast, Cancelling, Confirmed, Failed},
 		Broadcast:  {Cancelling, Confirmed, Failed},
 		Cancelling: {Confirmed, Cancelled, Failed},

@@ -15,7 +15,11 @@ import (
 
 // Get returns a payout with all that belongs to it; ErrNotFound.
 func (d *Desk) Get(ctx context.Context, id int64) (Payout, error) {
-	return load(ctx, d.db.Reader(), id, d.tip.Load())
+	p, err := load(ctx, d.db.Reader(), id, d.tip.Load())
+	_, unsigned := p.unsigned()
+	p.Can.Export = unsigned && d.Cold()
+
+	return p, err
 }
 
 // List returns the payouts in the given states, newest first; without states

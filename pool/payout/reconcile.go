@@ -34,6 +34,12 @@ func (d *Desk) Reconcile(ctx context.Context) error {
 
 // reconcile is done once before the first payout is touched.
 func (d *Desk) reconcile(ctx context.Context) error {
+	info, err := d.wallet.WalletInfo(ctx)
+	if err != nil {
+		return err
+	}
+	d.cold.Store(!info.PrivateKeysEnabled)
+
 	// The ledger knows which coins are promised; the wallet's own locks are a
 	// copy, of which a part is lost when the node restarts.
 	if err := d.wallet.LockUnspent(ctx, true, nil, false); err != nil {

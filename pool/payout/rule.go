@@ -25,7 +25,7 @@ func (d *Desk) ApproveByRule(ctx context.Context) (approved []Payout, err error)
 }
 
 func (d *Desk) approveAllByRule(ctx context.Context, policy Policy) ([]Payout, error) {
-	if policy.AutoApproveBelow <= 0 || policy.AutoApproveDaily <= 0 {
+	if d.Cold() || policy.AutoApproveBelow <= 0 || policy.AutoApproveDaily <= 0 {
 		return nil, nil
 	}
 	if _, frozen := d.Frozen(ctx); frozen {

@@ -67,6 +67,9 @@ func (d *Desk) checkInputs(ctx context.Context, plan Plan) error {
 // signature opens the wallet for the moment of signing, and closes it again
 // whatever happens.
 func (d *Desk) signature(ctx context.Context, psbt string) ([]byte, error) {
+	if d.Cold() {
+		return nil, errNoKeys
+	}
 	pass, err := d.pass.Passphrase(ctx)
 	if errors.Is(err, ErrLocked) {
 		return nil, problemError("The wallet is locked: its passphrase has to be entered once after a restart.")

@@ -14,8 +14,8 @@ package payout
 //	                                                 ▼    │ reorg
 //	                                               cancelled
 //
-// The border is between approved and signed: to its left no signature is stored
-// anywhere, so a payout can be given up and its money released. To its right a
+// The border is between approved and signed: to its left no signature exists
+// anywhere, unless the transaction was handed out to be signed elsewhere, so a payout can be given up and its money released. To its right a
 // signed transaction that spends its coins is sent until one confirms, however
 // long that takes. Usually that is the payout. A person can have its fee raised,
 // or have its coins sent back to the wallet instead (cancelling): then the blocks
@@ -49,7 +49,7 @@ func (s State) CanBecome(t State) bool {
 	case Pending:
 		return t == Approved || t == Cancelled || t == Expired
 	case Approved:
-		return t == Signed || t == Cancelled || t == Expired
+		return t == Signed || t == Cancelled || t == Expired || t == Cancelling // the last one only if it was exported
 	case Signed:
 		return t == Broadcast || t == Confirmed || t == Cancelling || t == Failed
 	case Broadcast:

@@ -25,7 +25,9 @@ func (d *Desk) CancelSent(ctx context.Context, c Change) error {
 		if !ok { // no cancelling one is signed yet: what it replaces is the payout
 			sent := one
 			sent.State = Broadcast
-			head, _ = sent.head()
+			if head, ok = sent.head(); !ok {
+				head = one.Attempts[0] // handed out, and not come back
+			}
 		}
 		base, err := d.through(ctx, one, head)
 		if err != nil {

@@ -24,6 +24,7 @@ type Wallet interface {
 
 	Header(ctx context.Context, hash chainhash.Hash) (node.Header, error)
 
+	WalletInfo(ctx context.Context) (node.WalletInfo, error)
 	Balances(ctx context.Context) (node.Balances, error)
 	AddressInfo(ctx context.Context, address string) (node.Address, error)
 	ListUnspent(ctx context.Context, minConf int) ([]node.Unspent, error)

@@ -47,6 +47,15 @@ func (w *fakeWallet) Header(_ context.Context, hash chainhash.Hash) (header node
 	return header, err
 }
 
+func (w *fakeWallet) WalletInfo(context.Context) (info node.WalletInfo, err error) {
+	err = w.walletCall("getwalletinfo", func() error {
+		info = node.WalletInfo{Name: "pool", PrivateKeysEnabled: !w.cold, Descriptors: true}
+		return nil
+	})
+
+	return info, err
+}
+
 func (w *fakeWallet) Balances(context.Context) (sums node.Balances, err error) {
 	err = w.walletCall("getbalances", func() error {
 		sums.LastBlock = w.blockHash(w.height)
@@ -290,9 +299,9 @@ func (w *fakeWallet) FinalizePSBT(_ context.Context, text string) (raw []byte, c
 			return err
 		}
 		raw, err = extract(packet)
-		complete = err == nil
+		complete = err == nil // a signature is missing: no error
 
-		return err
+		return nil
 	})
 
 	return raw, complete, err
