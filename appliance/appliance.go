@@ -244,7 +244,7 @@ func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source
 	if a.shares, err = shares.Open(ctx, a.dir.shares(a.network), shares.Options{Logger: a.log}); err != nil {
 		return nil, nil, fmt.Errorf("open share log: %w", err)
 	}
-	a.node = node.New(node.Config{URL: conf.RPCURL(), CookieFile: conf.CookieFile(), Wallet: wallet.Name})
+	a.node = node.New(node.Config{URL: conf.RPCURL(), CookieFile: conf.CookieFile(), Wallet: wallet.Name, Network: a.network})
 	a.keys = &keyring{file: a.dir.passphrase(a.network), unlock: wallet.Unlock}
 	a.wallet = &walletKeeper{a: a, keys: a.keys, name: wallet.Name}
 	a.payouts = payout.New(a.db, a.ledger, a.node, a.payoutPolicy, a.keys, a.tellPayout, a.log)

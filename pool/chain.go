@@ -71,13 +71,16 @@ func (p *Pool) CheckBlocks(ctx context.Context) error {
 
 // followOnce is one pass. A node that is behind the height it had already
 // reached is no witness against a block: it gets our blocks again, and no money
-// moves (money.md 0, points 3 and 4).
+// moves (money.md 0, points 3 and 4). Nor is one on another chain.
 func (p *Pool) followOnce(ctx context.Context, wanted sweep) error {
 	select {
 	case p.turn <- struct{}{}: // one pass at a time: what a slow one saw must not overtake a later one
 		defer func() { <-p.turn }()
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if err := p.Node.Vouch(ctx); err != nil {
+		return fmt.Errorf("trust the node: %w", err)
 	}
 	info, err := p.Node.BlockchainInfo(ctx)
 	if err != nil {

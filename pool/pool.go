@@ -26,6 +26,7 @@ type Node interface {
 	Header(ctx context.Context, hash chainhash.Hash) (node.Header, error)
 	SubmitBlock(ctx context.Context, raw []byte) (string, error)
 	ProposeBlock(ctx context.Context, raw []byte) (reason string, err error)
+	Vouch(ctx context.Context) error // nil: it follows the chain of this pool
 }
 
 // Config is what a pool is made of. The caller opens and closes the databases.

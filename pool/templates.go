@@ -140,11 +140,12 @@ func (p *Pool) boundTime(ctx context.Context, job *work.Job) {
 }
 
 // watchSource pauses the miners when the node has not given a template for a
-// while; the next good template resumes them.
+// while, or at once when it turns out to follow another chain; the next good
+// template resumes them.
 func (p *Pool) watchSource(now time.Time) {
 	state := p.Source.State()
 	last := p.serving.Load()
-	if state.Problem != "" && now.Sub(state.Since) > templatePatience {
+	if state.Problem != "" && (node.Refused(state.Err) || now.Sub(state.Since) > templatePatience) {
 		p.pause(last, strings.TrimSuffix(state.Problem, "."))
 	}
 }

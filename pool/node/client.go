@@ -45,17 +45,26 @@ type Config struct {
 
 	// Wallet is the name of the wallet that all wallet calls go to. Empty means the node's only loaded wallet.
 	Wallet string
+
+	// Network is the network of the glossary that the node has to be on. Empty means the one that the node names, which
+	// is looked at all the same.
+	Network string
 }
 
-// Client calls one bitcoind. It is safe for concurrent use and holds no state but its connections and the last cookie
-// that worked.
+// Client calls one bitcoind. It is safe for concurrent use and holds no state but its connections, the last cookie
+// that worked, and whether the node has been found to follow the right chain.
 type Client struct {
 	config Config
 	http   *http.Client
 	id     atomic.Uint64
+	trust  *trust  // shared with the clients of other wallets, as
+	cookie *cookie // is this
+}
 
-	mu     sync.Mutex
-	cookie string // "user:password" as last read, empty before the first call
+// cookie is what was last read of the file of that name.
+type cookie struct {
+	mu    sync.Mutex
+	login string // "user:password", empty before the first call
 }
 
 // New returns a client for the node described by c. It does no I/O: an unreachable node shows at the first call.
@@ -73,6 +82,8 @@ func New(c Config) *Client {
 
 	return &Client{
 		config: c,
+		trust:  new(trust),
+		cookie: new(cookie),
 		http: &http.Client{
 			Transport: &http.Transport{
 				// Never through a proxy: the environment must not decide who sees the cookie.
@@ -122,7 +133,12 @@ func (c *Client) call(ctx context.Context, path, method string, out any, params 
 }
 
 // roundTrip is call without the default deadline.
-func (c *Client) roundTrip(ctx context.Context, path, method string, out any, params []any) error {
+func (c *Client) roundTrip(ctx context.Context, path, method string, out any, params []any) (err error) {
+	defer func() { c.trust.note(err) }()
+
+	if err := c.admit(ctx, method); err != nil {
+		return fmt.Errorf("call %s: %w", method, err)
+	}
 	body, err := c.encode(method, params)
 	if err != nil {
 		return fmt.Errorf("call %s: %w", method, err)
@@ -193,6 +209,10 @@ func (c *Client) post(ctx context.Context, path, method string, body []byte) (in
 	if fresh == login {
 		return status, answer, nil
 	}
+	c.trust.note(ErrUnauthorized)
+	if err := c.admit(ctx, method); err != nil {
+		return 0, nil, err
+	}
 
 	return c.postAs(ctx, fresh, path, method, body)
 }
@@ -238,11 +258,11 @@ func (c *Client) login(refused string) (string, error) {
 		return c.config.User + ":" + c.config.Password, nil
 	}
 
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.cookie.mu.Lock()
+	defer c.cookie.mu.Unlock()
 
-	if c.cookie != "" && c.cookie != refused {
-		return c.cookie, nil
+	if c.cookie.login != "" && c.cookie.login != refused {
+		return c.cookie.login, nil
 	}
 
 	content, err := os.ReadFile(c.config.CookieFile)
@@ -254,20 +274,21 @@ func (c *Client) login(refused string) (string, error) {
 	}
 
 	// bitcoind renames the finished file into place, but an empty one is seen when the disk was full.
-	cookie := strings.TrimSpace(string(content))
-	if !strings.Contains(cookie, ":") {
+	login := strings.TrimSpace(string(content))
+	if !strings.Contains(login, ":") {
 		return "", ErrStarting
 	}
-	c.cookie = cookie
+	c.cookie.login = login
 
-	return cookie, nil
+	return login, nil
 }
 
 // repeatable reports whether a second delivery of method changes nothing that the first has not changed already.
 func repeatable(method string) bool {
 	switch method {
 	case "getblocktemplate", "submitblock", "sendrawtransaction", "testmempoolaccept",
-		"getbestblockhash", "getblockchaininfo", "getblockheader", "getblockhash", "getnetworkinfo", "getmempoolinfo",
+		"getbestblockhash", "getblockchaininfo", "getblockheader", "getblockhash", "getdeploymentinfo", "getnetworkinfo",
+		"getmempoolinfo",
 		"getmempoolentry", "gettransaction", "listsinceblock", "listunspent", "listlockunspent", "getbalances",
 		"getwalletinfo", "listwallets", "getaddressinfo", "finalizepsbt", "walletprocesspsbt", "walletlock",
 		"estimatesmartfee", "uptime", "getrpcinfo":

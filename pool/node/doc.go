@@ -14,6 +14,12 @@
 //
 // and a timer asks for a fresh one at least every 30 seconds even if nothing happened.
 //
+// # The right chain
+//
+// Before a client asks a node for work, or makes a call that could let money go, it looks whether the node follows the
+// chain that the pool is for, see package guard. It looks again whenever contact was lost, because who answers then may
+// be another program. The errors of a node that was refused are a [*guard.RefusedError].
+//
 // # Errors
 //
 // What the node itself answers is an [*RPCError] with the code of Bitcoin Core's rpc/protocol.h. Everything else is

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/dmpool/dmpool/pool/node/guard"
 )
 
 // Errors about the way to the node. None of them tells what became of the request.
@@ -85,8 +87,11 @@ func IsCode(err error, code int) bool {
 
 // Unavailable reports whether err carries no information about the request itself, because the node, or the wallet
 // in it, could not be asked: not running, starting, not reachable, not letting us in, wallet not loaded, answer
-// not understood, or the caller's context over. The request may nevertheless have been carried out.
+// not understood, not on our chain, or the caller's context over. The request may nevertheless have been carried out.
 func Unavailable(err error) bool {
+	if Refused(err) {
+		return true
+	}
 	if code, ok := Code(err); ok {
 		switch code {
 		case ErrCodeWarmup, ErrCodeNoWallet, ErrCodeWhichWallet:
@@ -105,12 +110,21 @@ func Unavailable(err error) bool {
 	return false
 }
 
+// Refused reports whether err says that the node follows another chain than the pool, see [Client.Vouch].
+func Refused(err error) bool {
+	_, refused := errors.AsType[*guard.RefusedError](err)
+	return refused
+}
+
 // Sentence says in one sentence, for an operator, what err means. It returns the empty string for nil.
 func Sentence(err error) string {
 	if err == nil {
 		return ""
 	}
 
+	if refused, ok := errors.AsType[*guard.RefusedError](err); ok {
+		return refused.Error()
+	}
 	if rpc, ok := errors.AsType[*RPCError](err); ok {
 		switch rpc.Code {
 		case ErrCodeWarmup:

@@ -16,7 +16,7 @@ import (
 // the call waits until the node has something better than the template with that id: a new tip, or after a minute a
 // changed mempool. On a quiet chain that can take for ever, so such a call has no deadline but that of ctx. Do not
 // abandon it lightly: the node does not notice, and one of its RPC threads goes on waiting. A template that the pool
-// cannot work on is ErrTemplate.
+// cannot work on is ErrTemplate; there is none from a node that Vouch does not vouch for.
 func (c *Client) Template(ctx context.Context, longPollID string) (*work.Template, error) {
 	request := templateRequest{Rules: templateRules(), LongPollID: longPollID}
 
@@ -28,6 +28,9 @@ func (c *Client) Template(ctx context.Context, longPollID string) (*work.Templat
 	t, err := work.ParseTemplate(result)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTemplate, err)
+	}
+	if err := c.vouchTemplate(ctx, t); err != nil {
+		return nil, err
 	}
 
 	return t, nil

@@ -40,12 +40,13 @@ type Address struct {
 }
 
 // ForWallet returns a client of the same node whose wallet calls go to another
-// wallet. The two share their connections.
+// wallet. The two share their connections
+// and what they know of the node.
 func (c *Client) ForWallet(name string) *Client {
 	config := c.config
 	config.Wallet = name
 
-	return &Client{config: config, http: c.http}
+	return &Client{config: config, http: c.http, trust: c.trust, cookie: c.cookie}
 }
 
 // CreateWallet creates a descriptor wallet, loads it, and encrypts it from its first moment: encrypting later would

@@ -19,6 +19,7 @@ const maxAbandoned = 2
 // one that is always right in the end. It also notices first when the node goes away.
 func (s *Source) pollBest(ctx context.Context) {
 	failing := false
+	met := s.client.trust.contact.Load()
 	for {
 		before := s.State().Tip
 		tip, err := s.client.BestBlockHash(ctx)
@@ -30,9 +31,9 @@ func (s *Source) pollBest(ctx context.Context) {
 		case err != nil:
 			failing = true
 			s.report(err)
-		case failing:
-			// Only a template proves that all is well again.
-			failing = false
+		case failing || met != s.client.trust.contact.Load():
+			// Only a template proves that all is well again, or still: a node that was restarted may be another one.
+			failing, met = false, s.client.trust.contact.Load()
 			s.suggest(hint{reason: "poll", seenAt: time.Now()})
 		case tip != before && before == s.State().Tip:
 			s.suggest(hint{tip: tip, reason: "poll", seenAt: time.Now()})

@@ -141,15 +141,16 @@ func (in *templateJSON) checkNumbers() error {
 		return fmt.Errorf("coinbase value %d is out of range", in.CoinbaseValue)
 	}
 	for _, rule := range in.Rules {
-		if name, must := strings.CutPrefix(rule, "!"); must && !knownRule(name) {
+		if name, must := strings.CutPrefix(rule, "!"); must && !Understands(name) {
 			return fmt.Errorf("rule %q is unknown", name)
 		}
 	}
 	return nil
 }
 
-// knownRule tells whether blocks built here obey a rule that a miner must know.
-func knownRule(name string) bool {
+// Understands tells whether blocks built here obey a rule that a miner must
+// know, as getblocktemplate names it behind a "!" (BIP9, BIP23).
+func Understands(name string) bool {
 	return slices.Contains([]string{"csv", "segwit", "taproot", "signet"}, name)
 }
 

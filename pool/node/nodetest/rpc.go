@@ -1,6 +1,7 @@
 package nodetest
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -81,6 +82,14 @@ func (n *Node) builtin(r *http.Request) Handler {
 			return n.submitBlock(call.Params)
 		case "getblockchaininfo":
 			return n.blockchainInfo(), nil
+		case "getdeploymentinfo":
+			return map[string]any{
+				"hash": n.chain.tip.hash, "height": n.chain.tip.height,
+				"deployments": map[string]any{
+					"segwit":  map[string]any{"type": "buried", "active": true, "height": 0},
+					"taproot": map[string]any{"type": "bip9", "active": true, "height": 0},
+				},
+			}, nil
 		case "getnetworkinfo":
 			return map[string]any{
 				"version": 290000, "subversion": "/Satoshi:29.0.0/", "networkactive": true,
@@ -143,6 +152,13 @@ func (n *Node) getBlockHeader(params json.RawMessage) (any, error) {
 	b := n.chain.blocks[hash]
 	if b == nil {
 		return nil, &Error{-5, "Block not found"}
+	}
+	verbose := true
+	if err := arguments(params, &hash, &verbose); err == nil && !verbose {
+		var raw bytes.Buffer
+		err := b.header.Serialize(&raw)
+
+		return hex.EncodeToString(raw.Bytes()), err
 	}
 	header := map[string]any{
 		"hash": b.hash, "height": b.height, "confirmations": n.chain.confirmations(b), "version": b.header.Version,
