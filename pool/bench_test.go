@@ -197,7 +197,9 @@ func (b *bench) awaitState(hash chainhash.Hash, want ledger.State) {
 	})
 	if !block.Frozen {
 		b.t.Errorf("block %s is %s without a frozen split", hash, want)
+		return
 	}
+	b.receipt(hash)
 }
 
 func (b *bench) sums() ledger.Sums {
