@@ -17,7 +17,8 @@
 // # The path of a satoshi
 //
 // A found block freezes its split: the PPLNS window that ends with the winning
-// share, copied into the ledger with the block. When the node's header says
+// share, copied into the ledger with the block. From then on everybody can have
+// the receipt of the split and recompute it (receipt). When the node's header says
 // that the block is in the chain, the ledger books the credits as pending; at
 // maturity they become payable; if the block leaves the chain, the same
 // postings are reversed. A payout reserves payable money, is funded as a PSBT,
