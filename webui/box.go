@@ -37,6 +37,8 @@ type box interface {
 	DraftPayout(ctx context.Context, op operator, key, ip string) (id int64, err error)
 	ApprovePayout(ctx context.Context, a approval) error
 	CancelPayout(ctx context.Context, id, rev int64, op operator, ip string) error
+	Books(ctx context.Context) (booksView, error)
+	CorrectBooks(ctx context.Context, c correction) (decided bool, err error)
 	SetAccountRule(ctx context.Context, rule accountRule) error
 	ChangePayout(ctx context.Context, c payoutChange) error
 	UnlockWallet(ctx context.Context, passphrase string, op operator, ip string) error

@@ -107,7 +107,7 @@ func (c *complaints) take() []string {
 func TestPagesInBrowser(t *testing.T) {
 	ctx := startBrowser(t)
 	full, empty := open(t, newGolden()), open(t, newGolden().empty())
-	trouble := open(t, stuck(newGolden()))
+	trouble := open(t, frozen(stuck(newGolden())))
 	full.signIn()
 	empty.signIn()
 	trouble.signIn()
@@ -118,7 +118,7 @@ func TestPagesInBrowser(t *testing.T) {
 		stranger   bool
 	}
 	var targets []target
-	for _, p := range []string{"", "workers", "blocks", "blocks/" + full.box.block.Hash, "payouts", "payouts?tab=owed", "payouts/42", "node", "jobs", "settings", "accounts/" + newAddress, "connect", "observer", "observer/" + aliceAddress, "nowhere"} {
+	for _, p := range []string{"", "workers", "blocks", "blocks/" + full.box.block.Hash, "payouts", "payouts?tab=owed", "payouts/42", "node", "jobs", "settings", "accounts/" + newAddress, "books", "connect", "observer", "observer/" + aliceAddress, "nowhere"} {
 		targets = append(targets, target{"full-" + p, "/" + p, full, false})
 	}
 	for _, p := range []string{"login", "connect", "observer", "observer/" + aliceAddress, "observer/" + newAddress, "observer?address=nonsense", "nowhere"} {
@@ -127,7 +127,7 @@ func TestPagesInBrowser(t *testing.T) {
 	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "connect"} {
 		targets = append(targets, target{"empty-" + p, "/" + p, empty, false})
 	}
-	targets = append(targets, target{"stuck-payout", "/payouts/42", trouble, false})
+	targets = append(targets, target{"stuck-payout", "/payouts/42", trouble, false}, target{"frozen-books", "/books", trouble, false})
 	for _, tg := range targets {
 		for _, width := range []int64{1280, 390, 320} {
 			for _, scheme := range []string{"light", "dark"} {

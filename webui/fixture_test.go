@@ -50,6 +50,9 @@ type golden struct {
 	approved  []approval
 	ruled     []accountRule
 	changed   []payoutChange
+	books     booksView
+	corrected []correction
+	lonely    bool // one operator is not enough
 	cancelled []int64
 	ran       []string
 	drafted   []string
@@ -61,6 +64,7 @@ type golden struct {
 func newGolden() *golden {
 	g := &golden{changes: make(chan event, 8), hosts: []string{"192.168.1.50"}}
 	at := func(d time.Duration) time.Time { return noon.Add(-d) }
+	g.books = booksView{Compared: &compareLine{At: at(4 * time.Minute), Height: 925001, Booked: 366_878_793, OnTheWay: 512_000, Wallet: 366_366_793}}
 	g.settings, g.rev = pool.DefaultSettings("practice"), 7
 	g.health = health{Status: "healthy", Checks: []check{
 		{Name: "node", Status: "healthy", Reason: "Height 925,001, last block 4 min ago."},
@@ -324,6 +328,13 @@ func (g *golden) ChangeSettings(_ context.Context, rev int64, s pool.Settings, _
 func (g *golden) ChangePayout(_ context.Context, c payoutChange) error {
 	g.changed = append(g.changed, c)
 	return g.fail
+}
+
+func (g *golden) Books(context.Context) (booksView, error) { return g.books, nil }
+
+func (g *golden) CorrectBooks(_ context.Context, c correction) (bool, error) {
+	g.corrected = append(g.corrected, c)
+	return !g.lonely, nil
 }
 
 func (g *golden) SetAccountRule(_ context.Context, r accountRule) error {
