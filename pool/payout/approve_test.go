@@ -14,8 +14,8 @@ func approvalBy(user string, p Payout) Approval {
 	return a
 }
 
-// TestSecondPerson: who may be the first and who the second, in which order.
-func TestSecondPerson(t *testing.T) {
+// TestFault59SecondPerson: who may be the first and who the second, in which order.
+func TestFault59SecondPerson(t *testing.T) {
 	tests := map[string]struct {
 		users []string
 		want  []error
