@@ -19,6 +19,8 @@ import (
 // The first reading fetches it from the database; from then on every commit adds
 // its shares and shifts that fall out are forgotten. After a failure, when it is
 // not certain what the database holds, the next reading fetches it again.
+// Commits wait for a fetch: it happens at the start, before there are miners, and
+// after a failure, which made them wait longer.
 type running struct {
 	mu    sync.Mutex
 	live  bool     // follows the log
