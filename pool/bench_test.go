@@ -20,10 +20,13 @@ import (
 	"github.com/dmpool/dmpool/pool/work"
 )
 
-// bench is a pool on a fake node, with real databases.
+// bench is a pool on a fake node, or on a real one, with real databases.
 type bench struct {
 	t      *testing.T
-	node   *nodetest.Node
+	node   *nodetest.Node // nil with a real one
+	rpc    node.Config
+	wallet string // address of the pool's wallet
+	tip    func() chainhash.Hash
 	dir    string
 	pool   *Pool
 	ledger *ledger.Ledger
@@ -54,7 +57,12 @@ const testMaturity = 5
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, node: nodetest.New(t), dir: t.TempDir()}
+	fake := nodetest.New(t)
+	b := &bench{
+		t: t, node: fake, dir: t.TempDir(), wallet: poolAddress,
+		rpc: node.Config{URL: fake.URL, CookieFile: fake.CookieFile},
+		tip: func() chainhash.Hash { tip, _ := fake.Tip(); return tip },
+	}
 	b.start()
 	t.Cleanup(func() { b.stop() })
 	return b
@@ -78,8 +86,8 @@ func (b *bench) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	client := node.New(node.Config{URL: b.node.URL, CookieFile: b.node.CookieFile})
-	_, script, err := ParseAddress(poolAddress, "regtest")
+	client := node.New(b.rpc)
+	_, script, err := ParseAddress(b.wallet, "regtest")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -139,7 +147,7 @@ func (b *bench) solve(name string) stratum.Share {
 // solveFor finds a block under a username.
 func (b *bench) solveFor(username string) stratum.Share {
 	b.t.Helper()
-	tip, _ := b.node.Tip()
+	tip := b.tip()
 	worker, err := b.pool.Authorize(context.Background(), username)
 	if err != nil {
 		b.t.Fatal(err)

@@ -212,6 +212,7 @@ func (p *Pool) giveBack(ctx context.Context, info node.ChainInfo, reached int32)
 	if err := p.Ledger.SetCursor(ctx, after.Blocks, after.BestBlockHash); err != nil {
 		return fmt.Errorf("move chain cursor back: %w", err)
 	}
+	p.wakeChain(sweepAll) // some of them may be known, and off the chain
 	p.offerAgain()
 	return nil
 }
