@@ -39,6 +39,8 @@ type box interface {
 	CancelPayout(ctx context.Context, id, rev int64, op operator, ip string) error
 	Books(ctx context.Context) (booksView, error)
 	CorrectBooks(ctx context.Context, c correction) (decided bool, err error)
+	Exported(ctx context.Context, id, rev int64) (psbt string, err error)
+	ImportPayout(ctx context.Context, f signedFile) error
 	SetAccountRule(ctx context.Context, rule accountRule) error
 	ChangePayout(ctx context.Context, c payoutChange) error
 	UnlockWallet(ctx context.Context, passphrase string, op operator, ip string) error

@@ -107,10 +107,11 @@ func (c *complaints) take() []string {
 func TestPagesInBrowser(t *testing.T) {
 	ctx := startBrowser(t)
 	full, empty := open(t, newGolden()), open(t, newGolden().empty())
-	trouble := open(t, frozen(stuck(newGolden())))
+	trouble, elsewhere := open(t, frozen(stuck(newGolden()))), open(t, cold(newGolden()))
 	full.signIn()
 	empty.signIn()
 	trouble.signIn()
+	elsewhere.signIn()
 
 	type target struct {
 		name, path string
@@ -127,7 +128,10 @@ func TestPagesInBrowser(t *testing.T) {
 	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "connect"} {
 		targets = append(targets, target{"empty-" + p, "/" + p, empty, false})
 	}
-	targets = append(targets, target{"stuck-payout", "/payouts/42", trouble, false}, target{"frozen-books", "/books", trouble, false})
+	targets = append(targets,
+		target{"stuck-payout", "/payouts/42", trouble, false},
+		target{"frozen-books", "/books", trouble, false},
+		target{"cold-payout", "/payouts/42", elsewhere, false})
 	for _, tg := range targets {
 		for _, width := range []int64{1280, 390, 320} {
 			for _, scheme := range []string{"light", "dark"} {

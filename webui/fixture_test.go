@@ -18,6 +18,7 @@ const (
 	bobAddress   = "tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c"
 	newAddress   = "tb1q6rz28mcfaxtmd6v789l9rrlrusdprr9pqcpvkl"
 	password     = "Correct horse, battery!"
+	examplePSBT  = "cHNidP8BAAA="
 	hostile      = `<script>alert("x")</script>`
 )
 
@@ -52,6 +53,7 @@ type golden struct {
 	changed   []payoutChange
 	books     booksView
 	corrected []correction
+	imported  []signedFile
 	lonely    bool // one operator is not enough
 	cancelled []int64
 	ran       []string
@@ -335,6 +337,13 @@ func (g *golden) Books(context.Context) (booksView, error) { return g.books, nil
 func (g *golden) CorrectBooks(_ context.Context, c correction) (bool, error) {
 	g.corrected = append(g.corrected, c)
 	return !g.lonely, nil
+}
+
+func (g *golden) Exported(context.Context, int64, int64) (string, error) { return examplePSBT, nil }
+
+func (g *golden) ImportPayout(_ context.Context, f signedFile) error {
+	g.imported = append(g.imported, f)
+	return nil
 }
 
 func (g *golden) SetAccountRule(_ context.Context, r accountRule) error {

@@ -63,10 +63,15 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-// bounded keeps a body from filling the memory.
+// bounded keeps a body from filling the memory. Only a signed transaction is
+// longer than other forms.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		limit := int64(maxForm)
+		if strings.HasSuffix(r.URL.Path, "/import") {
+			limit = maxImport
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -117,6 +117,7 @@ func (m *machine) Payout(ctx context.Context, id int64) (payoutView, error) {
 	v.Can = payoutCan{
 		Approve: p.Can.Approve, Cancel: p.Can.Cancel, Bump: p.Can.Bump,
 		CancelSent: p.Can.CancelSent, Sponsor: p.Can.Sponsor, GiveUpDead: p.Can.GiveUpDead,
+		Export: p.Can.Export, Import: p.Can.Import,
 	}
 	for _, a := range append(slices.Clone(p.Attempts), p.Sponsors...) {
 		v.Attempts = append(v.Attempts, attemptLine{
@@ -172,6 +173,8 @@ func (m *machine) ChangePayout(ctx context.Context, c payoutChange) error {
 	}
 	change := payout.Change{ID: c.ID, Rev: c.Rev, FeeRate: c.FeeRate, Actor: c.Operator.Name, IP: c.IP}
 	switch c.Action {
+	case actionExport:
+		_, err = desk.Export(ctx, c.ID, c.Rev, c.Operator.Name)
 	case actionBump:
 		err = desk.Bump(ctx, change)
 	case actionSponsor:
@@ -184,6 +187,29 @@ func (m *machine) ChangePayout(ctx context.Context, c payoutChange) error {
 		return fmt.Errorf("change payout: there is no action %q", c.Action)
 	}
 	m.note(ctx, c.Operator, "payout."+c.Action, payoutRef(c.ID), c.IP, err)
+	return asProblem(err)
+}
+
+// Exported returns what was handed out already; asking again changes nothing.
+func (m *machine) Exported(ctx context.Context, id, rev int64) (string, error) {
+	desk, err := m.desk()
+	if err != nil {
+		return "", err
+	}
+	text, err := desk.Export(ctx, id, rev, exporter)
+	return text, asProblem(err)
+}
+
+// exporter stands in the place of a name where nobody's decision is asked for.
+const exporter = "download"
+
+func (m *machine) ImportPayout(ctx context.Context, f signedFile) error {
+	desk, err := m.desk()
+	if err != nil {
+		return err
+	}
+	err = desk.Import(ctx, f.ID, f.Rev, f.PSBT, f.Operator.Name)
+	m.note(ctx, f.Operator, "payout.import", payoutRef(f.ID), f.IP, err)
 	return asProblem(err)
 }
 

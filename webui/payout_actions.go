@@ -7,11 +7,14 @@ import (
 )
 
 // payoutCan says what can be done with a payout now; see pool/payout.
-type payoutCan struct{ Approve, Cancel, Bump, CancelSent, Sponsor, GiveUpDead bool }
+type payoutCan struct {
+	Approve, Cancel, Bump, CancelSent, Sponsor, GiveUpDead, Export, Import bool
+}
 
-// The things that a person can do about a payout that was signed, as the URL
+// The things that a person can do about a payout that was approved, as the URL
 // and the audit log name them.
 const (
+	actionExport   = "export"    // hand it out to be signed elsewhere
 	actionBump     = "bump"      // raise its fee
 	actionSponsor  = "sponsor"   // have its change pay for it
 	actionTakeBack = "take-back" // send its coins back to the wallet
@@ -27,20 +30,21 @@ type action struct {
 	Wrong bool   // the password was
 }
 
-// Actions are what can be done about a signed payout now.
+// Actions are what can be done about an approved payout now.
 func (v payoutView) Actions() []action {
 	var list []action
 	for _, a := range []struct {
 		name     string
 		possible bool
 	}{
+		{actionExport, v.Can.Export && !v.Can.Import},
 		{actionBump, v.Can.Bump},
 		{actionSponsor, v.Can.Sponsor},
 		{actionTakeBack, v.Can.CancelSent},
 		{actionGiveUp, v.Can.GiveUpDead},
 	} {
 		if a.possible {
-			list = append(list, action{Name: a.name, State: v.State, Rate: a.name != actionGiveUp, Typed: v.Typed, Wrong: v.Wrong == a.name})
+			list = append(list, action{Name: a.name, State: v.State, Rate: a.name != actionGiveUp && a.name != actionExport, Typed: v.Typed, Wrong: v.Wrong == a.name})
 		}
 	}
 	return list
