@@ -35,6 +35,7 @@ func allowedImports() map[string][]string {
 		"appliance": {
 			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
+		"appliance/bitcoind/release": {},
 		"webui": {
 			"appliance", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
