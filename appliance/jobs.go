@@ -13,6 +13,7 @@ import (
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/node"
 	"github.com/dmpool/dmpool/pool/payout"
+	"github.com/dmpool/dmpool/pool/receipt"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
@@ -116,9 +117,6 @@ func (a *Appliance) upkeep(ctx context.Context) (string, error) {
 	if err := a.shares.Prune(ctx, now); err != nil {
 		return "", fmt.Errorf("prune shares: %w", err)
 	}
-	if _, err := a.ledger.DropRaw(ctx, a.maturity()); err != nil {
-		return "", err
-	}
 	err := a.db.Update(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM job_run WHERE started_at < ?`, now.Add(-jobHistory).UnixMilli()); err != nil {
 			return fmt.Errorf("prune job history: %w", err)
@@ -135,6 +133,9 @@ func (a *Appliance) upkeep(ctx context.Context) (string, error) {
 		if err := db.Checkpoint(ctx); err != nil {
 			return "", fmt.Errorf("checkpoint %s: %w", name, err)
 		}
+	}
+	if _, err := a.ledger.DropRaw(ctx, a.maturity(), receipt.Prove); err != nil {
+		return "", err
 	}
 	return "databases are sound", nil
 }

@@ -33,7 +33,7 @@ func allowedImports() map[string][]string {
 		"pool":                  {"pool/work", "pool/stratum", "pool/node", "pool/shares", "pool/ledger", "pool/payout"},
 		"appliance/bitcoind":    {},
 		"appliance": {
-			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/bitcoind/release": {},
 		"webui": {

@@ -54,6 +54,8 @@ type Block struct {
 	Fee, Donation, Reserve int64      // sat
 	Paid                   int64      // sat, of Value: by the coinbase itself to miners; the rest is the pool's
 	Split                  []SplitRow // by account; only from [Ledger.Block]
+
+	Proof *Proof // in place of Raw, once that was dropped; only from [Ledger.Block]
 }
 
 // SplitRow is an account's part of a block.
@@ -196,8 +198,8 @@ func (l *Ledger) blocks(ctx context.Context, query string, args ...any) ([]Block
 	return sqlite.Collect(rows, func(rows *sql.Rows) (Block, error) { return scanBlock(rows) })
 }
 
-// Block returns a block with Raw, unless that was dropped ([Ledger.DropRaw]), and
-// Split, or [ErrNotFound].
+// Block returns a block with Raw, or with Proof where that was dropped
+// ([Ledger.DropRaw]), and with Split, or [ErrNotFound].
 func (l *Ledger) Block(ctx context.Context, hash chainhash.Hash) (Block, error) {
 	var b Block
 	err := l.read(ctx, func(tx *sql.Tx) (err error) {
@@ -206,6 +208,9 @@ func (l *Ledger) Block(ctx context.Context, hash chainhash.Hash) (Block, error) 
 			return ErrNotFound
 		}
 		if err != nil {
+			return err
+		}
+		if b.Proof, err = proofOf(ctx, tx, b.ID); err != nil {
 			return err
 		}
 		b.Split, err = splitOf(ctx, tx, b.ID)

@@ -1,7 +1,12 @@
 package ledger_test
 
 import (
+	"bytes"
+	"errors"
+	"reflect"
 	"testing"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/dmpool/dmpool/pool/ledger"
 )
@@ -19,23 +24,38 @@ func TestDropRaw(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if n, err := l.DropRaw(ctx, 101); n != 0 || err != nil {
+	proof := ledger.Proof{Header: make([]byte, 80), Coinbase: []byte{1, 2}, Branch: []chainhash.Hash{{3}, {4}}}
+	var unreadable error
+	prove := func(raw []byte) (ledger.Proof, error) {
+		if !bytes.Equal(raw, b.Raw) {
+			t.Errorf("proof wanted of %x", raw)
+		}
+		return proof, unreadable
+	}
+	if n, err := l.DropRaw(ctx, 101, prove); n != 0 || err != nil {
 		t.Errorf("without a chain cursor: dropped %d, %v", n, err)
 	}
 	for _, step := range []struct {
 		confirmations int32
-		want          int64
+		want          int
 	}{{101, 0}, {1100, 0}, {1101, 1}, {1102, 0}, {5000, 0}} {
 		if err := l.SetCursor(ctx, b.Height+step.confirmations-1, mature); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := l.DropRaw(ctx, 101); n != step.want || err != nil {
+		if step.want > 0 {
+			unreadable = errors.New("no block")
+			if n, err := l.DropRaw(ctx, 101, prove); n != 0 || !errors.Is(err, unreadable) {
+				t.Errorf("without a proof: dropped %d, %v", n, err)
+			}
+			unreadable = nil
+		}
+		if n, err := l.DropRaw(ctx, 101, prove); n != step.want || err != nil {
 			t.Errorf("at %d confirmations: dropped %d, %v, want %d", step.confirmations, n, err, step.want)
 		}
 	}
 
 	after, err := l.Block(ctx, mature)
-	if err != nil || len(after.Raw) != 0 || after.Value != b.Value || after.State != ledger.StateMature {
+	if err != nil || len(after.Raw) != 0 || after.Proof == nil || !reflect.DeepEqual(*after.Proof, proof) || after.Value != b.Value || after.State != ledger.StateMature {
 		t.Errorf("block %+v, %v", after, err)
 	}
 	if kept, err := l.Block(ctx, orphan); err != nil || len(kept.Raw) == 0 {

@@ -13,38 +13,53 @@ import (
 	"github.com/dmpool/dmpool/pool/work"
 )
 
-// prove takes out of a raw block what shows that its coinbase is part of it.
+// Prove takes out of a raw block what shows that its coinbase is part of it.
 //
 //	coinbase ─► txid ─┬─► … ─► merkle root ─► header ─► hash, below the target
 //	        branch ───┘
-func prove(b ledger.Block) (Block, error) {
-	proof := Block{Hash: b.Hash.String(), Height: b.Height, FoundAt: b.At.UTC(), Value: b.Value, Branch: []string{}}
-
+func Prove(raw []byte) (ledger.Proof, error) {
 	var m wire.MsgBlock
-	if err := m.Deserialize(bytes.NewReader(b.Raw)); err != nil {
-		return proof, fmt.Errorf("read raw block: %w", err)
+	if err := m.Deserialize(bytes.NewReader(raw)); err != nil {
+		return ledger.Proof{}, fmt.Errorf("read raw block: %w", err)
+	}
+	if len(m.Transactions) == 0 {
+		return ledger.Proof{}, errors.New("the raw block has no coinbase")
 	}
 	var header, coinbase bytes.Buffer
 	if err := m.Header.Serialize(&header); err != nil {
-		return proof, err
-	}
-	if len(m.Transactions) == 0 {
-		return proof, errors.New("the raw block has no coinbase")
+		return ledger.Proof{}, err
 	}
 	if err := m.Transactions[0].SerializeNoWitness(&coinbase); err != nil {
-		return proof, err
+		return ledger.Proof{}, err
 	}
-	proof.Header, proof.Coinbase = hex.EncodeToString(header.Bytes()), hex.EncodeToString(coinbase.Bytes())
-
 	var txids []chainhash.Hash
 	for _, tx := range m.Transactions[1:] {
 		txids = append(txids, tx.TxHash())
 	}
-	for _, h := range work.MerkleBranches(txids) {
-		proof.Branch = append(proof.Branch, h.String())
+
+	return ledger.Proof{Header: header.Bytes(), Coinbase: coinbase.Bytes(), Branch: work.MerkleBranches(txids)}, nil
+}
+
+// blockOf writes a block and its proof, as kept or taken from its bytes.
+func blockOf(b ledger.Block) (Block, error) {
+	proof := b.Proof
+	if proof == nil {
+		fresh, err := Prove(b.Raw)
+		if err != nil {
+			return Block{}, err
+		}
+		proof = &fresh
 	}
 
-	return proof, nil
+	block := Block{
+		Hash: b.Hash.String(), Height: b.Height, FoundAt: b.At.UTC(), Value: b.Value,
+		Header: hex.EncodeToString(proof.Header), Coinbase: hex.EncodeToString(proof.Coinbase), Branch: []string{},
+	}
+	for _, h := range proof.Branch {
+		block.Branch = append(block.Branch, h.String())
+	}
+
+	return block, nil
 }
 
 // verify checks that the block is what its header and coinbase say, and returns

@@ -96,7 +96,7 @@ func New(network string, b ledger.Block, w ledger.Window) (Receipt, error) {
 	if !b.Frozen || len(b.Split) != len(w.Weights) {
 		return Receipt{}, fmt.Errorf("write receipt of block %s: %w", b.Hash, errors.New("its split is not fixed"))
 	}
-	proof, err := prove(b)
+	block, err := blockOf(b)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("write receipt of block %s: %w", b.Hash, err)
 	}
@@ -106,7 +106,7 @@ func New(network string, b ledger.Block, w ledger.Window) (Receipt, error) {
 	}
 
 	r := Receipt{
-		Format: Format, Network: network, Block: proof, Terms: Terms(b.Terms),
+		Format: Format, Network: network, Block: block, Terms: Terms(b.Terms),
 		Window: Window{FirstShare: w.FromSeq, LastShare: w.WinnerSeq},
 		Epochs: epochs, Accounts: make([]Account, len(b.Split)),
 		Fee: b.Fee, Donation: b.Donation, Reserve: b.Reserve,

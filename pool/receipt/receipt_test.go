@@ -14,6 +14,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/receipt"
@@ -148,6 +149,20 @@ func settled(t *testing.T, f ledger.Found, w ledger.Window) receipt.Receipt {
 	r, err := receipt.New("practice", b, w)
 	if err != nil {
 		t.Fatal(err)
+	}
+
+	// What is left of the block when its bytes are dropped says the same.
+	proof, err := receipt.Prove(b.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Raw, b.Proof = nil, &proof
+	later, err := receipt.New("practice", b, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(r, later); diff != "" {
+		t.Errorf("receipt without the raw block (-before +after):\n%s", diff)
 	}
 
 	return r
