@@ -35,7 +35,7 @@ var ErrNoEstimate = errors.New("node has no fee estimate yet")
 const (
 	ErrCodeMisc            = -1  // an exception inside the call; also "Block not available (pruned data)"
 	ErrCodeType            = -3  // an argument of the wrong type, also an amount out of range
-	ErrCodeWallet          = -4  // unspecified wallet trouble: no fee estimate, dust, no such address type
+	ErrCodeWallet          = -4  // unspecified wallet trouble: no fee estimate, dust, no such address type, too old for a pruned chain
 	ErrCodeNotFound        = -5  // unknown block, transaction or address
 	ErrCodeFunds           = -6  // not enough money
 	ErrCodeParameter       = -8  // an argument out of range, also a coin that is locked already
@@ -137,6 +137,11 @@ func Sentence(err error) string {
 			return "The pool's wallet is not loaded in the Bitcoin node."
 		case ErrCodeNeedPassphrase:
 			return "The pool's wallet is locked."
+		case ErrCodeWallet:
+			if strings.Contains(rpc.Message, "beyond pruned data") {
+				return "The wallet is older than the blocks that the node still has: it was last used before a block that was pruned. " +
+					"The node has to download the chain again, or keep all of it, to bring this wallet up to date."
+			}
 		}
 
 		return "The Bitcoin node refused " + rpc.Method + ": " + full(rpc.Message)

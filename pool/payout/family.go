@@ -123,8 +123,8 @@ func (p Payout) sponsored() bool {
 	return slices.ContainsFunc(p.Sponsors, func(s Attempt) bool { return s.Fate == FateSigned || s.Fate == FateBroadcast })
 }
 
-// highestFee is the most that any attempt pays that is or may be signed: what replaces them all
-// has to pay more.
+// highestFee is the most that any attempt pays that is or may be signed: what
+// replaces them all has to pay more.
 func (p Payout) highestFee() (fee int64) {
 	for _, a := range p.Attempts {
 		if a.Signed() || a.Exported() {

@@ -86,11 +86,10 @@ func (b *box) persistChange(p Payout, cancel bool) {
 			break
 		}
 	}
-	for range 8 { // one of these calls can be the one that fails
-		b.wallet.mine(1, 0)
+	for range 4 { // one of these calls can be the one that fails
+		b.wallet.mine(3, 0)
 		b.attemptChange(p.ID, cancel)
 	}
-	b.attemptChange(p.ID, cancel)
 
 	want := Settled
 	if cancel {

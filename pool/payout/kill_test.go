@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/node"
@@ -83,6 +84,28 @@ func (w mortalWallet) FundPSBT(ctx context.Context, outputs []node.PayTo, o node
 	return funded, err
 }
 
+// LockUnspent dies when a plan was stored and its coins are to be locked.
+func (w mortalWallet) LockUnspent(ctx context.Context, unlock bool, coins []wire.OutPoint, persistent bool) error {
+	if !unlock {
+		w.at("lock", false)
+	}
+
+	return w.Client.LockUnspent(ctx, unlock, coins, persistent)
+}
+
+func (w mortalWallet) Unlock(ctx context.Context, pass string, d time.Duration) error {
+	w.at("unlock", false)
+
+	return w.Client.Unlock(ctx, pass, d)
+}
+
+// LockedUnspent dies at the end of a pass, when all that was done is stored.
+func (w mortalWallet) LockedUnspent(ctx context.Context) ([]wire.OutPoint, error) {
+	w.at("end", false)
+
+	return w.Client.LockedUnspent(ctx)
+}
+
 func (w mortalWallet) FinalizePSBT(ctx context.Context, psbt string) (raw []byte, complete bool, err error) {
 	raw, complete, err = w.Client.FinalizePSBT(ctx, psbt)
 	w.at("sign", true)
@@ -139,6 +162,46 @@ func (r realBox) paidOnce(id int64) {
 	if all, err := r.desk.List(r.t.Context()); err != nil || len(all) != 1 {
 		r.t.Errorf("payouts %+v, %v, want one", all, err)
 	}
+}
+
+// TestKillAtEveryStep kills the process that makes one payout again and again:
+// after each of the five commits of the protocol, between signing and storing,
+// between sending and storing, and the same once more when its fee is raised. One
+// transaction pays.
+func TestKillAtEveryStep(t *testing.T) {
+	r := newRealBox(t)
+	var id int64
+	steps := func(state State, points ...killPoint) {
+		for _, k := range points {
+			r.dieAt(k)
+			all, err := r.desk.List(t.Context())
+			if err != nil || len(all) != 1 || all[0].State != state {
+				t.Fatalf("killed at %s, after %v: payouts %+v, %v, want one that is %s", k.Call, k.After, all, err, state)
+			}
+			id = all[0].ID
+		}
+	}
+
+	steps(Draft, killPoint{Call: "fund", Draft: true}, killPoint{Call: "fund", After: true})
+	steps(Pending, killPoint{Call: "lock"})
+	planned := r.want(id, Pending, "")
+	r.approve(planned)
+	steps(Approved, killPoint{Call: "unlock"}, killPoint{Call: "sign", After: true})
+	steps(Signed, killPoint{Call: "send"}, killPoint{Call: "send", After: true})
+	steps(Broadcast, killPoint{Call: "end"})
+	if sent := r.want(id, Broadcast, ""); *sent.TxID != *planned.TxID {
+		t.Errorf("%v was planned, and %v sent", planned.TxID, sent.TxID)
+	}
+
+	r.must(r.desk.Bump(t.Context(), changeOf(r.get(id), "9")))
+	steps(Broadcast, killPoint{Call: "unlock"}, killPoint{Call: "sign", After: true})
+	r.wantFates(id, "pay broadcast, bump funded")
+	steps(Broadcast, killPoint{Call: "send"}, killPoint{Call: "send", After: true})
+	r.wantFates(id, "pay broadcast, bump signed")
+	steps(Broadcast, killPoint{Call: "end"})
+	r.wantFates(id, "pay replaced, bump broadcast")
+	r.paidOnce(id)
+	r.wantFates(id, "pay dead, bump confirmed")
 }
 
 // TestFault04CrashAfterReserve: the money is reserved, and the process dies before

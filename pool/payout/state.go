@@ -15,9 +15,9 @@ package payout
 //	                                               cancelled
 //
 // The border is between approved and signed: to its left no signature exists
-// anywhere, unless the transaction was handed out to be signed elsewhere, so a payout can be given up and its money released. To its right a
-// signed transaction that spends its coins is sent until one confirms, however
-// long that takes. Usually that is the payout. A person can have its fee raised,
+// anywhere, unless the transaction was handed out to be signed elsewhere, so a
+// payout can be given up and its money released. To its right a signed transaction
+// that spends its coins is sent until one confirms, however long that takes. Usually that is the payout. A person can have its fee raised,
 // or have its coins sent back to the wallet instead (cancelling): then the blocks
 // decide which of the two it is. Only when all that was signed is provably dead,
 // and a person says so, has it failed.
