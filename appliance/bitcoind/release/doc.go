@@ -17,8 +17,7 @@
 //	download/bitcoin-31.1-….part    what has arrived so far
 //	bitcoin-31.1/bin/bitcoind       a version, whole or not there at all
 //	bitcoin-31.1/release.json       what it is and the hash of each of its files
-//	current → bitcoin-31.1          the version in use
-//	previous → bitcoin-30.3         the one before, to go back to
+//	current → bitcoin-31.1          the version in use; the one before stays, to go back to
 //	trial.json                      while the current one has yet to prove itself
 //
 // Each of them appears by a rename after everything below it is on the disk, so
