@@ -78,6 +78,12 @@ func (a *Appliance) checkStratumHealth() Check {
 			NextStep: "Nothing is lost; work goes out again as soon as this ends.",
 		}
 	}
+	if s.FallbackAlarm {
+		return Check{
+			Name: "stratum", Status: Degraded, Reason: "Blocks are not settled as the settings say: " + s.Fallback + ".",
+			NextStep: "Mining goes on and the books say who is owed what. The log has the details.",
+		}
+	}
 	return Check{Name: "stratum", Status: Healthy, Reason: fmt.Sprintf("%d miners are connected.", len(s.Sessions))}
 }
 

@@ -47,7 +47,7 @@ type order struct {
 	job        *work.Job
 	layOut     stratum.LayOut // nil: the job is for everybody
 	settlement string         // of a block that is found on it
-	fallback   string         // why that is not the one of the settings
+	fallback   string         // why that is not the one of the settings, or not for everybody
 	alarm      bool           // somebody should look into it
 }
 

@@ -57,7 +57,7 @@ type Pool struct {
 	script   atomic.Pointer[[]byte]
 	serving  atomic.Pointer[serving]
 	again    chan struct{} // asks the template loop for another job of the last template
-	doubts   chan error    // jobs that failed their check after the template loop was done with them
+	doubts   chan error    // jobs of single miners that failed their check
 	direct   direct        // of the template loop alone
 	ports    chan struct{} // tells the extra ports of new settings
 

@@ -43,8 +43,8 @@ func (p *Pool) soloJob(base *work.Job, id uint32, w stratum.Worker, terms ledger
 	return p.payMiners(base, id, pl, coinbaseOutputs(paid, scripts, pool, rest))
 }
 
-// doubt stops the mining for a job that was not what it should be. It may be
-// called with the server's locks held and leaves the work to the template loop.
+// doubt says that a job was not what it should be. It may be called with the
+// server's locks held and leaves the work to the template loop.
 func (p *Pool) doubt(err error) {
 	select {
 	case p.doubts <- err:

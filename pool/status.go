@@ -23,7 +23,8 @@ type Status struct {
 	Serving           bool           // miners get jobs
 	Reason            string         // why they do not, a sentence
 	Settlement        string         // of a block that is found now; empty before the first job
-	Fallback          string         // why that is not the one of the settings; empty while it is
+	Fallback          string         // why that is not the one of the settings, or not for everybody; empty while it is
+	FallbackAlarm     bool           // it is not by itself that this ends
 	Sessions          []stratum.SessionInfo
 	Ports             []PortStatus // extra ports that the settings ask for
 	StartedAt         time.Time
@@ -42,7 +43,7 @@ func (p *Pool) Status() Status {
 		Ports:     *p.portStatus.Load(),
 	}
 	if now.fallback != "" {
-		s.Fallback = sentence(errors.New(now.fallback))
+		s.Fallback, s.FallbackAlarm = sentence(errors.New(now.fallback)), now.alarm
 	}
 	if now.template != nil {
 		s.Settlement = now.settlement

@@ -35,7 +35,7 @@ func (p *Pool) serveTemplates(ctx context.Context) error {
 				p.offer(ctx, last)
 			}
 		case err := <-p.doubts:
-			p.refuse(err)
+			p.tellDoubt(err)
 		case now := <-health.C:
 			p.watchSource(now)
 		}
@@ -112,6 +112,16 @@ func (p *Pool) tellFallback(last *serving, o order) {
 		p.Logger.Info("Blocks pay as the settings say", "settlement", o.settlement)
 	}
 	p.Events.Publish(event)
+}
+
+// tellDoubt says that a miner gets no work because its own job failed the check.
+// The others do: no stranger must be able to stop them.
+func (p *Pool) tellDoubt(err error) {
+	next := *p.serving.Load()
+	next.fallback, next.alarm = "a job failed the check by the independent decoder and was not sent: "+err.Error(), true
+	p.serving.Store(&next)
+	p.Logger.Error("Job refused, one miner gets no work", "err", err)
+	p.Events.Publish(Event{Kind: "settlement", At: time.Now(), State: next.settlement, Text: next.fallback})
 }
 
 // bitsDependOnTime tells whether a block that comes late may be easier, as on

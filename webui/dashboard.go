@@ -9,7 +9,7 @@ import (
 type dashboardView struct {
 	Serving  bool   // miners get jobs
 	Reason   string // why they do not
-	Fallback string // why blocks pay the pool's wallet instead of the miners
+	Fallback string // why blocks are not settled as the settings say
 	Rates    rates
 	Online   int
 	Offline  int

@@ -39,7 +39,7 @@ func TestPagesOfOtherSettlements(t *testing.T) {
 	}
 
 	g.dashboard.Serving, g.dashboard.Fallback = true, "The node would refuse it"
-	if body := w.get("/").body; !strings.Contains(body, "A block would pay the pool’s wallet") || !strings.Contains(body, "The node would refuse it.") {
-		t.Error("the dashboard does not say that blocks pay the pool instead of the miners")
+	if body := w.get("/").body; !strings.Contains(body, "Blocks are not settled as the settings say") || !strings.Contains(body, "The node would refuse it.") {
+		t.Error("the dashboard does not say that blocks are settled otherwise")
 	}
 }
