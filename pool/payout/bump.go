@@ -41,10 +41,11 @@ func (d *Desk) Bump(ctx context.Context, c Change) error {
 			return err
 		}
 		a.plan.Rev = one.Rev + 1
-		if highest := d.policy().feeCap(one.Total); fee > a.plan.FeeCap {
-			if fee > highest {
-				return fmt.Errorf("%w: the network fee of %d sats, at most %d sats are allowed", ErrCap, fee, highest)
-			}
+		highest := d.policy().feeCap(one.Total)
+		if fee > highest {
+			return fmt.Errorf("%w: the network fee of %d sats, at most %d sats are allowed", ErrCap, fee, highest)
+		}
+		if fee > a.plan.FeeCap {
 			a.plan.FeeCap, a.method = highest, ""
 		}
 

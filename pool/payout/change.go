@@ -39,6 +39,7 @@ func (p Payout) can() Can {
 	sent := p.State == Signed || p.State == Broadcast
 	_, asked := p.asked()
 	head, signed := p.head()
+	taken, _ := p.taken()
 	lost := signed && (sent || p.State == Cancelling) &&
 		!slices.ContainsFunc(p.Attempts, func(a Attempt) bool { return a.Signed() && a.Fate != FateDead })
 
@@ -48,7 +49,7 @@ func (p Payout) can() Can {
 		Import:     p.waitsForImport(),
 		Bump:       sent && head.Change > 0 && !lost && !p.sponsored(),
 		CancelSent: (sent || p.State == Cancelling || p.State == Approved && p.exported()) && !lost,
-		Sponsor:    p.State == Broadcast && head.Change > 0 && !lost,
+		Sponsor:    p.State == Broadcast && taken.Change > 0,
 		GiveUpDead: lost,
 	}
 }

@@ -99,6 +99,17 @@ func (p Payout) head() (Attempt, bool) {
 	return last, found
 }
 
+// taken is the attempt that the node has.
+func (p Payout) taken() (Attempt, bool) {
+	for _, a := range slices.Backward(p.Attempts) {
+		if a.Fate == FateBroadcast {
+			return a, true
+		}
+	}
+
+	return Attempt{}, false
+}
+
 // next is the attempt that waits for its signature.
 func (p Payout) next() (Attempt, bool) {
 	for _, a := range slices.Backward(p.Attempts) {

@@ -137,6 +137,10 @@ func TestFault24FeeAboveTheCap(t *testing.T) {
 	if !errors.Is(err, ErrCap) {
 		t.Fatalf("a fee over the policy's cap: %v, want ErrCap", err)
 	}
+	r.policy.FeeCap = p.Fee
+	if err := r.desk.Bump(t.Context(), changeOf(p, "3.6")); !errors.Is(err, ErrCap) {
+		t.Errorf("a fee that was approved, with a cap lowered since: %v, want ErrCap", err)
+	}
 	r.policy.FeeCap = 50_000
 	r.must(r.desk.Bump(t.Context(), changeOf(p, "50")))
 	r.advance()
@@ -222,6 +226,18 @@ func TestFault28CancelConfirms(t *testing.T) {
 	r.mine(7)
 	r.advance()
 	r.want(p.ID, Cancelled, "")
+	r.checkAgree()
+
+	// Of the two that cancelled, the other one is in the chain now.
+	r.invalidate(*r.get(p.ID).Attempts[2].blockHash)
+	r.mineOnly(over.Attempts[1].raw)
+	r.mine(7)
+	r.advance()
+	r.want(p.ID, Cancelled, "")
+	r.wantFates(p.ID, "pay dead, cancel confirmed, cancel dead")
+	if got := r.sums().TxFee; got != over.Attempts[1].Fee {
+		t.Errorf("booked fee %d sats, want %d", got, over.Attempts[1].Fee)
+	}
 	r.checkAgree()
 
 	next := r.onTheWay() // the items are payable again

@@ -21,7 +21,7 @@ import (
 // again replaces it by one with a higher fee. Its fee is the pool's.
 func (d *Desk) Sponsor(ctx context.Context, c Change) error {
 	return d.change(ctx, "sponsor", c, func(can Can) bool { return can.Sponsor }, func(p pass, one Payout) error {
-		parent, _ := one.head()
+		parent, _ := one.taken()
 		script, err := d.changeScript(ctx, p)
 		if err != nil {
 			return err

@@ -4,23 +4,29 @@ package payout
 // not exist yet.
 //
 //	draft ─► pending ─► approved ─► signed ─► broadcast ─► confirmed ─► settled
-//	  │         │          │         │ │       │ │ ▲ ▲ ▲      │ ▲          │
-//	  └─────────┴──────────┴─► cancelled       │ │ │ │ └─reorg┘ │          │
-//	            └──────────┴─► expired │       │ │ │ └───reorg──┼──────────┘
-//	                                 │ │       │ │ └─reorg──┐   │
-//	                                 │ └───────┼─┴─► failed ┘   │ the payout won
-//	                                 └─────────┴─► cancelling ──┘
-//	                                                 │    ▲
-//	                                                 ▼    │ reorg
-//	                                               cancelled
+//	  │         │          │
+//	  └─────────┴──────────┴─► cancelled
+//	            └──────────┴─► expired
+//
+// That is all, as long as it confirms. If it does not:
+//
+//	signed, broadcast ─┬─► cancelling ─┬─► cancelled   its coins are back, six blocks deep
+//	                   │               ├─► confirmed   the payout was faster
+//	                   └───────────────┴─► failed      all that was signed is dead
+//
+// And if a block leaves the chain that has brought it there:
+//
+//	confirmed, settled, failed ─► broadcast
+//	cancelled                  ─► cancelling
 //
 // The border is between approved and signed: to its left no signature exists
 // anywhere, unless the transaction was handed out to be signed elsewhere, so a
 // payout can be given up and its money released. To its right a signed transaction
-// that spends its coins is sent until one confirms, however long that takes. Usually that is the payout. A person can have its fee raised,
-// or have its coins sent back to the wallet instead (cancelling): then the blocks
-// decide which of the two it is. Only when all that was signed is provably dead,
-// and a person says so, has it failed.
+// that spends its coins is sent until one confirms, however long that takes.
+// Usually that is the payout. A person can have its fee raised, or have its coins
+// sent back to the wallet instead (cancelling): then the blocks decide which of the
+// two it is. Only when all that was signed is provably dead, and a person says so,
+// has it failed.
 type State string
 
 // The states of a payout.

@@ -106,6 +106,9 @@ func TestFault25TooLittleToReplace(t *testing.T) {
 	r.advance()
 	p = r.want(p.ID, Broadcast, "cannot be replaced")
 	r.wantFates(p.ID, "pay broadcast, bump signed")
+	if taken, _ := p.taken(); taken.Kind != KindPay || !p.Can.Sponsor {
+		t.Errorf("a sponsor would spend the change of the %s, which the node does not have", taken.Kind)
+	}
 	if reason, frozen := r.desk.Frozen(t.Context()); frozen {
 		t.Errorf("frozen: %s", reason)
 	}

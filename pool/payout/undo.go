@@ -133,6 +133,10 @@ func (d *Desk) cancelConfirmed(ctx context.Context, one Payout, s sighting) (boo
 		return true, d.storeBlock(ctx, one, Cancelling, s)
 	case Confirmed, Settled, Failed:
 		return true, d.takeBack(ctx, one)
+	case Cancelled:
+		if s.attempt.id != one.confirmedCancel().id { // of several, another one is in the chain now
+			return true, d.takeBack(ctx, one)
+		}
 	}
 	if s.moved() {
 		return true, d.storeBlock(ctx, one, one.State, s)
