@@ -68,7 +68,7 @@ func (p *Pool) Found(s stratum.Share) {
 		result, err := p.submit(p.lasting, block.Raw)
 		close(submitted)
 		<-recorded
-		p.noteSubmit(block, result, err)
+		p.noteSubmit(block, s.Job, result, err)
 		p.lately.Store(hash, done)
 	})
 	waitFor(submitted, submitPatience)
@@ -138,7 +138,7 @@ func (p *Pool) submit(ctx context.Context, raw []byte) (string, error) {
 	}
 }
 
-func (p *Pool) noteSubmit(block ledger.Found, result string, err error) {
+func (p *Pool) noteSubmit(block ledger.Found, job *work.Job, result string, err error) {
 	if err != nil {
 		p.Logger.Warn("Block stays on disk for the next start", "height", block.Height, "hash", block.Hash, "err", err)
 		return
@@ -146,7 +146,10 @@ func (p *Pool) noteSubmit(block ledger.Found, result string, err error) {
 	if err := p.Ledger.RecordSubmit(p.lasting, block.Hash, result); err != nil {
 		p.Logger.Error("Node's answer not recorded", "height", block.Height, "hash", block.Hash, "err", err)
 	}
-	if result != "" {
+	kept, err := p.Ledger.Block(p.lasting, block.Hash)
+	if err == nil && kept.State == ledger.StateRejected {
+		p.raiseAlarm(block, job, result)
+	} else if result != "" {
 		// "inconclusive" is another block of this height that came first.
 		p.Logger.Info("Node did not take the block at once", "height", block.Height, "hash", block.Hash, "answer", result)
 	}

@@ -26,10 +26,11 @@ const (
 type direct struct {
 	accounts map[string]int64    // script → account, which never changes
 	opinions map[[32]byte]string // payees → why the node refuses them, "" = it does not
+	banned   map[[32]byte]string // payees → why they are not paid together any more
 }
 
 func newDirect() direct {
-	return direct{accounts: map[string]int64{}, opinions: map[[32]byte]string{}}
+	return direct{accounts: map[string]int64{}, opinions: map[[32]byte]string{}, banned: map[[32]byte]string{}}
 }
 
 // payDirect makes the order for a template whose coinbase pays the miners of the
@@ -133,6 +134,9 @@ func (p *Pool) accountsOf(ctx context.Context, entries []shares.Entry) ([]int64,
 // share and need no opinion: they are checked here, as is the block's weight.
 func (p *Pool) propose(ctx context.Context, job *work.Job) (refusal string) {
 	payees := payeesOf(job.Layout.Outputs)
+	if reason, banned := p.direct.banned[payees]; banned {
+		return reason
+	}
 	if opinion, known := p.direct.opinions[payees]; known {
 		return opinion
 	}
@@ -173,7 +177,8 @@ func payeesOf(outputs []work.Output) [32]byte {
 	slices.SortFunc(scripts, bytes.Compare)
 	h := sha256.New()
 	for _, script := range scripts {
-		fmt.Fprintf(h, "%x\n", script)
+		h.Write([]byte{byte(len(script))}) // a script of an address is shorter than 256 bytes
+		h.Write(script)
 	}
 	return [32]byte(h.Sum(nil))
 }

@@ -56,10 +56,11 @@ type Pool struct {
 	settings atomic.Pointer[Settings]
 	script   atomic.Pointer[[]byte]
 	serving  atomic.Pointer[serving]
-	again    chan struct{} // asks the template loop for another job of the last template
-	doubts   chan error    // jobs of single miners that failed their check
-	direct   direct        // of the template loop alone
-	ports    chan struct{} // tells the extra ports of new settings
+	again    chan struct{}  // asks the template loop for another job of the last template
+	doubts   chan error     // jobs of single miners that failed their check
+	rejected chan rejection // coinbases that cost a block
+	direct   direct         // of the template loop alone
+	ports    chan struct{}  // tells the extra ports of new settings
 
 	portStatus atomic.Pointer[[]PortStatus]
 	lastTell   atomic.Int64 // unix second of the last "share" event
@@ -86,7 +87,7 @@ func New(c Config) (*Pool, error) {
 	if err := c.Settings.Validate(); err != nil {
 		return nil, fmt.Errorf("check settings: %w", err)
 	}
-	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), turn: make(chan struct{}, 1), again: make(chan struct{}, 1), doubts: make(chan error, 1), direct: newDirect(), ports: make(chan struct{}, 1)}
+	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), turn: make(chan struct{}, 1), again: make(chan struct{}, 1), doubts: make(chan error, 1), rejected: make(chan rejection, 1), direct: newDirect(), ports: make(chan struct{}, 1)}
 	if c.Script != nil {
 		p.script.Store(&c.Script)
 	}

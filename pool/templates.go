@@ -36,6 +36,8 @@ func (p *Pool) serveTemplates(ctx context.Context) error {
 			}
 		case err := <-p.doubts:
 			p.tellDoubt(err)
+		case r := <-p.rejected:
+			p.ban(r)
 		case now := <-health.C:
 			p.watchSource(now)
 		}
