@@ -97,6 +97,8 @@ func TestTriggers(t *testing.T) {
 
 		{`UPDATE block SET value = value + 1`, "fixed"},
 		{`UPDATE block SET raw = x'' WHERE id = 1`, "fixed"},
+		{`UPDATE block SET raw = x'ff' WHERE id = 1`, "fixed"},
+		{`INSERT OR REPLACE INTO chain_cursor (id, height, hash) VALUES (1, 99999999, zeroblob(32)); UPDATE block SET state = 'orphaned' WHERE id = 1; UPDATE block SET raw = x'' WHERE id = 1`, "fixed"},
 		{`UPDATE block SET fee_bps = 0 WHERE id = 1`, "fixed"},
 		{`UPDATE block SET winner_seq = 9 WHERE id = 1`, "fixed"},
 		{`UPDATE block SET state = 'paid' WHERE id = 1`, "CHECK"},
@@ -148,6 +150,14 @@ func TestTriggers(t *testing.T) {
 		{`UPDATE approval SET user = 'mallory'`, "append-only"},
 		{`DELETE FROM approval`, "append-only"},
 		{`INSERT OR REPLACE INTO approval (payout, rev, digest, user, method, ip, at) SELECT payout, rev, digest, user, 'totp', ip, at FROM approval`, "has approved"},
+
+		{`UPDATE payout_tx SET exported_at = 1; UPDATE payout_tx SET exported_at = NULL`, "stays handed out"},
+		{`UPDATE payout_tx SET exported_at = 1; UPDATE payout SET state = 'expired'`, "could still win"},
+		{`INSERT INTO correction (what, user, amount, reason, ip, at) VALUES ('x', 'ann', 1, '', '', 1)`, "CHECK"},
+		{`INSERT INTO correction (what, user, amount, reason, ip, at) VALUES ('x', 'ann', 1, 'why', '', 1); UPDATE correction SET amount = 2`, "append-only"},
+		{`INSERT INTO correction (what, user, amount, reason, ip, at) VALUES ('x', 'ann', 1, 'why', '', 1); DELETE FROM correction`, "append-only"},
+		{`INSERT INTO correction (what, user, amount, reason, ip, at) VALUES ('x', 'ann', 1, 'why', '', 1);
+		  INSERT OR REPLACE INTO correction (what, user, amount, reason, ip, at) VALUES ('x', 'ann', 2, 'no', '', 1)`, "agreed already"},
 
 		{`UPDATE audit SET actor = 'mallory'`, "append-only"},
 		{`DELETE FROM audit`, "append-only"},

@@ -111,6 +111,69 @@ func TestBitcoindBooksAgree(t *testing.T) {
 	}
 }
 
+// exact compares books and wallet at this moment, between two passes if need be.
+func (r realBox) exact(when string) {
+	r.t.Helper()
+	c, ok, err := r.desk.compare(r.t.Context(), r.begun())
+	if err != nil || !ok || c.Missing() != 0 || c.Surplus() != 0 {
+		r.t.Errorf("%s: %+v (missing %d, surplus %d), %v, %v", when, c, c.Missing(), c.Surplus(), ok, err)
+	}
+}
+
+// TestBitcoindBooksAgreeWhenStuck follows payouts that are replaced, sponsored and
+// cancelled: however many transactions spend the same coins, they are gone once.
+func TestBitcoindBooksAgreeWhenStuck(t *testing.T) {
+	r := newRealBox(t)
+	ctx := t.Context()
+	r.policy.MaxItems = 1
+
+	bumped := r.onTheWay()
+	r.must(r.desk.Bump(ctx, changeOf(bumped, "20")))
+	r.advance()
+	r.exact("replaced")
+	r.mine(1)
+	r.exact("the new one is in a block, and nobody has seen it")
+	r.advance()
+	r.exact("it is seen")
+	r.mine(2)
+	r.advance()
+	r.want(bumped.ID, Settled, "")
+	r.exact("settled")
+
+	sponsored := r.onTheWay()
+	r.must(r.desk.Sponsor(ctx, changeOf(r.get(sponsored.ID), "30")))
+	r.advance()
+	if len(r.get(sponsored.ID).Sponsors) != 1 {
+		t.Fatal("there is no sponsor")
+	}
+	c, ok, err := r.desk.compare(ctx, r.begun())
+	if err != nil || !ok || c.Missing() != 0 {
+		t.Errorf("parent and child are on their way: %+v, missing %d, %v, %v", c, c.Missing(), ok, err)
+	}
+	r.mineOnly(r.get(sponsored.ID).Raw)
+	r.exact("the parent is in a block, the child is not")
+	r.mine(1)
+	r.exact("both are")
+	r.mine(2)
+	r.advance()
+	r.want(sponsored.ID, Settled, "")
+	r.mine(3)
+	r.advance()
+	r.exact("both are booked")
+
+	cancelled := r.onTheWay()
+	r.must(r.desk.CancelSent(ctx, changeOf(cancelled, "20")))
+	r.advance()
+	r.exact("cancelling")
+	r.mine(1)
+	r.exact("the coins are back, and nobody has seen it")
+	r.mine(undoneDepth)
+	r.advance()
+	r.want(cancelled.ID, Cancelled, "")
+	r.exact("cancelled")
+	r.agree("at the end", 0)
+}
+
 const depositSats = 123_456_789
 
 // deposit sends coins to the wallet from another one.
