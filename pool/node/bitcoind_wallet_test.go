@@ -46,7 +46,7 @@ func TestBitcoindWallet(t *testing.T) {
 	}
 
 	info, err := n.WalletInfo(ctx)
-	if err != nil || !info.Descriptors || !info.PrivateKeysEnabled || info.UnlockedUntil == nil || *info.UnlockedUntil != 0 {
+	if err != nil || !info.Descriptors || !info.PrivateKeysEnabled || info.UnlockedUntil == nil || *info.UnlockedUntil != 0 || bool(info.Scanning) {
 		t.Errorf("WalletInfo() = %+v, %v, want an encrypted descriptor wallet, locked", info, err)
 	}
 
@@ -64,12 +64,12 @@ func TestBitcoindWallet(t *testing.T) {
 	_, err = n.FundPSBT(ctx, []PayTo{{stranger, 1000}}, FundOptions{FeeRate: "2", MinConf: 1})
 	wantCode(t, "FundPSBT() without money", err, ErrCodeWallet, ErrCodeFunds)
 
-	n.mine(t, a.Script, 2)
-	if got, err := n.Balances(ctx); err != nil || got != (Balances{Immature: 100_0000_0000}) {
+	last := n.mine(t, a.Script, 2)
+	if got, err := n.Balances(ctx); err != nil || got != (Balances{Immature: 100_0000_0000, LastBlock: last}) {
 		t.Errorf("Balances() after two blocks = %+v, %v", got, err)
 	}
-	n.mine(t, anyone, 100)
-	if got, err := n.Balances(ctx); err != nil || got != (Balances{Trusted: 100_0000_0000}) {
+	last = n.mine(t, anyone, 100)
+	if got, err := n.Balances(ctx); err != nil || got != (Balances{Trusted: 100_0000_0000, LastBlock: last}) {
 		t.Errorf("Balances() 100 blocks later = %+v, %v", got, err)
 	}
 

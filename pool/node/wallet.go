@@ -26,8 +26,21 @@ type WalletInfo struct {
 	PrivateKeysEnabled bool   `json:"private_keys_enabled"`
 	Descriptors        bool   `json:"descriptors"`
 
+	// Scanning: the wallet searches old blocks for its coins and does not know all of them yet.
+	Scanning Scanning `json:"scanning"`
+
 	// UnlockedUntil is the unix time at which the wallet locks itself, 0 when it is locked, nil when it is not encrypted.
 	UnlockedUntil *int64 `json:"unlocked_until"`
+}
+
+// Scanning reads false, or the progress of a search, which is true.
+type Scanning bool
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *Scanning) UnmarshalJSON(b []byte) error {
+	*s = Scanning(string(b) != "false")
+
+	return nil
 }
 
 // Address is what the wallet knows about an address (getaddressinfo).

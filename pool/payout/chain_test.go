@@ -68,6 +68,7 @@ type fakeWallet struct {
 	noKeys  bool                         // not loaded
 	sent    int                          // times a transaction was accepted anew
 	cold    bool                         // watch-only
+	scans   bool                         // searches the chain for its coins
 	orphans map[chainhash.Hash]bool      // blocks that left the main chain
 	refuse  error                        // answer to SendRaw and TestAccept instead of the true one
 

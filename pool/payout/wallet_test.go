@@ -49,7 +49,7 @@ func (w *fakeWallet) Header(_ context.Context, hash chainhash.Hash) (header node
 
 func (w *fakeWallet) WalletInfo(context.Context) (info node.WalletInfo, err error) {
 	err = w.walletCall("getwalletinfo", func() error {
-		info = node.WalletInfo{Name: "pool", PrivateKeysEnabled: !w.cold, Descriptors: true}
+		info = node.WalletInfo{Name: "pool", PrivateKeysEnabled: !w.cold, Descriptors: true, Scanning: node.Scanning(w.scans)}
 		return nil
 	})
 
