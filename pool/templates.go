@@ -71,7 +71,6 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 		p.refuse(err)
 		return
 	}
-	p.tellFallback(last, o)
 	now := time.Now()
 	next := &serving{order: o, template: t, at: now, tipAt: last.tipAt, offered: last.offered}
 	if newTip {
@@ -84,6 +83,7 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 		p.server.Publish(o.job, newTip)
 	}
 	p.serving.Store(next)
+	p.tellFallback(last, o)
 	if !newTip {
 		return
 	}
