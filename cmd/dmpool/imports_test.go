@@ -32,8 +32,9 @@ func allowedImports() map[string][]string {
 		"pool/payout":           {"pool/sqlite", "pool/ledger", "pool/node"},
 		"pool":                  {"pool/work", "pool/stratum", "pool/node", "pool/shares", "pool/ledger", "pool/payout"},
 		"appliance/bitcoind":    {},
+		"appliance/seed":        {},
 		"appliance": {
-			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/bitcoind", "appliance/seed", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/bitcoind/release": {},
 		"webui": {
