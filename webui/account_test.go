@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -86,5 +87,31 @@ func TestPayoutBorneByMiners(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not show %s", want)
 		}
+	}
+}
+
+// The page of what is owed shows those that are owed most, and finds the others.
+func TestOwedIsBounded(t *testing.T) {
+	w := open(t, newGolden())
+	for i := range maxLines + 7 {
+		w.box.owed = append(w.box.owed, owedLine{Address: fmt.Sprintf("tb1qmany%04d", i), Payable: int64(i + 1)})
+	}
+	w.signIn()
+	page := w.get("/payouts?tab=owed").body
+	checkPage(t, page)
+	if n := strings.Count(page, `href="/accounts/`); n != maxLines || !strings.Contains(page, "and 10 more") || strings.Contains(page, "tb1qmany0003") {
+		t.Errorf("%d accounts are listed, want %d, those that are owed most", n, maxLines)
+	}
+	page = w.get("/payouts?tab=owed&q=MANY0003").body
+	checkPage(t, page)
+	if n := strings.Count(page, `href="/accounts/`); n != 1 || !strings.Contains(page, "tb1qmany0003") {
+		t.Errorf("the search finds %d accounts", n)
+	}
+	checkPage(t, w.get("/payouts?tab=owed&q=%3Cscript%3E").body)
+	for range maxLines + 3 {
+		w.box.payouts = append(w.box.payouts, payoutLine{ID: 7, State: "settled"})
+	}
+	if page = w.get("/payouts?tab=sent").body; !strings.Contains(page, "and 4 more") {
+		t.Error("the list of payouts has no end")
 	}
 }

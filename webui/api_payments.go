@@ -1,11 +1,9 @@
 package webui
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dmpool/dmpool/pool"
@@ -94,12 +92,7 @@ func (s *site) apiBalances(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := strings.ToLower(strings.TrimSpace(r.URL.Query().Get("search")))
-	owed = slices.DeleteFunc(slices.Clone(owed), func(o owedLine) bool { return !strings.Contains(strings.ToLower(o.Address), wanted) })
-	slices.SortStableFunc(owed, func(a, b owedLine) int {
-		return cmp.Or(cmp.Compare(b.Payable+b.Pending+b.Reserved, a.Payable+a.Pending+a.Reserved), cmp.Compare(a.Address, b.Address))
-	})
-	return paged(r, owed, accountOf)
+	return paged(r, searchOwed(owed, r.URL.Query().Get("search")), accountOf)
 }
 
 func (s *site) apiBalance(r *http.Request) (any, error) {

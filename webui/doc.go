@@ -31,6 +31,10 @@
 // setting is one line of it. What touches money is shown once more, as it was
 // and as it will be, and asks for the password.
 //
+// Whatever moves money, or lets more of it out, says what will happen, asks for
+// the password again, and names the revision that was on the screen: when there
+// is another by now, nothing is done and the answer is 409.
+//
 // What a page shows comes through the box interface in views that know
 // nothing of the appliance, so that all of it can be tested from golden data.
 //

@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -159,8 +160,10 @@ func dueOf(owed []owedLine) (due int64) {
 type payoutsView struct {
 	Tab   string
 	Count map[string]int
-	Owed  []owedLine
+	Query string     // part of an address that is looked for
+	Owed  []owedLine // those that match, the most first
 	Lines []payoutLine
+	More  int // that are in neither
 	Money moneyView
 	Due   int64
 	Key   string // makes drafting idempotent
@@ -203,8 +206,10 @@ func (s *site) listPayouts(r *http.Request) (payoutsView, error) {
 	if err != nil {
 		return payoutsView{}, err
 	}
-	v := payoutsView{Tab: r.URL.Query().Get("tab"), Count: map[string]int{}, Owed: owed, Due: dueOf(owed), Money: money, Key: rand.Text()}
-	v.Count["owed"] = len(owed)
+	v := payoutsView{
+		Tab: r.URL.Query().Get("tab"), Count: map[string]int{"owed": len(owed)},
+		Query: cut(strings.TrimSpace(r.URL.Query().Get("q")), 100), Due: dueOf(owed), Money: money, Key: rand.Text(),
+	}
 	for _, p := range all {
 		v.Count[tabOf(p)]++
 	}
@@ -219,7 +224,31 @@ func (s *site) listPayouts(r *http.Request) (payoutsView, error) {
 			v.Lines = append(v.Lines, p)
 		}
 	}
+	if v.Tab == "owed" {
+		v.Owed, v.More = atMost(searchOwed(owed, v.Query))
+	} else {
+		v.Lines, v.More = atMost(v.Lines)
+	}
 	return v, nil
+}
+
+// atMost returns the first lines, as many as a page shows, and how many more
+// there are.
+func atMost[T any](lines []T) (shown []T, more int) {
+	shown = lines[:min(len(lines), maxLines)]
+	return shown, len(lines) - len(shown)
+}
+
+// searchOwed finds a part of an address, in any case of letters. Those that are
+// owed most come first.
+func searchOwed(owed []owedLine, query string) []owedLine {
+	query = strings.ToLower(strings.TrimSpace(query))
+	found := slices.DeleteFunc(slices.Clone(owed), func(o owedLine) bool { return !strings.Contains(strings.ToLower(o.Address), query) })
+	sum := func(o owedLine) int64 { return o.Payable + o.Pending + o.Reserved }
+	slices.SortStableFunc(found, func(a, b owedLine) int {
+		return cmp.Or(cmp.Compare(sum(b), sum(a)), cmp.Compare(a.Address, b.Address))
+	})
+	return found
 }
 
 func (s *site) payout(r *http.Request, _ caller) (any, error) {
