@@ -22,7 +22,7 @@ func serve(t *testing.T, handler http.HandlerFunc) Source {
 	t.Helper()
 	server := httptest.NewTLSServer(handler)
 	t.Cleanup(server.Close)
-	return impatient(Source{Site: server.URL, TLS: trusting(server)})
+	return hasty(Source{Site: server.URL, TLS: trusting(server)})
 }
 
 func trusting(servers ...*httptest.Server) *tls.Config {
@@ -70,6 +70,8 @@ func TestGet(t *testing.T) {
 		want    error // nil: installed
 		problem string
 		keeps   bool // what has arrived
+
+		patience time.Duration
 	}{
 		{
 			name: "good", tries: 1,
@@ -132,7 +134,7 @@ func TestGet(t *testing.T) {
 			},
 		},
 		{
-			name: "goes on after a stall", tries: 2,
+			name: "goes on after a stall", tries: 2, patience: 3 * time.Second,
 			answer: func(try int, w http.ResponseWriter, r *http.Request) {
 				if try > 1 {
 					whole(w, r, "a", archive)
@@ -156,7 +158,7 @@ func TestGet(t *testing.T) {
 			},
 		},
 		{
-			name: "silent", tries: 3, problem: "does not get on",
+			name: "silent", tries: 3, problem: "does not get on", patience: 200 * time.Millisecond,
 			answer: func(_ int, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		},
 		{
@@ -248,6 +250,7 @@ func TestGet(t *testing.T) {
 			t.Parallel() // some of them wait
 			var tries atomic.Int32
 			source := serve(t, func(w http.ResponseWriter, r *http.Request) { tt.answer(int(tries.Add(1)), w, r) })
+			source.Patience = tt.patience
 			if tt.want == ErrNoSpace { //nolint:errorlint // which case it is, not which error came
 				source.Limit = 1 << 61
 			}
@@ -281,7 +284,7 @@ func TestGetFollowsToAnAllowedHost(t *testing.T) {
 		http.Redirect(w, r, mirror.URL+r.URL.Path, http.StatusFound)
 	}))
 	defer site.Close()
-	source := impatient(Source{Site: site.URL, TLS: trusting(site, mirror)})
+	source := hasty(Source{Site: site.URL, TLS: trusting(site, mirror)})
 
 	f := newFolder(t)
 	if err := f.Get(t.Context(), source, r, silent); !errors.Is(err, ErrStrayed) {
@@ -301,13 +304,13 @@ func TestGetRefusesStrangers(t *testing.T) {
 	encrypted.TLS = nil // so its certificate says nothing to us
 
 	f := newFolder(t)
-	if err := f.Get(t.Context(), impatient(Source{Site: plain.URL}), r, silent); !errors.Is(err, ErrStrayed) {
+	if err := f.Get(t.Context(), hasty(Source{Site: plain.URL}), r, silent); !errors.Is(err, ErrStrayed) {
 		t.Errorf("Get without encryption: %v, want %v", err, ErrStrayed)
 	}
 	if err := f.Get(t.Context(), encrypted, r, silent); err == nil {
 		t.Error("Get takes a file from a server with a stranger's certificate")
 	}
-	if err := f.Get(t.Context(), impatient(Source{Site: plain.URL, Plain: true}), r, silent); err != nil {
+	if err := f.Get(t.Context(), hasty(Source{Site: plain.URL, Plain: true}), r, silent); err != nil {
 		t.Errorf("Get in a test: %v", err)
 	}
 }
@@ -331,7 +334,6 @@ func TestGetGoesOnAfterARestart(t *testing.T) {
 		ranges.Store(request.Header.Get("Range"))
 		whole(w, request, "a", archive)
 	})
-	source.Patience = time.Minute
 	f := newFolder(t)
 	err := f.Get(ctx, source, r, func(done, total int64) {
 		if total != int64(len(archive)) {

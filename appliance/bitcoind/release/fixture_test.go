@@ -108,9 +108,10 @@ func newFolder(t *testing.T) Folder {
 	return f
 }
 
-// impatient makes a source's waits as short as a test wants them.
-func impatient(s Source) Source {
-	s.Patience, s.Pause, s.Tries = time.Second, time.Millisecond, 3
+// hasty makes a source's pauses as short as a test wants them. How long it waits
+// for bytes stays, for a busy machine.
+func hasty(s Source) Source {
+	s.Pause, s.Tries, s.Limit = time.Millisecond, 3, 1<<20
 	return s
 }
 

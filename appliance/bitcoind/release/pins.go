@@ -19,7 +19,10 @@ func (h Hash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // UnmarshalText is the inverse of MarshalText.
 func (h *Hash) UnmarshalText(text []byte) error {
-	if n, err := hex.Decode(h[:], text); err != nil || n != len(h) || len(text) != 2*len(h) {
+	if len(text) != hex.EncodedLen(len(h)) {
+		return fmt.Errorf("%q is not a SHA-256", text)
+	}
+	if _, err := hex.Decode(h[:], text); err != nil {
 		return fmt.Errorf("%q is not a SHA-256", text)
 	}
 	return nil
