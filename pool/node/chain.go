@@ -22,6 +22,7 @@ type ChainInfo struct {
 	VerificationProgress float64        `json:"verificationprogress"`
 	InitialBlockDownload bool           `json:"initialblockdownload"`
 	Pruned               bool           `json:"pruned"`
+	PruneHeight          int32          `json:"pruneheight"`  // the lowest block that a pruned node has in full
 	SizeOnDisk           int64          `json:"size_on_disk"` // bytes
 	SignetChallenge      string         `json:"signet_challenge"`
 	Warnings             Warnings       `json:"warnings"`

@@ -55,6 +55,7 @@ type Config struct {
 // that worked, and whether the node has been found to follow the right chain.
 type Client struct {
 	config Config
+	wallet atomic.Pointer[string] // that wallet calls go to
 	http   *http.Client
 	id     atomic.Uint64
 	trust  *trust  // shared with the clients of other wallets, as
@@ -80,7 +81,7 @@ func New(c Config) *Client {
 	}
 	c.URL = strings.TrimRight(c.URL, "/")
 
-	return &Client{
+	client := &Client{
 		config: c,
 		trust:  new(trust),
 		cookie: new(cookie),
@@ -96,6 +97,9 @@ func New(c Config) *Client {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+	client.UseWallet(c.Wallet)
+
+	return client
 }
 
 // Named are arguments by name. Passed as the only parameter of a call they are sent as a JSON object.
@@ -107,11 +111,11 @@ func (c *Client) Call(ctx context.Context, method string, out any, params ...any
 	return c.call(ctx, "/", method, out, params)
 }
 
-// WalletCall is Call for methods that act on the wallet of the configuration.
+// WalletCall is Call for methods that act on the wallet of the configuration, or the one named with UseWallet since.
 func (c *Client) WalletCall(ctx context.Context, method string, out any, params ...any) error {
 	path := "/"
-	if c.config.Wallet != "" {
-		path = "/wallet/" + url.PathEscape(c.config.Wallet)
+	if name := *c.wallet.Load(); name != "" {
+		path = "/wallet/" + url.PathEscape(name)
 	}
 
 	return c.call(ctx, path, method, out, params)

@@ -56,10 +56,10 @@ type Address struct {
 // wallet. The two share their connections
 // and what they know of the node.
 func (c *Client) ForWallet(name string) *Client {
-	config := c.config
-	config.Wallet = name
+	other := &Client{config: c.config, http: c.http, trust: c.trust, cookie: c.cookie}
+	other.UseWallet(name)
 
-	return &Client{config: config, http: c.http, trust: c.trust, cookie: c.cookie}
+	return other
 }
 
 // CreateWallet creates a descriptor wallet, loads it, and encrypts it from its first moment: encrypting later would
