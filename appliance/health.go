@@ -130,7 +130,7 @@ func (a *Appliance) checkMoneyHealth(ctx context.Context) Check {
 	if reason, frozen := a.payouts.Frozen(ctx); frozen {
 		return Check{
 			Name: "ledger", Status: Down, Reason: "Payouts are frozen: " + reason,
-			NextStep: "Nothing is paid until this is explained. Mining and booking go on.",
+			NextStep: "Open Books and wallet on the payouts page. Nothing is paid until this is explained; mining and booking go on.",
 		}
 	}
 	runs, err := a.jobRuns(ctx, "ledger-check", 1)
@@ -167,7 +167,7 @@ func (a *Appliance) checkShortfall(ctx context.Context, c Check) Check {
 	c.Status = Degraded
 	c.NextStep = fmt.Sprintf("Send %d sat to the pool's wallet, or charge a small fee.", short)
 	if books, known := a.payouts.Compared(); known && books.Surplus() >= short {
-		c.NextStep = fmt.Sprintf("The wallet has %d sat that are not booked: book them as the pool's own.", books.Surplus())
+		c.NextStep = fmt.Sprintf("The wallet has %d sat that are not booked. Open Books and wallet on the payouts page to book them as the pool's own.", books.Surplus())
 	}
 	return c
 }

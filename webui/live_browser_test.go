@@ -46,7 +46,7 @@ func TestUnchangedPartsStay(t *testing.T) {
 		until(`document.getElementById("live-payout").textContent.includes("The fee has risen.")`),
 		chromedp.Evaluate(`noted[0].isConnected`, &formStays),
 		chromedp.Evaluate(`noted[1].isConnected`, &coinsStay),
-		change(func(p *payoutView) { p.State = "approved" }),
+		change(func(p *payoutView) { p.State, p.Can = "approved", payoutCan{Cancel: true} }),
 		until(`!document.getElementById("total")`),
 	)
 	if err != nil {

@@ -49,12 +49,12 @@ func settingsGroups() []group {
 			},
 			{
 				Key: "fee_bps", Label: "Pool fee", Hint: "Of the whole block, at most 10 %. It also pays the network fees of payouts.",
-				Effect: nextJob + " Miners get this much less.", grave: any64, unit: fixed(2, "%"),
+				Effect: nextJob + " The miners share the rest.", grave: any64, unit: fixed(2, "%"),
 				at: func(s *pool.Settings) any { return &s.FeeBps },
 			},
 			{
 				Key: "donation_bps", Label: "Donation", Hint: "Of the whole block, at most 10 %. It is set aside in the books and sent nowhere by itself.",
-				Effect: nextJob + " Miners get this much less.", grave: any64, unit: fixed(2, "%"),
+				Effect: nextJob + " The miners share the rest.", grave: any64, unit: fixed(2, "%"),
 				at: func(s *pool.Settings) any { return &s.DonationBps },
 			},
 			{

@@ -82,7 +82,7 @@ func TestSettingsWithMoneyAreAskedTwice(t *testing.T) {
 	w.signIn()
 	review := w.do(http.MethodPost, "/settings", settingsForm(w, map[string]string{"fee_bps": "1.5", "name": "Home"}))
 	checkPage(t, review.body)
-	for _, want := range []string{"0 %", "1.5 %", "touches money", "Miners get this much less", "DMPool", "Home"} {
+	for _, want := range []string{"0 %", "1.5 %", "touches money", "The miners share the rest", "DMPool", "Home"} {
 		if !strings.Contains(review.body, want) {
 			t.Errorf("the review does not show %q", want)
 		}
