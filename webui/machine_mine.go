@@ -60,7 +60,7 @@ func (m *machine) Dashboard(ctx context.Context) (dashboardView, error) {
 	if err != nil {
 		return v, err
 	}
-	v.Waiting = slices.DeleteFunc(slices.Clone(payouts), func(p payoutLine) bool { return p.State != "pending" })
+	v.Waiting = slices.DeleteFunc(slices.Clone(payouts), func(p payoutLine) bool { return !p.Waits })
 	jobs, err := m.Jobs(ctx)
 	if err != nil {
 		return v, err

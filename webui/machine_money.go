@@ -85,7 +85,7 @@ func (m *machine) Payouts(ctx context.Context) ([]payoutLine, error) {
 func payoutLineOf(p payout.Payout) payoutLine {
 	line := payoutLine{
 		ID: p.ID, Rev: p.Rev, State: string(p.State), Total: p.Total, Miners: p.Recipients, CreatedAt: p.CreatedAt, CreatedBy: p.CreatedBy,
-		ExpiresAt: p.ExpiresAt, UpdatedAt: p.UpdatedAt, Problem: p.Problem,
+		ExpiresAt: p.ExpiresAt, UpdatedAt: p.UpdatedAt, Waits: p.Waits, Problem: p.Problem,
 		Confirmations: p.Confirmations, Settles: payout.DefaultConfirmationsToSettle,
 	}
 	if p.TxID != nil { // before there is a transaction, there is no fee either

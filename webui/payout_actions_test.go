@@ -100,3 +100,30 @@ func TestPayoutActionsPage(t *testing.T) {
 		t.Error("the page of a payout that was taken back does not say so")
 	}
 }
+
+// A higher fee that waits for a yes is shown where payouts that do are: what the
+// operator has to do comes before what goes wrong meanwhile.
+func TestHigherFeeWaitsForApproval(t *testing.T) {
+	g := newGolden()
+	sent := &g.payouts[1]
+	sent.Waits, sent.Problem = true, "The node no longer has the transaction: mempool min fee not met."
+	g.dashboard.Waiting = g.payouts[:2]
+	w := open(t, g)
+	w.signIn()
+	for path, want := range map[string][]string{
+		"/payouts":              {`href="/payouts/41"`, `href="/payouts/42"`, "A higher fee waits for approval", sent.Problem},
+		"/payouts?tab=problems": {`href="/payouts/39"`},
+		"/":                     {"A higher network fee for payout 41 waits for your approval", "Payout 42 waits for your approval"},
+	} {
+		page := w.get(path).body
+		checkPage(t, page)
+		for _, text := range want {
+			if !strings.Contains(page, text) {
+				t.Errorf("%s does not say %q", path, text)
+			}
+		}
+	}
+	if page := w.get("/payouts?tab=problems").body; strings.Contains(page, `href="/payouts/41"`) {
+		t.Error("it is listed twice")
+	}
+}

@@ -27,6 +27,7 @@ type payoutLine struct {
 	UpdatedAt     time.Time
 	Confirmations int32
 	Settles       int32 // confirmations at which it is settled
+	Waits         bool  // for an operator's yes: to the payout, or to a higher fee
 	Problem       string
 }
 
@@ -178,10 +179,12 @@ func tabOf(p payoutLine) string {
 	case "settled", "cancelled":
 		return "sent"
 	}
-	if p.Problem != "" {
+	switch {
+	case p.Waits: // also with a problem: a yes to a higher fee may be what solves it
+		return "approve"
+	case p.Problem != "":
 		return "problems"
-	}
-	if p.State == "draft" || p.State == "pending" {
+	case p.State == "draft":
 		return "approve"
 	}
 	return "sending"

@@ -37,14 +37,13 @@ type Can struct {
 
 func (p Payout) can() Can {
 	sent := p.State == Signed || p.State == Broadcast
-	_, asked := p.asked()
 	head, signed := p.head()
 	taken, _ := p.taken()
 	lost := signed && (sent || p.State == Cancelling) &&
 		!slices.ContainsFunc(p.Attempts, func(a Attempt) bool { return a.Signed() && a.Fate != FateDead })
 
 	return Can{
-		Approve:    p.State == Pending || sent && asked,
+		Approve:    p.Waits,
 		Cancel:     !p.State.MayBeSigned() && p.State.CanBecome(Cancelled) && !p.exported(),
 		Import:     p.waitsForImport(),
 		Bump:       sent && head.Change > 0 && !lost && !p.sponsored(),

@@ -22,6 +22,7 @@ func TestPayout(t *testing.T) {
 	b.advance()
 
 	p = b.want(p.ID, Pending, "")
+	b.wantWaiting(p.ID)
 	if p.Fee <= 0 || p.Fee > p.FeeCap || p.Change <= 0 || len(p.Inputs) != blocks || p.TxID == nil || len(p.Digest) != 32 {
 		t.Errorf("pending = %+v", p)
 	}

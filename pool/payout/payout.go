@@ -27,6 +27,7 @@ type Payout struct {
 	Recipients int    // number of items
 	FeeCap     int64  // the network fee is at most this
 	Digest     []byte // what an approval is bound to, the one that is asked for or was given
+	Waits      bool   // for an approval: of its plan, or of a higher fee than was approved
 	Problem    string // a sentence: why it does not go on; empty when all is well
 
 	TxID          *chainhash.Hash // nil while a draft

@@ -2,6 +2,7 @@ package payout
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,7 @@ func TestFault24FeeAboveTheCap(t *testing.T) {
 	if !asked.Can.Approve || asked.Rev == p.Rev || string(asked.Digest) == string(p.Digest) {
 		t.Fatalf("no approval is asked for: %+v", asked)
 	}
+	r.wantWaiting(p.ID)
 
 	old := approvalOf(p)
 	old.Rev = asked.Rev
@@ -156,6 +158,7 @@ func TestFault24FeeAboveTheCap(t *testing.T) {
 		t.Errorf("the old digest: %v, want ErrStale", err)
 	}
 	r.approve(asked)
+	r.wantWaiting()
 	if err := r.desk.Approve(t.Context(), approvalOf(asked)); !errors.Is(err, ErrStale) {
 		t.Errorf("a second yes: %v, want ErrStale", err)
 	}
@@ -165,6 +168,24 @@ func TestFault24FeeAboveTheCap(t *testing.T) {
 	r.advance()
 	r.want(p.ID, Settled, "")
 	r.checkAgree()
+}
+
+// wantWaiting compares which payouts the list says wait for a yes.
+func (b *box) wantWaiting(ids ...int64) {
+	b.t.Helper()
+	all, err := b.desk.List(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var waiting []int64
+	for _, p := range all {
+		if p.Waits {
+			waiting = append(waiting, p.ID)
+		}
+	}
+	if !slices.Equal(waiting, ids) {
+		b.t.Errorf("payouts %v wait for a yes, want %v", waiting, ids)
+	}
 }
 
 // TestFault27CancelLosesTheRace: the payout confirms although its coins were sent

@@ -19,7 +19,10 @@ const payoutColumns = `
 	SELECT p.id, p.rev, p.state, p.created_by, p.note, p.created_at, p.updated_at, p.expires_at,
 	       p.total, p.n_items, p.fee_policy, COALESCE(t.fee_cap, p.fee_cap), COALESCE(t.digest, p.plan_digest), p.problem,
 	       COALESCE(t.id, 0), COALESCE(t.psbt, ''), t.expected, t.raw, COALESCE(t.fee, 0), COALESCE(t.change, 0),
-	       COALESCE(t.vsize, 0), COALESCE(t.height, 0), t.blockhash
+	       COALESCE(t.vsize, 0), COALESCE(t.height, 0), t.blockhash,
+	       p.state = 'pending' OR p.state IN ('signed', 'broadcast') AND EXISTS (
+	           SELECT 1 FROM payout_tx a
+	           WHERE a.payout = p.id AND a.kind <> 'pay' AND a.state = 'funded' AND a.approved = 0)
 	`
 
 // currentAttempt joins, to a payout p, the attempt t that people take for it:
@@ -46,7 +49,7 @@ func scanPayout(r row, tip int32) (Payout, error) {
 	err := r.Scan(&p.ID, &p.Rev, &p.State, &p.CreatedBy, &p.Note, &created, &updated, &expires,
 		&p.Total, &p.Recipients, &p.FeePolicy, &p.FeeCap, &p.Digest, &p.Problem,
 		&p.attempt, &p.PSBT, hashColumn{&p.TxID}, &p.Raw, &p.Fee, &p.Change,
-		&p.VSize, &p.Height, hashColumn{&p.BlockHash})
+		&p.VSize, &p.Height, hashColumn{&p.BlockHash}, &p.Waits)
 	if err != nil {
 		return Payout{}, err
 	}
