@@ -58,31 +58,6 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func TestSetPassword(t *testing.T) {
-	ctx := t.Context()
-	dir := filepath.Join(t.TempDir(), "box")
-	if _, err := SetPassword(ctx, dir, goodPassword); err == nil {
-		t.Error("a password was set where there is no box")
-	}
-	if err := SetUp(ctx, dir, parse(t, `{"operator":{"user":"anna","password":"`+goodPassword+`"}}`)); err != nil {
-		t.Fatal(err)
-	}
-	a := open(t, dir)
-	if _, err := SetPassword(ctx, dir, "short"); err == nil {
-		t.Error("a weak password was taken")
-	}
-	const next = "Another horse 8"
-	if user, err := SetPassword(ctx, dir, next); err != nil || user != "anna" {
-		t.Fatalf("%q, %v", user, err)
-	}
-	if _, err := a.Login(ctx, "anna", goodPassword, "::1"); !errors.Is(err, ErrLogin) {
-		t.Errorf("old password: %v", err)
-	}
-	if _, err := a.Login(ctx, "anna", next, "::1"); err != nil {
-		t.Errorf("new password: %v", err)
-	}
-}
-
 func TestGateSlowsGuessingAndNeverLocksOut(t *testing.T) {
 	g := &gate{byIP: nil, failures: map[account]failure{}}
 	now := time.Unix(1_000_000, 0)

@@ -144,7 +144,11 @@ func mineOnInherited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer shareLog.Close()
+	defer func() {
+		if err := shareLog.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	_, script, err := pool.ParseAddress(rowAddress, "regtest")
 	if err != nil {
 		t.Fatal(err)

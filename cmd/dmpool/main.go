@@ -38,7 +38,7 @@ func commands() []command {
 		{"demo", "demo [flags]", "a pool on the practice chain with two built-in miners", demo},
 		{"setup", "setup --answers FILE.json [flags]", "answer the first set-up", setup},
 		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
-		{"passwd", "passwd [flags]", "set the operator's password", passwd},
+		{"passwd", "passwd [flags]", "set an operator's password, or add an operator", passwd},
 		{"verify-split", "verify-split [flags] FILE", "check the split of a block that a pool published", verifySplit},
 		{"version", "version", "print the version", version},
 	}

@@ -14,10 +14,11 @@ import (
 	"github.com/dmpool/dmpool/appliance"
 )
 
-// passwd sets a new operator's password: typed twice at a terminal, or the first
-// line of standard input.
+// passwd sets an operator's password, or adds an operator: the password is typed
+// twice at a terminal, or is the first line of standard input.
 func passwd(ctx context.Context, c *cli) error {
 	dataDir := c.flags.String("data-dir", defaultDataDir(), "folder that holds everything of this box")
+	name := c.flags.String("user", "", "operator who gets the password, or is added; may be left out while there is only one")
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -25,11 +26,15 @@ func passwd(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	user, err := appliance.SetPassword(ctx, *dataDir, password)
+	user, added, err := appliance.SetPassword(ctx, *dataDir, *name, password)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%s has a new password; everybody is signed out.\n", user)
+	did := "has a new password"
+	if added {
+		did = "is a new operator"
+	}
+	fmt.Fprintf(c.stdout, "%s %s; everybody is signed out.\n", user, did)
 	return nil
 }
 
