@@ -48,6 +48,9 @@ type box interface {
 	Settings(ctx context.Context) (now pool.Settings, rev int64, err error)
 	ChangeSettings(ctx context.Context, rev int64, s pool.Settings, op operator, ip string) error
 
+	People(ctx context.Context) ([]personLine, error)
+	ChangePeople(ctx context.Context, c peopleChange) error
+
 	Node(ctx context.Context) nodeView
 	Jobs(ctx context.Context) (jobsView, error)
 	RunJob(ctx context.Context, name string, op operator, ip string) error

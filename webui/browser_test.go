@@ -119,13 +119,13 @@ func TestPagesInBrowser(t *testing.T) {
 		stranger   bool
 	}
 	var targets []target
-	for _, p := range []string{"", "workers", "blocks", "blocks/" + full.box.block.Hash, "payouts", "payouts?tab=owed", "payouts/42", "node", "jobs", "settings", "accounts/" + newAddress, "books", "connect", "observer", "observer/" + aliceAddress, "nowhere"} {
+	for _, p := range []string{"", "workers", "blocks", "blocks/" + full.box.block.Hash, "payouts", "payouts?tab=owed", "payouts/42", "node", "jobs", "settings", "accounts/" + newAddress, "books", "people", "connect", "observer", "observer/" + aliceAddress, "nowhere"} {
 		targets = append(targets, target{"full-" + p, "/" + p, full, false})
 	}
-	for _, p := range []string{"login", "connect", "observer", "observer/" + aliceAddress, "observer/" + newAddress, "observer?address=nonsense", "nowhere"} {
+	for _, p := range []string{"login", "connect", "observer", "observer/" + aliceAddress, "observer/" + newAddress, "observer/" + aliceAddress + "/blocks/" + full.box.block.Hash, "observer/" + aliceAddress + "/payouts/40", "observer?address=nonsense", "nowhere"} {
 		targets = append(targets, target{"public-" + p, "/" + p, full, true})
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "connect"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "connect"} {
 		targets = append(targets, target{"empty-" + p, "/" + p, empty, false})
 	}
 	targets = append(targets,

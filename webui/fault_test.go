@@ -136,6 +136,11 @@ type tab struct {
 
 func (b *realBox) signIn(ip string) *tab {
 	b.t.Helper()
+	return b.signInAs(ip, "admin", password)
+}
+
+func (b *realBox) signInAs(ip, user, pass string) *tab {
+	b.t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		b.t.Fatal(err)
@@ -145,7 +150,7 @@ func (b *realBox) signIn(ip string) *tab {
 	b.t.Cleanup(transport.CloseIdleConnections)
 	w := &tab{b: b, http: &http.Client{Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	_, page, _ := w.send(http.MethodGet, "/login", "", "", nil)
-	form := url.Values{"user": {"admin"}, "password": {password}, "token": {hidden(b.t, page, "token")}}
+	form := url.Values{"user": {user}, "password": {pass}, "token": {hidden(b.t, page, "token")}}
 	if status, page, _ := w.send(http.MethodPost, "/login", "application/x-www-form-urlencoded", form.Encode(), nil); status != http.StatusSeeOther {
 		b.t.Fatalf("sign in: status %d, %s", status, page)
 	}

@@ -55,6 +55,8 @@ type golden struct {
 	corrected []correction
 	imported  []signedFile
 	lonely    bool // one operator is not enough
+	people    []personLine
+	moved     []peopleChange
 	cancelled []int64
 	ran       []string
 	drafted   []string
@@ -67,6 +69,7 @@ func newGolden() *golden {
 	g := &golden{changes: make(chan event, 8), hosts: []string{"192.168.1.50"}}
 	at := func(d time.Duration) time.Time { return noon.Add(-d) }
 	g.books = booksView{Compared: &compareLine{At: at(4 * time.Minute), Height: 925001, Booked: 366_878_793, OnTheWay: 512_000, Wallet: 366_366_793}}
+	g.people = []personLine{{operator: operator{1, "admin"}, AddedAt: at(9000 * time.Hour), PasswordAt: at(900 * time.Hour), Sessions: 2}, {operator: operator{2, "bert"}, AddedAt: at(50 * time.Hour), PasswordAt: at(50 * time.Hour)}}
 	g.settings, g.rev = pool.DefaultSettings("practice"), 7
 	g.health = health{Status: "healthy", Checks: []check{
 		{Name: "node", Status: "healthy", Reason: "Height 925,001, last block 4 min ago."},
@@ -198,6 +201,7 @@ func (g *golden) empty() *golden {
 	}}
 	g.workers, g.blocks, g.owed, g.payouts, g.shares, g.paid = nil, nil, nil, nil, nil, nil
 	g.jobs = jobsView{}
+	g.people = g.people[:1]
 	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934)}
 	g.observer = observerView{Address: newAddress}
 	g.slips = slips{}
@@ -330,6 +334,16 @@ func (g *golden) ChangeSettings(_ context.Context, rev int64, s pool.Settings, _
 func (g *golden) ChangePayout(_ context.Context, c payoutChange) error {
 	g.changed = append(g.changed, c)
 	return g.fail
+}
+
+func (g *golden) People(context.Context) ([]personLine, error) { return g.people, nil }
+
+func (g *golden) ChangePeople(_ context.Context, c peopleChange) error {
+	if c.Name == "taken" {
+		return refused("There is an operator taken already.")
+	}
+	g.moved = append(g.moved, c)
+	return nil
 }
 
 func (g *golden) Books(context.Context) (booksView, error) { return g.books, nil }

@@ -149,6 +149,7 @@ func (m *machine) pool() (*pool.Pool, error) {
 func asProblem(err error) error {
 	var throttle *appliance.ThrottledError
 	var settings *appliance.SettingsError
+	var person *appliance.PersonError
 	switch {
 	case err == nil:
 		return nil
@@ -162,6 +163,8 @@ func asProblem(err error) error {
 		return stale(err)
 	case errors.As(err, &settings):
 		return refused(strings.Join(sentences(settings.Err), " "))
+	case errors.As(err, &person):
+		return refused(asSentence(person))
 	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue),
 		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrExported), errors.Is(err, payout.ErrSecondPerson):
 		return refused(asSentence(err))

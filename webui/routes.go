@@ -57,6 +57,10 @@ func (s *site) routes() []route {
 		{"POST /jobs/{name}/run", operators, desk, false, s.runJob},
 		{"GET /settings", operators, desk, false, s.page("settings", s.settings)},
 		{"POST /settings", operators, login, false, s.changeSettings},
+		{"GET /people", operators, desk, false, s.page("people", s.people)},
+		{"POST /people", operators, login, false, s.changePeople(personAdd)},
+		{"POST /people/password", operators, login, false, s.changePeople(personPassword)},
+		{"POST /people/{id}/remove", operators, login, false, s.changePeople(personRemove)},
 		{"POST /logout", operators, desk, false, s.logout},
 
 		{"GET /login", anyone, page, false, s.showLogin},

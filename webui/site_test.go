@@ -42,7 +42,7 @@ func TestEveryRouteWithoutSession(t *testing.T) {
 			if stream := w.do(method, p, form, func(r *http.Request) { r.Header.Set("Accept", "text/event-stream") }); stream.StatusCode != http.StatusUnauthorized {
 				t.Errorf("stream of %s without a session: status %d, want 401", p, stream.StatusCode)
 			}
-			if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted)+len(w.box.ruled)+len(w.box.changed)+len(w.box.corrected)+len(w.box.imported) > 0 || w.box.rev != 7 {
+			if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted)+len(w.box.ruled)+len(w.box.changed)+len(w.box.corrected)+len(w.box.imported)+len(w.box.moved) > 0 || w.box.rev != 7 {
 				t.Error("something was done without a session")
 			}
 		})
@@ -91,7 +91,7 @@ func TestEveryPostNeedsItsToken(t *testing.T) {
 			}
 		}
 	}
-	if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted)+len(w.box.ruled)+len(w.box.changed)+len(w.box.corrected)+len(w.box.imported)+w.box.out > 0 || w.box.rev != 7 {
+	if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted)+len(w.box.ruled)+len(w.box.changed)+len(w.box.corrected)+len(w.box.imported)+len(w.box.moved)+w.box.out > 0 || w.box.rev != 7 {
 		t.Error("something was done without a token")
 	}
 }

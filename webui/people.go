@@ -1,0 +1,139 @@
+package webui
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// personLine is somebody who may sign in.
+type personLine struct {
+	operator
+
+	AddedAt    time.Time
+	PasswordAt time.Time // of the last change of the password
+	Sessions   int       // browsers that are signed in
+}
+
+// The things that an operator can do about people, as forms and URLs name them.
+const (
+	personAdd      = "add"
+	personRemove   = "remove"
+	personPassword = "password" // one's own
+)
+
+// peopleChange asks for one of them.
+type peopleChange struct {
+	Action   string
+	Name     string   // of who is added
+	Person   operator // who is removed
+	Password string   // the new one
+	Operator operator
+	IP       string
+}
+
+// peopleView fills templates/people.html.
+type peopleView struct {
+	People []personLine
+	Above  int64  // a payout of more sats needs two people; 0: none does
+	Done   string // what was just done, as above
+
+	Form    string // the form that comes back, as above
+	About   int64  // who was to be removed
+	Typed   string // name that was typed
+	Wrong   bool   // the password of the one who asks is
+	Problem string // what else is wrong, a sentence
+}
+
+// Alone reports whether there is nobody else to agree to anything.
+func (v peopleView) Alone() bool { return len(v.People) == 1 }
+
+func (s *site) people(r *http.Request, _ caller) (any, error) {
+	return s.listPeople(r)
+}
+
+func (s *site) listPeople(r *http.Request) (peopleView, error) {
+	all, err := s.box.People(r.Context())
+	if err != nil {
+		return peopleView{}, err
+	}
+	rules, _, err := s.box.Settings(r.Context())
+	if err != nil {
+		return peopleView{}, err
+	}
+	return peopleView{People: all, Above: rules.SecondPersonAboveSat, Done: r.URL.Query().Get("done")}, nil
+}
+
+// changePeople does one of the actions when the form carries the password of the
+// one who asks, and comes back with what is wrong otherwise.
+func (s *site) changePeople(name string) handler {
+	return func(w http.ResponseWriter, r *http.Request, who caller) error {
+		v, err := s.listPeople(r)
+		if err != nil {
+			return err
+		}
+		c := peopleChange{Action: name, Password: r.PostFormValue("new"), Operator: who.Operator, IP: who.IP.String()}
+		switch name {
+		case personAdd:
+			c.Name = cut(r.PostFormValue("name"), 64)
+		case personRemove:
+			if c.Person, err = v.person(r); err != nil {
+				return err
+			}
+		}
+		v.Form, v.Typed, v.About = name, c.Name, c.Person.ID
+		right, err := s.proves(r, who)
+		if err != nil {
+			return err
+		}
+		v.Wrong = !right
+		if right && name != personRemove && c.Password != r.PostFormValue("again") {
+			v.Problem = "The two new passwords differ."
+		}
+		if !v.Wrong && v.Problem == "" {
+			err = s.box.ChangePeople(r.Context(), c)
+			if p, ok := errors.AsType[*problem](err); ok && p.Code == "refused" {
+				v.Problem = p.Detail
+			} else if err != nil {
+				return err
+			}
+		}
+		if v.Wrong || v.Problem != "" {
+			s.show(w, r, who, http.StatusUnprocessableEntity, "people", v)
+			return nil
+		}
+		return s.afterPeople(w, r, who, c)
+	}
+}
+
+// person is the one that the URL names. A page that is older than the list does
+// not remove whoever has got the same id since: the form has the name, too.
+func (v peopleView) person(r *http.Request) (operator, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return operator{}, notFound()
+	}
+	for _, p := range v.People {
+		if p.ID == id && p.Name == r.PostFormValue("name") {
+			return p.operator, nil
+		}
+	}
+	return operator{}, stale(nil)
+}
+
+// afterPeople leads on. The sessions of who was removed, or has a new password,
+// are gone: who changed their own goes on in a new one.
+func (s *site) afterPeople(w http.ResponseWriter, r *http.Request, who caller, c peopleChange) error {
+	next := "/people?done=" + c.Action
+	switch {
+	case c.Action == personRemove && c.Person.ID == who.Operator.ID:
+		next = "/login?out"
+	case c.Action == personPassword:
+		if err := s.startSession(w, r, who, who.Operator); err != nil {
+			return err
+		}
+	}
+	http.Redirect(w, r, next, http.StatusSeeOther)
+	return nil
+}
