@@ -29,6 +29,7 @@ type Config struct {
 	DataDir  string
 	Network  string         // only for the first start; later the data directory's own counts
 	Bitcoind string         // path of the node's program, empty: look for it
+	Offline  bool           // the node looks for no peers: for rehearsals
 	Stratum  []net.Listener // open ports for miners; the appliance closes them
 	Sockets  Sockets        // what the service manager has opened; those for miners are closed, too
 	Logger   *slog.Logger
@@ -57,6 +58,7 @@ type Appliance struct {
 	pool      atomic.Pointer[pool.Pool]
 	child     atomic.Pointer[bitcoind.Child]
 	schedule  atomic.Pointer[scheduler]
+	speed     speedometer   // of the node's download
 	nodeReady chan struct{} // a value each time the node became ready
 }
 
@@ -166,6 +168,7 @@ func (a *Appliance) runPool(ctx context.Context, p *pool.Pool, nodeEnded chan er
 	g.Go(func() error { return p.Run(ctx) })
 	g.Go(func() error { return a.wallet.run(ctx) })
 	g.Go(func() error { return a.watchNode(ctx) })
+	g.Go(func() error { return a.measureSync(ctx) })
 	g.Go(func() error { return a.followPayouts(ctx) })
 	g.Go(func() error {
 		s, err := newScheduler(a)
@@ -278,11 +281,15 @@ func (a *Appliance) nodeConf(ctx context.Context) (bitcoind.Conf, error) {
 			return bitcoind.Conf{}, err
 		}
 	}
+	plan, err := a.nodePlan(ctx, wishes)
+	if err != nil {
+		return bitcoind.Conf{}, err
+	}
 	return bitcoind.Conf{
 		Network: a.network,
 		Dir:     filepath.Join(a.dir.node(a.network), bitcoind.DataDirName(a.network)),
 		RPCPort: ports.RPC, ZMQPort: ports.ZMQ,
-		PruneMiB: wishes.PruneMiB,
+		PruneMiB: plan.PruneMiB, DBCacheMiB: plan.DBCacheMiB, Offline: a.config.Offline,
 	}, nil
 }
 

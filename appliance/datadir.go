@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/dmpool/dmpool/pool"
 )
 
 // dataDir is the folder that holds everything of one box.
@@ -89,11 +90,6 @@ func (d dataDir) lock() (*os.File, error) {
 	return f, nil
 }
 
-// servedNetworks are the networks that this version mines on. A node of a
-// public network is accepted only once it passes the chain guard, which is not
-// part of this version.
-var servedNetworks = []string{"practice", "regtest"}
-
 // chosenNetwork returns the network to use: the directory's own, else the one
 // wished for, else practice.
 func (d dataDir) chosenNetwork(wish string) (string, error) {
@@ -104,8 +100,13 @@ func (d dataDir) chosenNetwork(wish string) (string, error) {
 	if network == "" {
 		network = cmp.Or(wish, "practice")
 	}
-	if !slices.Contains(servedNetworks, network) {
-		return "", fmt.Errorf("network %q is not served by this version; use practice, a private chain on which everything but the coins is real", network)
+	return network, knownNetwork(network)
+}
+
+// knownNetwork returns a sentence when there is no network of that name.
+func knownNetwork(network string) error {
+	if _, ok := pool.ChainParams(network); !ok {
+		return fmt.Errorf("network %q is not known; use main, testnet4, signet, regtest, or practice: a private chain on which everything but the coins is real", network)
 	}
-	return network, nil
+	return nil
 }

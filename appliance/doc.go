@@ -9,7 +9,7 @@
 //
 // # What lies in the data directory
 //
-//	network                     the network of this box, one word
+//	network                     the network of the next start, one word
 //	lock                        held by the running daemon
 //	<network>/ledger.db         money, settings, operators, audit: precious
 //	<network>/shares.db         the share log: large and replaceable
@@ -19,4 +19,13 @@
 //
 // Each network has its own folder, so switching never mixes or deletes
 // anything.
+//
+// # Networks and nodes
+//
+// The private chains, practice and regtest, are ready at once. On a public one
+// the node has to get there first: [NodeStatus] tells in words how far it is,
+// and miners stay connected without work until it has the chain that its peers
+// have. A node that follows another chain is refused on every network: it gets
+// no job out, no wallet, and no payment, and the pages say why (package
+// pool/node/guard).
 package appliance

@@ -50,15 +50,19 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 	n := a.Node(ctx)
 	c := Check{Name: "node", Status: Healthy, Reason: fmt.Sprintf("The node is at block %d.", n.Height)}
 	switch {
-	case n.Phase != "ready":
-		c.Status, c.Reason = Degraded, n.Text
-		c.NextStep = "Wait: the box starts the node by itself and tries again when it fails."
-		if n.Phase == "failed" {
-			c.Status, c.NextStep = Down, "Open the node page; its log tells what bitcoind says."
-		}
 	case n.Problem != "":
 		c.Status, c.Reason = Degraded, n.Problem
 		c.NextStep = "Open the node page; the box keeps asking."
+	case n.Class == classChain:
+		c.Status, c.Reason, c.NextStep = Down, n.Text, n.Next
+	case n.Phase == "failed":
+		c.Status, c.Reason, c.NextStep = Down, n.Text, "Open the node page; its log tells what bitcoind says."
+	case n.Asked && n.Phase != "ready":
+		c.Status, c.Reason = Degraded, n.Text
+		c.NextStep = "Wait: miners stay connected and get work as soon as the node has the whole chain."
+	case n.Phase != "ready":
+		c.Status, c.Reason = Degraded, n.Text
+		c.NextStep = "Wait: the box starts the node by itself and tries again when it fails."
 	}
 	return c
 }

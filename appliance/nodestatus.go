@@ -3,63 +3,165 @@ package appliance
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
 	"github.com/dmpool/dmpool/pool/node"
+	"github.com/dmpool/dmpool/pool/node/guard"
 )
 
 // NodeStatus is how the node is, for the pages.
 type NodeStatus struct {
-	Phase    string // of the process: absent, starting, warming, ready, stopping, failed
-	Text     string // what it does now, a sentence
+	// Phase is that of the process (absent, starting, warming, stopping, failed)
+	// and, while it answers, how far it is with its chain (headers-presync, ibd,
+	// catching-up, ready).
+	Phase    string
+	Class    string // why it failed, for programs; "chain" is a node that the guard refuses
+	Text     string // what it does now, a sentence; of a node that starts its own words
+	Next     string // what to do about it, a sentence; empty when there is nothing
+	Notice   string // what to know about this network, a sentence; empty for most
 	PID      int
 	Restarts int
-	Since    time.Time // of the phase
+	Since    time.Time // of the process's phase
 
-	Asked    bool // the node answered, so what follows is known
-	Version  string
-	Height   int32
-	Headers  int32
-	Progress float64 // verification progress, 0 to 1
-	IBD      bool
-	Peers    int
-	TipTime  time.Time // the tip's own time
-	Problem  string    // why the node did not answer, a sentence
+	Asked     bool // the node answered, so what follows is known
+	Version   string
+	Height    int32
+	Headers   int32
+	Presynced int32   // headers looked at before any is kept, -1: not doing that
+	Progress  float64 // verification progress, 0 to 1
+	IBD       bool
+	Peers     int
+	TipTime   time.Time // the tip's own time
+	Problem   string    // why the node did not answer, a sentence
+
+	// The rest of the download takes between LeftLeast and LeftMost; both are
+	// zero when that cannot be told.
+	LeftLeast, LeftMost time.Duration
 
 	Log []string // tail of the node's log
 }
 
+// classChain is the class of a node that runs well on another chain.
+const classChain = "chain"
+
+// noticeOf tells what a person should know about mining on a network.
+func noticeOf(network string) string {
+	if network == bitcoind.NetworkSignet {
+		return "Only the signers of the public signet can extend it: a block found here is refused by all (bad-signet-blksig). " +
+			"Shares, hashrate, node and wallet work; blocks cannot be found. Use the practice network to rehearse those."
+	}
+	return ""
+}
+
 // Node returns how the node's process is and asks it for its chain.
 func (a *Appliance) Node(ctx context.Context) NodeStatus {
-	s := NodeStatus{Phase: "absent", Text: "The box is not set up yet.", Since: a.startedAt}
+	s := NodeStatus{
+		Phase: "absent", Text: "The box is not set up yet.", Since: a.startedAt, Notice: noticeOf(a.network), Presynced: -1,
+	}
 	child := a.child.Load()
 	if child == nil {
 		return s
 	}
 	state := child.State()
-	s.Phase, s.Text, s.PID, s.Restarts, s.Since = string(state.Phase), state.Text, state.PID, state.Restarts, state.Since
+	s.Phase, s.Class, s.Text = string(state.Phase), string(state.Class), state.Text
+	s.PID, s.Restarts, s.Since = state.PID, state.Restarts, state.Since
 	s.Log = child.Log()
-	if s.Phase != "ready" {
+	if state.Phase != bitcoind.PhaseReady {
 		return s
 	}
+	if err := a.askChain(ctx, &s); err != nil {
+		s.Problem = node.Sentence(err)
+		s.Phase, s.Text = string(bitcoind.PhaseWarming), s.Problem
+	}
+	return s
+}
+
+// askChain fills in what only the node knows.
+func (a *Appliance) askChain(ctx context.Context, s *NodeStatus) error {
 	chain, err := a.node.BlockchainInfo(ctx)
 	if err != nil {
-		s.Problem = node.Sentence(err)
-		return s
+		return err
 	}
 	network, err := a.node.NetworkInfo(ctx)
 	if err != nil {
-		s.Problem = node.Sentence(err)
-		return s
+		return err
 	}
-	s.Asked = true
 	s.Version = network.Subversion
 	s.Height, s.Headers = chain.Blocks, chain.Headers
 	s.Progress, s.IBD = chain.VerificationProgress, chain.InitialBlockDownload
 	s.Peers = network.Connections
 	s.TipTime = time.Unix(chain.Time, 0)
-	return s
+
+	err = a.node.Vouch(ctx)
+	if refused, ok := errors.AsType[*guard.RefusedError](err); ok {
+		s.Phase, s.Class = string(bitcoind.PhaseFailed), classChain
+		s.Text, s.Next = refused.Reason, refused.Next
+		s.Asked = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if chain.Headers == 0 {
+		if s.Presynced, err = a.node.PresyncedHeaders(ctx); err != nil {
+			return err
+		}
+	}
+	sync := node.SyncOf(a.network, chain, network, s.Presynced)
+	s.Phase, s.Text, s.Asked = string(sync.Stage), sync.Text, true
+	if sync.Stage == node.StageDownload || sync.Stage == node.StageCatchingUp {
+		s.LeftLeast, s.LeftMost = a.speed.left()
+	}
+	return nil
+}
+
+// speedometer keeps the estimate of how long the download takes.
+type speedometer struct {
+	mu  sync.Mutex
+	now eta
+}
+
+func (s *speedometer) add(at time.Time, progress float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = s.now.add(at, progress)
+}
+
+func (s *speedometer) left() (least, most time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	least, most, _ = s.now.left()
+	return least, most
+}
+
+// measureEvery is how often the progress of a download is read. The pages show
+// what follows from it, and are told when the node gets to another stage.
+const measureEvery = 10 * time.Second
+
+// measureSync follows the node on its way to the whole chain until ctx ends.
+func (a *Appliance) measureSync(ctx context.Context) error {
+	tick := time.NewTicker(measureEvery)
+	defer tick.Stop()
+	last := ""
+	for {
+		if a.nodeIsReady() && !a.privateChain() {
+			s := a.Node(ctx)
+			if s.Asked {
+				a.speed.add(time.Now(), s.Progress)
+			}
+			if s.Asked && s.Phase != last {
+				last = s.Phase
+				a.tellNode(s.Phase, s.Text)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
 }
 
 // nodeIsReady tells whether the node's RPC serves.

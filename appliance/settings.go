@@ -17,11 +17,12 @@ const (
 	settingDisplay = "display"        // displaySettings
 	settingReward  = "reward_address" // the wallet's address that every coinbase pays
 	settingPorts   = "node_ports"     // nodePorts
+	settingPrune   = "node_prune_mib" // what was decided when the node first started, see nodePlan
 )
 
 // nodeSettings are the operator's wishes for the node.
 type nodeSettings struct {
-	PruneMiB int `json:"prune_mib"` // 0: keep all blocks
+	PruneMiB *int `json:"prune_mib,omitempty"` // 0: keep all blocks; nil: decide by the disk
 }
 
 // walletSettings say how the wallet is opened.

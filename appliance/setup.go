@@ -89,7 +89,7 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 		a.Network = network
 	}
 	if a.Network != network {
-		errs = append(errs, fmt.Errorf("this data directory is used with network %s; answer %s with another --data-dir", network, a.Network))
+		errs = append(errs, fmt.Errorf("this data directory is used with network %s; switch it with --switch-network, which keeps all data of %s, or answer %s with another --data-dir", network, network, a.Network))
 	}
 	if a.Operator.User == "" {
 		a.Operator.User = "admin"
@@ -100,8 +100,8 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 	if err := CheckPassword(a.Operator.Password, a.Operator.User); err != nil {
 		errs = append(errs, fmt.Errorf("operator.%w", err))
 	}
-	if a.Node.PruneMiB != 0 && a.Node.PruneMiB < 550 {
-		errs = append(errs, fmt.Errorf("node.prune_mib %d is below 550, the least that the node can keep; 0 keeps all", a.Node.PruneMiB))
+	if prune := a.Node.PruneMiB; prune != nil && *prune != 0 && *prune < 550 {
+		errs = append(errs, fmt.Errorf("node.prune_mib %d is below 550, the least that the node can keep; 0 keeps all", *prune))
 	}
 	if a.Wallet.Unlock == "" {
 		a.Wallet.Unlock = defaultUnlock(a.Network)
@@ -149,6 +149,31 @@ func set[T any](to, from *T) {
 	}
 }
 
+// SwitchAndSetUp is SetUp for a data directory that may be used with another
+// network until now; no daemon may run with it. All that belongs to the old
+// network stays where it is.
+func SwitchAndSetUp(ctx context.Context, dir string, a Answers) error {
+	d := dataDir{dir}
+	old, err := d.network()
+	if err != nil {
+		return err
+	}
+	if old == "" || a.Network == "" || old == a.Network {
+		return SetUp(ctx, dir, a)
+	}
+	if err := knownNetwork(a.Network); err != nil {
+		return err
+	}
+	if err := d.switchTo(a.Network); err != nil {
+		return err
+	}
+	err = SetUp(ctx, dir, a)
+	if err == nil || errors.Is(err, ErrSetUp) { // it was set up at an earlier visit
+		return nil
+	}
+	return errors.Join(err, d.switchTo(old))
+}
+
 // SetUp answers the first set-up of the data directory, whether or not a daemon
 // runs with it; a waiting daemon goes on by itself. It returns [ErrSetUp] when
 // there is an operator already, and changes nothing then.
@@ -163,6 +188,9 @@ func SetUp(ctx context.Context, dir string, a Answers) error {
 		return fmt.Errorf("set-up answers: %w", err)
 	}
 	if err := d.prepare(network); err != nil {
+		return err
+	}
+	if err := planFor(network, d.of(network)); err != nil {
 		return err
 	}
 	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)

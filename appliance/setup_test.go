@@ -99,7 +99,7 @@ func TestSetUpRefusals(t *testing.T) {
 		{"password without upper case", `{"operator":{"password":"correct horse 7"}}`, "upper-case"},
 		{"password without special character", `{"operator":{"password":"CorrectHorse7"}}`, "special"},
 		{"user name in the password", `{"operator":{"user":"anna","password":"Anna likes horses"}}`, "contains the user name"},
-		{"mainnet", `{"network":"main","operator":{"password":"` + goodPassword + `"}}`, `network "main" is not served`},
+		{"mainnet", `{"network":"main","operator":{"password":"` + goodPassword + `"}}`, "wallet.passphrase is needed, since the box is not to keep it"},
 		{"everything donated", `{"operator":{"password":"` + goodPassword + `"},"pool":{"fee_bps":10000}}`, "fee"},
 		{"unknown settlement", `{"operator":{"password":"` + goodPassword + `"},"pool":{"settlement":"pps"}}`, "not known"},
 		{"dust in the coinbase", `{"operator":{"password":"` + goodPassword + `"},"pool":{"settlement":"direct","min_output_sat":1}}`, "smallest output"},

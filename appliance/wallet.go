@@ -98,6 +98,10 @@ func (w *walletKeeper) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Not in a node of another chain, whose wallet signs by other rules.
+	if err := w.a.node.Vouch(ctx); err != nil {
+		return err
+	}
 	err = w.a.node.LoadWallet(ctx, w.name)
 	if node.IsCode(err, node.ErrCodeNoWallet) {
 		if known {

@@ -18,8 +18,7 @@ func (a *Appliance) watchNode(ctx context.Context) error {
 		changed := child.Changed()
 		state := child.State()
 		if state.Phase != last.Phase {
-			a.log.Info("Node", "phase", state.Phase, "text", state.Text)
-			a.events.Publish(pool.Event{Kind: "node", At: time.Now(), State: string(state.Phase), Text: state.Text})
+			a.tellNode(string(state.Phase), state.Text)
 			if state.Phase == bitcoind.PhaseReady {
 				select {
 				case a.nodeReady <- struct{}{}:
@@ -37,6 +36,12 @@ func (a *Appliance) watchNode(ctx context.Context) error {
 		case <-changed:
 		}
 	}
+}
+
+// tellNode tells log and pages that the node got to another phase.
+func (a *Appliance) tellNode(phase, text string) {
+	a.log.Info("Node", "phase", phase, "text", text)
+	a.events.Publish(pool.Event{Kind: "node", At: time.Now(), State: phase, Text: text})
 }
 
 // payoutRetry is how often payouts are looked at when nothing wakes them.

@@ -157,9 +157,14 @@ func (p *Pool) boundTime(ctx context.Context, job *work.Job) {
 func (p *Pool) watchSource(now time.Time) {
 	state := p.Source.State()
 	last := p.serving.Load()
-	if state.Problem != "" && (node.Refused(state.Err) || now.Sub(state.Since) > templatePatience) {
-		p.pause(last, strings.TrimSuffix(state.Problem, "."))
+	if state.Problem == "" || !node.Refused(state.Err) && now.Sub(state.Since) <= templatePatience {
+		return
 	}
+	if node.NotReady(state.Err) {
+		p.idle(last, "the node does not have the whole chain yet; the node page tells how far it is")
+		return
+	}
+	p.pause(last, strings.TrimSuffix(state.Problem, "."))
 }
 
 // pause tells the server and the pages why no new jobs are made.
@@ -167,10 +172,24 @@ func (p *Pool) pause(last *serving, reason string) {
 	if last.reason == reason {
 		return
 	}
+	p.server.Pause(reason)
+	p.tellPause(last, reason)
+}
+
+// idle is a pause that keeps the miners connected: the node is well and on its
+// way.
+func (p *Pool) idle(last *serving, reason string) {
+	if last.reason == reason {
+		return
+	}
+	p.server.Idle(reason)
+	p.tellPause(last, reason)
+}
+
+func (p *Pool) tellPause(last *serving, reason string) {
 	next := *last
 	next.reason = reason
 	p.serving.Store(&next)
-	p.server.Pause(reason)
 	level := slog.LevelWarn
 	if last.job == nil {
 		level = slog.LevelInfo // still starting

@@ -138,7 +138,7 @@ func newGolden() *golden {
 	}
 	feed := feedView{
 		Height: 925001, TipAt: at(4 * time.Minute), TemplateAt: at(12 * time.Second), Txs: 3120, Value: new(int64(316_600_000)),
-		Difficulty: new(150.84e12), Peers: new(10), Phase: "ready", Version: "Bitcoin Core 29.0",
+		Difficulty: new(150.84e12), Peers: new(10), Phase: "ready", Text: "It has every block that its peers have: 925001.", Version: "Bitcoin Core 29.0",
 	}
 	g.node = nodeView{
 		Feed: feed, Serving: true, Headers: 925001, Progress: new(1.0), PID: 4711, Since: at(50 * time.Hour),

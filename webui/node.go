@@ -12,12 +12,15 @@ type nodeView struct {
 	Reason   string
 	Headers  int32
 	Progress *float64 // verification, 0 to 1
-	IBD      bool     // still downloading the chain
-	PID      int
-	Restarts int
-	Since    time.Time
-	Log      []string
-	Wallet   walletView
+	Next     string   // what to do about the node's state, a sentence
+	Notice   string   // what to know about this network, a sentence
+
+	LeftLeast, LeftMost time.Duration // of the download; zero is not known
+	PID                 int
+	Restarts            int
+	Since               time.Time
+	Log                 []string
+	Wallet              walletView
 }
 
 // walletView is the pool's wallet in the node; nil is not known.
@@ -30,9 +33,16 @@ type walletView struct {
 	Address             string
 }
 
-// Synced reports whether the node has every block that it has heard of.
-func (v nodeView) Synced() bool {
-	return v.Feed.Phase == "ready" && !v.IBD && v.Headers > 0 && v.Feed.Height == v.Headers
+// Left writes how long the download still takes, empty when that is not known.
+func (v nodeView) Left() string {
+	least, most := span(v.LeftLeast), span(v.LeftMost)
+	switch {
+	case v.LeftMost <= 0:
+		return ""
+	case least == most:
+		return "about " + most
+	}
+	return least + " to " + most
 }
 
 func (s *site) node(r *http.Request, _ caller) (any, error) {

@@ -281,9 +281,9 @@ func TestChildNamesTheTakenPort(t *testing.T) {
 
 func TestRunRefusesWhatCannotWork(t *testing.T) {
 	tests := map[string]func(*ChildConfig){
-		"main network": func(c *ChildConfig) { c.Conf.Network = "main" },
-		"no probe":     func(c *ChildConfig) { c.Probe = nil },
-		"no stop":      func(c *ChildConfig) { c.Stop = nil },
+		"unknown network": func(c *ChildConfig) { c.Conf.Network = "test" },
+		"no probe":        func(c *ChildConfig) { c.Probe = nil },
+		"no stop":         func(c *ChildConfig) { c.Stop = nil },
 		"directory is a file": func(c *ChildConfig) {
 			c.Conf.Dir = filepath.Join(c.Conf.Dir, "bitcoind")
 		},

@@ -13,8 +13,14 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// The networks on which a managed node may run.
+// The networks on which a managed node may run. Whether the program follows
+// the rules of a public one is not decided here: nothing asks it for work
+// before it has shown that.
 const (
+	NetworkMain     = "main"
+	NetworkTestnet4 = "testnet4"
+	// NetworkSignet is the public signet. Only its signers extend it.
+	NetworkSignet = "signet"
 	// NetworkPractice is a signet of our own: its challenge is OP_TRUE, so
 	// that everybody can make blocks. It has no peers and its coins have no
 	// value.
@@ -30,7 +36,7 @@ const practiceChallenge = "\x51"
 // Conf is the configuration of a managed node. The zero value of a field that
 // is not required means a default.
 type Conf struct {
-	Network string // NetworkPractice or NetworkRegtest
+	Network string // one of the constants above
 	Dir     string // data directory, absolute; made with mode 0700
 	RPCPort int    // on 127.0.0.1
 	ZMQPort int    // on 127.0.0.1, publishes hashblock
@@ -38,7 +44,14 @@ type Conf struct {
 
 	PruneMiB   int // keep about this much of the chain, at least 550; 0: all of it
 	DBCacheMiB int // coins kept in memory; 0: 64, plenty for a private chain
+
+	// Offline keeps a node of a public network from looking for peers: for
+	// rehearsals. The private ones have none in any case.
+	Offline bool
 }
+
+// private tells whether the chain lives on this machine alone.
+func (c Conf) private() bool { return c.Network == NetworkPractice || c.Network == NetworkRegtest }
 
 // DataDirName returns the folder name for the network's data directory. All
 // signets use the same name inside bitcoind, and one that finds the files of
@@ -77,7 +90,12 @@ func (c Conf) chain() string {
 }
 
 // chainDir is where inside Dir bitcoind keeps this chain.
-func (c Conf) chainDir() string { return filepath.Join(c.Dir, c.chain()) }
+func (c Conf) chainDir() string {
+	if c.Network == NetworkMain {
+		return c.Dir
+	}
+	return filepath.Join(c.Dir, c.chain())
+}
 
 // lockFile is the file that a running bitcoind holds locked.
 func (c Conf) lockFile() string { return filepath.Join(c.chainDir(), ".lock") }
@@ -94,14 +112,11 @@ func (c Conf) Validate() error {
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
 	switch c.Network {
-	case NetworkPractice, NetworkRegtest:
+	case NetworkMain, NetworkTestnet4, NetworkSignet, NetworkPractice, NetworkRegtest:
 	case "":
 		add("no network is named")
-	case "main", "testnet4", "signet":
-		add("network %s is not offered yet: a managed node runs on practice or regtest, "+
-			"because nothing checks yet that a node follows Bitcoin's rules on a public chain", c.Network)
 	default:
-		add("network %q is not known; use practice or regtest", c.Network)
+		add("network %q is not known; use main, testnet4, signet, practice or regtest", c.Network)
 	}
 	if !filepath.IsAbs(c.Dir) {
 		add("data directory %q is not an absolute path", c.Dir)
@@ -157,19 +172,7 @@ func (c Conf) Render() (string, error) {
 		set("signetchallenge", hex.EncodeToString([]byte(practiceChallenge)))
 	}
 
-	comment("A private chain: no peers, and nothing asks the router or Tor to open a door.")
-	if c.P2PPort == 0 {
-		set("listen", 0)
-	} else {
-		set("listen", 1)
-		set("bind", "127.0.0.1:"+strconv.Itoa(c.P2PPort))
-	}
-	set("connect", 0)
-	set("dnsseed", 0)
-	set("discover", 0)
-	set("natpmp", 0)
-	set("listenonion", 0)
-	set("blocksonly", 0)
+	c.renderPeers(comment, set)
 
 	comment("RPC and block notices, for this machine and this user only.")
 	set("server", 1)
@@ -204,6 +207,38 @@ func (c Conf) Render() (string, error) {
 	set("prune", c.PruneMiB)
 
 	return b.String(), nil
+}
+
+// renderPeers writes how the node meets others. None is let in: a node at home
+// finds its peers by itself, and nothing asks the router or Tor to open a door,
+// which Core 30 would do unasked. With blocksonly, templates would have no fees.
+func (c Conf) renderPeers(comment func(string), set func(string, any)) {
+	alone := c.private() || c.Offline
+	switch {
+	case c.private():
+		comment("A private chain: no peers, and nothing asks the router or Tor to open a door.")
+	case c.Offline:
+		comment("Offline: a public chain, but the node looks for no peers.")
+	default:
+		comment("The node finds its peers by itself; nothing asks the router or Tor to open a door.")
+	}
+	if c.P2PPort == 0 {
+		set("listen", 0)
+	} else {
+		set("listen", 1)
+		set("bind", "127.0.0.1:"+strconv.Itoa(c.P2PPort))
+	}
+	if alone {
+		set("connect", 0)
+		set("dnsseed", 0)
+		set("discover", 0)
+	} else {
+		set("dnsseed", 1)
+		set("maxuploadtarget", "5000M")
+	}
+	set("natpmp", 0)
+	set("listenonion", 0)
+	set("blocksonly", 0)
 }
 
 func (c Conf) dbCache() int {

@@ -21,6 +21,8 @@ func TestRender(t *testing.T) {
 			Network: NetworkRegtest, Dir: "/pool/regtest", RPCPort: 38000, ZMQPort: 38001,
 			P2PPort: 38002, PruneMiB: 550, DBCacheMiB: 450,
 		},
+		"main":           {Network: NetworkMain, Dir: "/pool/main", RPCPort: 38000, ZMQPort: 38001, PruneMiB: 10_000, DBCacheMiB: 1024},
+		"signet-offline": {Network: NetworkSignet, Dir: "/pool/signet", RPCPort: 38000, ZMQPort: 38001, Offline: true},
 	}
 	for name, conf := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -54,9 +56,10 @@ func TestValidate(t *testing.T) {
 	}{
 		{"good", func(*Conf) {}, ""},
 		{"no network", func(c *Conf) { c.Network = "" }, "no network is named"},
-		{"main", func(c *Conf) { c.Network = "main" }, "main is not offered yet"},
-		{"testnet4", func(c *Conf) { c.Network = "testnet4" }, "testnet4 is not offered yet"},
-		{"signet", func(c *Conf) { c.Network = "signet" }, "signet is not offered yet"},
+		{"main", func(c *Conf) { c.Network = "main" }, ""},
+		{"testnet4", func(c *Conf) { c.Network = "testnet4" }, ""},
+		{"signet", func(c *Conf) { c.Network = "signet" }, ""},
+		{"testnet3", func(c *Conf) { c.Network = "test" }, "is not known"},
 		{"unknown network", func(c *Conf) { c.Network = "regtest\nrpcallowip=0.0.0.0/0" }, "is not known"},
 		{"relative directory", func(c *Conf) { c.Dir = "pool" }, "not an absolute path"},
 		{"no RPC port", func(c *Conf) { c.RPCPort = 0 }, "RPC port 0 is not between"},
@@ -116,7 +119,7 @@ func TestWriteClosesDirectoryAndFile(t *testing.T) {
 }
 
 func TestWriteLeavesOldFileWhenRefused(t *testing.T) {
-	conf := Conf{Network: "main", Dir: t.TempDir(), RPCPort: 38000, ZMQPort: 38001}
+	conf := Conf{Network: "test", Dir: t.TempDir(), RPCPort: 38000, ZMQPort: 38001}
 	if err := os.WriteFile(conf.Path(), []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +133,9 @@ func TestWriteLeavesOldFileWhenRefused(t *testing.T) {
 
 func TestDataDirName(t *testing.T) {
 	// 54d26fbd is what bitcoind derives for challenge 51 as the network magic.
-	for network, want := range map[string]string{NetworkPractice: "practice-54d26fbd", NetworkRegtest: "regtest"} {
+	for network, want := range map[string]string{
+		NetworkPractice: "practice-54d26fbd", NetworkRegtest: "regtest", NetworkMain: "main", NetworkSignet: "signet",
+	} {
 		if got := DataDirName(network); got != want {
 			t.Errorf("DataDirName(%s) = %s, want %s", network, got, want)
 		}

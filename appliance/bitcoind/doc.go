@@ -1,5 +1,6 @@
 // Package bitcoind runs the node's process. It knows nothing of pools, shares
-// or wallets: it writes bitcoin.conf, starts bitcoind, watches it, starts it
+// or wallets: it writes bitcoin.conf, decides how much disk and memory the node
+// may use ([Decide]), starts bitcoind, watches it, starts it
 // again when it dies and stops it so that nothing is lost.
 //
 // # What a node wants

@@ -100,6 +100,7 @@ func newReal(t *testing.T, network string, peers bool) (Conf, *Child) {
 		Dir:     filepath.Join(t.TempDir(), "a node # of ours", DataDirName(network)),
 		RPCPort: ports[0],
 		ZMQPort: ports[1],
+		Offline: true,
 	}
 	if peers {
 		conf.P2PPort = ports[2]
@@ -110,7 +111,7 @@ func newReal(t *testing.T, network string, peers bool) (Conf, *Child) {
 // Every line of the configuration has to mean to the node what it means to us:
 // nothing unknown but what is known to be, nothing refused, nothing open.
 func TestRealNodeTakesTheConfiguration(t *testing.T) {
-	for _, network := range []string{NetworkPractice, NetworkRegtest} {
+	for _, network := range []string{NetworkPractice, NetworkRegtest, NetworkSignet, NetworkTestnet4, NetworkMain} {
 		for _, peers := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s peers=%t", network, peers), func(t *testing.T) {
 				conf, child := newReal(t, network, peers)
@@ -131,7 +132,7 @@ func TestRealNodeTakesTheConfiguration(t *testing.T) {
 				if err := rpc(t.Context(), conf, "getnewaddress", &address); err != nil {
 					t.Fatal(err)
 				}
-				if !strings.HasPrefix(address, "tb1q") && !strings.HasPrefix(address, "bcrt1q") {
+				if !strings.HasPrefix(address, "tb1q") && !strings.HasPrefix(address, "bcrt1q") && !strings.HasPrefix(address, "bc1q") {
 					t.Errorf("getnewaddress = %s, want bech32", address)
 				}
 				var zmq []struct{ Type, Address string }

@@ -70,7 +70,7 @@ func defaultDataDir() string {
 func serve(ctx context.Context, c *cli) error {
 	f := serveFlags{dataDir: defaultDataDir(), logLevel: "info"}
 	f.add(c)
-	c.flags.StringVar(&f.network, "network", "practice", "network, for the first start; later the data directory's own counts")
+	c.flags.StringVar(&f.network, "network", "practice", "main, testnet4, signet, practice or regtest, for the first start; later the data directory's own counts")
 	if err := c.parse(); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 func setup(ctx context.Context, c *cli) error {
 	dataDir := c.flags.String("data-dir", defaultDataDir(), "folder that holds everything of this box")
 	file := c.flags.String("answers", "", "JSON file with the answers, - for standard input")
+	change := c.flags.Bool("switch-network", false, "answer for another network than the data directory is used with; its data is kept")
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -34,7 +35,11 @@ func setup(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	if err := appliance.SetUp(ctx, *dataDir, answers); err != nil {
+	setUp := appliance.SetUp
+	if *change {
+		setUp = appliance.SwitchAndSetUp
+	}
+	if err := setUp(ctx, *dataDir, answers); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.stdout, "Set up. `dmpool serve` goes on from here; a running one does so by itself.")

@@ -125,6 +125,9 @@ func Sentence(err error) string {
 	if refused, ok := errors.AsType[*guard.RefusedError](err); ok {
 		return refused.Error()
 	}
+	if waiting, ok := errors.AsType[*NotReadyError](err); ok {
+		return "The Bitcoin node is not ready: " + waiting.Text
+	}
 	if rpc, ok := errors.AsType[*RPCError](err); ok {
 		switch rpc.Code {
 		case ErrCodeWarmup:

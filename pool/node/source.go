@@ -168,9 +168,12 @@ func (s *Source) refreshLoop(ctx context.Context) {
 	}
 }
 
-// refresh fetches a template and publishes it. When it still builds on the tip that we know while why speaks of another
+// refresh fetches a template and publishes it, as soon as the node is ready to give one that is worth working on. When it still builds on the tip that we know while why speaks of another
 // one, the node has announced a block a moment before it offers work on it: look again a few times.
 func (s *Source) refresh(ctx context.Context, why hint) error {
+	if err := s.client.Ready(ctx); err != nil {
+		return err
+	}
 	for try := 0; ; try++ {
 		t, err := s.client.Template(ctx, "")
 		if err != nil {
@@ -242,8 +245,8 @@ func (s *Source) report(err error) {
 	problem := Sentence(err)
 
 	s.mu.Lock()
-	changed := problem != s.state.Problem
-	if changed {
+	changed := problem != s.state.Problem && !(NotReady(err) && NotReady(s.state.Err)) // it counts the blocks
+	if (problem == "") != (s.state.Problem == "") {
 		s.state.Since = time.Now()
 	}
 	s.state.Problem, s.state.Err = problem, err

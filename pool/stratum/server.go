@@ -47,6 +47,7 @@ type Server struct {
 	buriedAt    time.Time
 	retired     map[chainhash.Hash]time.Time
 	pausedAt    time.Time            // zero: not paused
+	patient     bool                 // the pause is an Idle
 	said        map[string]time.Time // when the log last told of something that strangers cause
 }
 
@@ -209,11 +210,17 @@ func (s *Server) retire(from, to chainhash.Hash, at time.Time) {
 // Pause says that the node is away, and why. Miners keep the last job, under
 // new numbers, for Config.Away. Then they are sent away, too, so that they turn
 // to the next pool on their list, and new ones are not let in.
-func (s *Server) Pause(reason string) {
+func (s *Server) Pause(reason string) { s.halt(reason, false) }
+
+// Idle is a Pause whose end is foreseen, as when the node catches up with the
+// chain: nobody is sent away, however long it takes.
+func (s *Server) Idle(reason string) { s.halt(reason, true) }
+
+func (s *Server) halt(reason string, patient bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pausedAt.IsZero() {
-		s.pausedAt = time.Now()
+	if s.pausedAt.IsZero() || s.patient != patient {
+		s.pausedAt, s.patient = time.Now(), patient
 		s.log().Info("Stratum paused", "reason", reason)
 	}
 }
@@ -234,7 +241,7 @@ func (s *Server) pause(at time.Time) (paused, away bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	paused = !s.pausedAt.IsZero()
-	return paused, paused && at.Sub(s.pausedAt) >= s.rules().Away
+	return paused, paused && !s.patient && at.Sub(s.pausedAt) >= s.rules().Away
 }
 
 // seldom reports whether the log may tell of something again that strangers can

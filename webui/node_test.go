@@ -1,0 +1,57 @@
+package webui
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The node page says how far the node is, in words, and claims no end of it
+// that is not known.
+func TestNodePageTellsProgress(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*nodeView)
+		want   []string
+		not    []string
+	}{
+		{"ready", func(*nodeView) {}, []string{"running", "It has every block that its peers have"}, []string{"<progress", "The rest takes"}},
+		{"download", func(v *nodeView) {
+			v.Feed.Phase, v.Feed.Text = "ibd", "It downloads and checks the chain."
+			v.Progress, v.LeftLeast, v.LeftMost = new(0.5), 20*time.Hour, 30*time.Hour
+		}, []string{"downloading", "<progress", "The rest takes 20 h to 30 h at this speed."}, []string{"running<"}},
+		{"download without an estimate", func(v *nodeView) {
+			v.Feed.Phase, v.Feed.Text, v.Progress = "ibd", "It downloads and checks the chain.", new(0.5)
+		}, []string{"downloading", "<progress"}, []string{"The rest takes"}},
+		{"an even estimate", func(v *nodeView) {
+			v.Feed.Phase, v.Progress, v.LeftLeast, v.LeftMost = "catching-up", new(0.99), 30*time.Minute, 30*time.Minute
+		}, []string{"catching up", "The rest takes about 30 min"}, nil},
+		{"headers", func(v *nodeView) {
+			v.Feed.Phase, v.Feed.Text, v.Progress = "headers-presync", "It looks for the longest chain: 402000 headers so far.", new(0.0)
+		}, []string{"looking for the chain", "402000 headers"}, []string{"<progress"}},
+		{"refused", func(v *nodeView) {
+			v.Feed.Phase, v.Feed.Text, v.Next = "failed", "The node is Bitcoin Knots.", "Use Bitcoin Core."
+		}, []string{"failed", "The node is Bitcoin Knots. Use Bitcoin Core."}, []string{"<progress"}},
+		{"public signet", func(v *nodeView) { v.Notice = "Blocks cannot be found." }, []string{"Blocks cannot be found."}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			g := newGolden()
+			test.change(&g.node)
+			w := open(t, g)
+			w.signIn()
+			body := w.get("/node").body
+			checkPage(t, body)
+			for _, want := range test.want {
+				if !strings.Contains(body, want) {
+					t.Errorf("the page does not say %q", want)
+				}
+			}
+			for _, not := range test.not {
+				if strings.Contains(body, not) {
+					t.Errorf("the page says %q", not)
+				}
+			}
+		})
+	}
+}
