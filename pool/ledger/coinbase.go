@@ -126,17 +126,19 @@ func (tx *Tx) freezeCoinbase(ctx context.Context, b blockRow, winnerSeq int64) e
 		winnerSeq, result.Fee, result.Donation, result.Reserve, b.id))
 }
 
-// coinbasePayments reads from the raw block what its coinbase pays to miners, by
-// ascending account. Everybody in it must be due as much.
+// coinbasePayments reads from the raw block, or from what was kept of it, what its
+// coinbase pays to miners, by ascending account. Everybody in it must be due as much.
 func coinbasePayments(ctx context.Context, q sqlite.Querier, b blockRow, credits []Credit) ([]Credit, error) {
-	var raw, pool []byte
+	var raw, kept, pool []byte
 	var txid chainhash.Hash
-	err := q.QueryRowContext(ctx, `SELECT raw, COALESCE(pool_script, x''), coinbase_txid FROM block WHERE id = ?`, b.id).
-		Scan(&raw, &pool, hashColumn{&txid})
+	err := q.QueryRowContext(ctx, `
+		SELECT b.raw, COALESCE(p.coinbase, x''), COALESCE(b.pool_script, x''), b.coinbase_txid
+		FROM block b LEFT JOIN block_proof p ON p.block = b.id
+		WHERE b.id = ?`, b.id).Scan(&raw, &kept, &pool, hashColumn{&txid})
 	if err != nil {
 		return nil, err
 	}
-	coinbase, err := readCoinbase(raw)
+	coinbase, err := readCoinbase(raw, kept)
 	if err != nil {
 		return nil, fmt.Errorf("read coinbase: %w", err)
 	}
@@ -178,8 +180,14 @@ func coinbasePayments(ctx context.Context, q sqlite.Querier, b blockRow, credits
 	return payments, nil
 }
 
-// readCoinbase decodes the first transaction of a raw block.
-func readCoinbase(raw []byte) (*wire.MsgTx, error) {
+// readCoinbase decodes the first transaction of a raw block or, once its bytes were
+// dropped ([Ledger.DropRaw]), the one that was kept of it.
+func readCoinbase(raw, kept []byte) (*wire.MsgTx, error) {
+	var coinbase wire.MsgTx
+	if len(raw) == 0 {
+		return &coinbase, coinbase.DeserializeNoWitness(bytes.NewReader(kept))
+	}
+
 	r := bytes.NewReader(raw)
 	var header wire.BlockHeader
 	if err := header.Deserialize(r); err != nil {
@@ -188,7 +196,6 @@ func readCoinbase(raw []byte) (*wire.MsgTx, error) {
 	if _, err := wire.ReadVarInt(r, 0); err != nil {
 		return nil, err
 	}
-	var coinbase wire.MsgTx
 
 	return &coinbase, coinbase.Deserialize(r)
 }

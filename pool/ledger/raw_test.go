@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/receipt"
 )
 
 // TestDropRaw: the bytes of a block are kept until nothing can take it back, and
@@ -63,5 +64,30 @@ func TestDropRaw(t *testing.T) {
 	}
 	if err := l.Check(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDropRawOfDirectBlock: the books of a block that paid miners itself are still
+// checked against its coinbase when only that was kept of it. A check that could no
+// longer read it would freeze all payouts for nothing.
+func TestDropRawOfDirectBlock(t *testing.T) {
+	l, _ := open(t)
+	ctx := t.Context()
+	f := directBlock(t, l, 1)
+	if err := errors.Join(l.RecordFound(ctx, f), l.FreezeCoinbase(ctx, f.Hash, 1)); err != nil {
+		t.Fatal(err)
+	}
+	observe(t, l, f.Hash, confirmed(1), confirmed(101))
+	if err := l.SetCursor(ctx, f.Height+2000, f.Hash); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := l.DropRaw(ctx, 101, receipt.Prove); n != 1 || err != nil {
+		t.Fatalf("dropped %d, %v", n, err)
+	}
+	if b, err := l.Block(ctx, f.Hash); err != nil || len(b.Raw) != 0 || b.Paid == 0 {
+		t.Fatalf("block %+v, %v", b, err)
+	}
+	if err := l.Check(ctx); err != nil {
+		t.Errorf("without the bytes of the block: %v", err)
 	}
 }
