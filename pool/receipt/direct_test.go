@@ -77,6 +77,7 @@ func TestDirect(t *testing.T) {
 		"paid that was not": {func(a []receipt.Account) { a[2].Paid = a[2].Credit }, "the coinbase pays 0 sat"},
 		"paid less":         {func(a []receipt.Account) { a[0].Paid-- }, "the coinbase pays 91878630 sat"},
 		"paid too much":     {func(a []receipt.Account) { a[0].Paid = a[0].Credit + 1 }, "is paid 91878631 sat of 91878630"},
+		"paid twice":        {func(a []receipt.Account) { a[0].Paid = 0 }, "pays 2 others than the accounts"},
 		"paid back":         {func(a []receipt.Account) { a[2].Paid = -1 }, "is paid -1 sat"},
 	} {
 		again := r

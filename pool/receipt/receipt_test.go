@@ -256,6 +256,8 @@ func TestTampered(t *testing.T) {
 			r.Accounts[0].Work[0], r.Accounts[0].Score, r.Epochs[0].Work = "1375", "11/10", "2250"
 		}, "the scores add up to 5/2, and the window is 2"},
 		{"work without shares", func(r *receipt.Receipt) { r.Accounts[3].Shares[0] = 0 }, "cannot be"},
+		{"negative shares", func(r *receipt.Receipt) { r.Accounts[3].Shares[0] = -1 }, "cannot be"},
+		{"no epochs", func(r *receipt.Receipt) { r.Epochs = nil }, "no epoch in which it was done"},
 		{"negative work", func(r *receipt.Receipt) { r.Accounts[3].Work[0] = "-125" }, "cannot be"},
 		{"an epoch less", func(r *receipt.Receipt) { r.Epochs = r.Epochs[:2] }, "work in 3 epochs"},
 		{"all work forgotten", func(r *receipt.Receipt) { r.Accounts = nil }, "the accounts did 0 in epoch 1"},
@@ -265,6 +267,7 @@ func TestTampered(t *testing.T) {
 		{"another newest epoch", func(r *receipt.Receipt) { r.Epochs[0], r.Epochs[1] = r.Epochs[1], r.Epochs[0] }, "the newest work is against"},
 		{"more than all of the edge", func(r *receipt.Receipt) { r.Epochs[2].Take = "6/5" }, "between 0 and 1"},
 		{"two ends", func(r *receipt.Receipt) { r.Epochs[1].Take = "1/2" }, "one end only"},
+		{"the newest work cut", func(r *receipt.Receipt) { r.Epochs[0].Take, r.Epochs[2].Take = "4/5", "1" }, "one end only, the oldest"},
 		{"a miner twice", func(r *receipt.Receipt) { r.Accounts[1].Tag = r.Accounts[0].Tag }, "comes twice"},
 		{"a height", func(r *receipt.Receipt) { r.Block.Height++ }, "not for height 840001"},
 		{"a value", func(r *receipt.Receipt) { r.Block.Value++ }, "the coinbase pays 312512344 sat"},

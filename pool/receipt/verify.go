@@ -30,10 +30,8 @@ func (r Receipt) Verify() error {
 	if err != nil {
 		return err
 	}
-	if r.Traced() {
-		if err := r.verifyWork(scores); err != nil {
-			return err
-		}
+	if err := r.verifyWork(scores); err != nil {
+		return err
 	}
 
 	if err := r.verifySplit(scores); err != nil {
@@ -62,8 +60,18 @@ func (r Receipt) scores() ([]*big.Rat, error) {
 	return scores, nil
 }
 
-// verifyWork recomputes the scores from the work, and the size of the window.
+// verifyWork recomputes the scores from the work, and the size of the window, where
+// the work is written down.
 func (r Receipt) verifyWork(scores []*big.Rat) error {
+	if !r.Traced() {
+		for _, a := range r.Accounts {
+			if len(a.Work) > 0 || len(a.Shares) > 0 {
+				return fmt.Errorf("account %s has work, and there is no epoch in which it was done", a.Tag)
+			}
+		}
+
+		return nil
+	}
 	worth, cut, err := r.worth()
 	if err != nil {
 		return err
@@ -81,7 +89,7 @@ func (r Receipt) verifyWork(scores []*big.Rat) error {
 		score := new(big.Rat)
 		for n, text := range a.Work {
 			done, ok := integer(text)
-			if !ok || (done.Sign() == 0) != (a.Shares[n] == 0) {
+			if !ok || a.Shares[n] < 0 || (done.Sign() == 0) != (a.Shares[n] == 0) {
 				return fmt.Errorf("account %s did %q in %d shares, which cannot be", a.Tag, text, a.Shares[n])
 			}
 			sums[n].Add(sums[n], done)
@@ -128,8 +136,8 @@ func (r Receipt) worth() (worth []*big.Rat, cut bool, err error) {
 			return nil, false, fmt.Errorf("epoch %d counts with %q, and a part is between 0 and 1", n+1, e.Take)
 		}
 		if take.Cmp(one) < 0 {
-			if cut {
-				return nil, false, fmt.Errorf("epoch %d is cut, and the window has one end only", n+1)
+			if n != len(r.Epochs)-1 {
+				return nil, false, fmt.Errorf("epoch %d is cut, and the window has one end only, the oldest work", n+1)
 			}
 			cut = true
 		}
@@ -172,7 +180,8 @@ func (r Receipt) verifySplit(scores []*big.Rat) error {
 }
 
 // verifyPaid compares what the coinbase is said to pay to miners with its outputs.
-// It finds them by the tags of their scripts.
+// It finds them by the tags of their scripts. All that pays none of them goes to one
+// script, the pool's.
 func (r Receipt) verifyPaid() error {
 	hash, err := chainhash.NewHashFromStr(r.Block.Hash)
 	if err != nil {
@@ -184,8 +193,11 @@ func (r Receipt) verifyPaid() error {
 	}
 	outputs := map[string]int64{}
 	for _, out := range coinbase.TxOut {
-		outputs[Tag(*hash, out.PkScript)] += out.Value
+		if out.Value != 0 { // nothing is what the witness commitment holds
+			outputs[Tag(*hash, out.PkScript)] += out.Value
+		}
 	}
+	rest := len(outputs)
 	for _, a := range r.Accounts {
 		if a.Paid == 0 {
 			continue
@@ -196,6 +208,10 @@ func (r Receipt) verifyPaid() error {
 		if outputs[a.Tag] != a.Paid {
 			return fmt.Errorf("the coinbase pays %d sat to account %s, and the receipt has %d", outputs[a.Tag], a.Tag, a.Paid)
 		}
+		rest--
+	}
+	if rest > 1 {
+		return fmt.Errorf("the coinbase pays %d others than the accounts that the receipt calls paid, and the pool is one", rest)
 	}
 
 	return nil
