@@ -120,6 +120,9 @@ func (d *Desk) drive(ctx context.Context, p pass, states ...State) error {
 
 	var errs []error
 	for _, id := range ids {
+		if !p.frozen { // what one of them has brought to light stops the others
+			_, p.frozen = d.Frozen(ctx)
+		}
 		if err := d.follow(ctx, p, id); err != nil {
 			errs = append(errs, fmt.Errorf("payout %d: %w", id, err))
 		}

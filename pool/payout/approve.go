@@ -71,6 +71,9 @@ func (d *Desk) writeApproval(ctx context.Context, tx *ledger.Tx, p Payout, a App
 	if !now.Before(p.ExpiresAt) {
 		return false, ErrExpired
 	}
+	if a.Method == methodRule && !policy.needsNobody(p.Total, 0) {
+		return false, ErrSecondPerson // the rule has changed meanwhile, and is nobody of two
+	}
 	if _, err := p.plan(p.Rev); err != nil {
 		return false, err
 	}

@@ -166,6 +166,30 @@ func TestRuleKeepsToItsDay(t *testing.T) {
 	}
 }
 
+// TestRuleIsNotOneOfTwo: a threshold that is lowered at this moment does not make
+// the rule the first of two people.
+func TestRuleIsNotOneOfTwo(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	p := b.draft()
+	b.advance()
+	b.policy.AutoApproveBelow, b.policy.AutoApproveDaily = p.Total+1, p.Total
+	asked := 0
+	b.desk.policy = func() Policy {
+		if asked++; asked > 1 {
+			b.policy.SecondPersonAbove = 1
+		}
+
+		return b.policy.orDefaults()
+	}
+	if approved, err := b.desk.ApproveByRule(t.Context()); err != nil || len(approved) != 0 {
+		t.Errorf("approved %+v, %v", approved, err)
+	}
+	b.approve(b.want(p.ID, Pending, ""))
+	if got := b.want(p.ID, Pending, ""); len(got.Approvals) != 1 || got.Approvals[0].User != "ann" {
+		t.Errorf("approvals %+v, want ann's alone", got.Approvals)
+	}
+}
+
 // TestPersonCannotClaimTheRule: no caller can pass for the rule.
 func TestPersonCannotClaimTheRule(t *testing.T) {
 	b := newBox(t, fullLedger(t))

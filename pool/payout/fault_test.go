@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/dmpool/dmpool/pool/node"
@@ -311,6 +312,37 @@ func TestConflict(t *testing.T) {
 	if err != nil || sums.Reserved != p.Total || sums.Payable != 0 {
 		t.Errorf("sums = %+v, %v: money was released automatically", sums, err)
 	}
+	if _, frozen := b.desk.Frozen(t.Context()); !frozen {
+		t.Error("payouts are not frozen")
+	}
+}
+
+// rival is a wallet whose node has a transaction in its mempool that spends
+// everybody's coins.
+type rival struct {
+	Wallet
+	txid chainhash.Hash
+}
+
+func (r rival) Spenders(context.Context, []wire.OutPoint) ([]chainhash.Hash, error) {
+	return []chainhash.Hash{r.txid}, nil
+}
+
+// TestFreezeStopsThePass: once one payout shows that somebody else has the keys, the
+// same pass signs and sends no other.
+func TestFreezeStopsThePass(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	b.policy.MaxItems = 1
+	first, second := b.draft(), b.draft()
+	b.advance()
+	for _, p := range []Payout{first, second} {
+		b.approve(b.want(p.ID, Pending, ""))
+	}
+	b.wallet.refuse = refusal("sendrawtransaction", node.ErrCodeRejected, "insufficient fee, rejecting replacement")
+	b.desk.wallet = rival{b.wallet, chainhash.HashH([]byte("theft"))}
+	b.advance()
+	b.want(first.ID, Signed, "which is none of this pool")
+	b.want(second.ID, Approved, "")
 	if _, frozen := b.desk.Frozen(t.Context()); !frozen {
 		t.Error("payouts are not frozen")
 	}

@@ -78,8 +78,10 @@ func (d *Desk) approveByRule(ctx context.Context, id int64, policy Policy) (p Pa
 	}
 
 	err = d.approve(ctx, Approval{ID: p.ID, Rev: p.Rev, Digest: p.Digest, User: methodRule, Method: methodRule})
-	if errors.Is(err, ErrStale) || errors.Is(err, ErrExpired) || errors.Is(err, ErrCap) || errors.Is(err, ErrHold) || errors.Is(err, ErrFrozen) {
-		return p, false, nil
+	for _, waits := range []error{ErrStale, ErrExpired, ErrCap, ErrHold, ErrFrozen, ErrSecondPerson} {
+		if errors.Is(err, waits) {
+			return p, false, nil
+		}
 	}
 
 	return p, err == nil, err
