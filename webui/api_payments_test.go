@@ -276,3 +276,11 @@ func TestPaymentsConfig(t *testing.T) {
 		t.Errorf("status %d, %s, settings %+v", resp.StatusCode, resp.body, w.box.settings)
 	}
 }
+
+// TestRequestKeyIsTheOperators: a key that somebody else used already does not lead
+// to their payout.
+func TestRequestKeyIsTheOperators(t *testing.T) {
+	if requestKey(operator{ID: 1}, "k") == requestKey(operator{ID: 2}, "k") || requestKey(operator{ID: 1}, "k") == requestKey(operator{ID: 1}, "l") {
+		t.Error("two requests have the same key")
+	}
+}

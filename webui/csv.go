@@ -18,6 +18,8 @@ import (
 //	balance   of all buckets of the account after the row, in sat and in BTC
 //	block_…   of the whole block: a miner's part of the fee would be a rounded
 //	          number that stands nowhere in the books
+//	actor     who booked it; in the statement of the whole pool only, because whoever
+//	          knows an address need not know the operators' names
 //	price     left empty, for the reader to fill in
 //
 // Times are UTC. Numbers are plain decimals, a minus included. Text that a
@@ -95,6 +97,7 @@ func (s *site) sendCSV(w http.ResponseWriter, r *http.Request, address, name str
 // that it holds in memory.
 type statement struct {
 	csv      *csv.Writer
+	whole    bool
 	sign     int64
 	buckets  map[bucketKey]int64
 	accounts map[int64]int64
@@ -106,7 +109,7 @@ type bucketKey struct {
 }
 
 func newStatement(w http.ResponseWriter, whole bool) *statement {
-	s := &statement{csv: csv.NewWriter(w), sign: -1, buckets: map[bucketKey]int64{}, accounts: map[int64]int64{}}
+	s := &statement{csv: csv.NewWriter(w), whole: whole, sign: -1, buckets: map[bucketKey]int64{}, accounts: map[int64]int64{}}
 	if whole {
 		s.sign = 1
 	}
@@ -128,7 +131,11 @@ func (s *statement) write(lines []postingLine) error {
 		}
 		row = append(row, l.blockCells()...)
 		row = append(row, l.payoutCells()...)
-		if err := s.csv.Write(append(row, inert(l.Actor), "")); err != nil {
+		actor := ""
+		if s.whole {
+			actor = inert(l.Actor)
+		}
+		if err := s.csv.Write(append(row, actor, "")); err != nil {
 			return fmt.Errorf("write statement: %w", err)
 		}
 	}

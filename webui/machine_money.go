@@ -139,10 +139,14 @@ func (m *machine) DraftPayout(ctx context.Context, op operator, key, ip string) 
 	if err != nil {
 		return 0, err
 	}
-	p, err := desk.Draft(ctx, payout.DraftRequest{Actor: op.Name, IdemKey: "web:" + key})
+	p, err := desk.Draft(ctx, payout.DraftRequest{Actor: op.Name, IdemKey: requestKey(op, key)})
 	m.note(ctx, op, "payout.draft", payoutRef(p.ID), ip, err)
 	return p.ID, asProblem(err)
 }
+
+// requestKey names a request by who made it and the key that they made up: two
+// operators with the same key mean two requests.
+func requestKey(op operator, key string) string { return fmt.Sprintf("web:%d:%s", op.ID, key) }
 
 func (m *machine) ApprovePayout(ctx context.Context, a approval) error {
 	desk, err := m.desk()
