@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/dmpool/dmpool/pool/payout"
 )
@@ -12,6 +13,8 @@ import (
 // the operator is who they say, at this moment.
 type Correction struct {
 	Reason    string // the operator's words
+	Freezes   int    // in force, as the operator has seen
+	Amount    int64  // satoshis to be booked, as the operator has seen; see [payout.Lift]
 	Actor, IP string
 }
 
@@ -32,12 +35,14 @@ func (a *Appliance) correct(ctx context.Context, action string, c Correction, do
 	if err := a.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM operator`).Scan(&operators); err != nil {
 		return fmt.Errorf("count operators: %w", err)
 	}
-	err := do(ctx, payout.Lift{Reason: c.Reason, Actor: c.Actor, IP: c.IP, Operators: operators})
+	err := do(ctx, payout.Lift{
+		Reason: c.Reason, Actor: c.Actor, IP: c.IP, Freezes: c.Freezes, Amount: c.Amount, Operators: operators,
+	})
 	result := "ok"
 	if err != nil {
 		result = err.Error()
 	}
 	return errors.Join(err, a.Audit(context.WithoutCancel(ctx), AuditEntry{
-		Actor: c.Actor, Action: action, Result: result, IP: c.IP, Detail: map[string]string{"reason": c.Reason},
+		Actor: c.Actor, Action: action, Result: result, IP: c.IP, Detail: map[string]string{"reason": c.Reason, "sats": strconv.FormatInt(c.Amount, 10)},
 	}))
 }

@@ -14,6 +14,7 @@ type booksView struct {
 	Open      []freezeLine  // freezes that are in force; none while the ledger itself contradicts itself
 	Past      []freezeLine  // those that were lifted
 	Compared  *compareLine  // nil before the first comparison
+	Uncovered bool          // they do not only because of a shortfall, in books that are in order
 	Shortfall int64         // what is owed and not there
 	Said      []correctLine // what people said when they set the books right
 
@@ -52,7 +53,7 @@ func (v booksView) CanLift() bool { return len(v.Open) > 0 }
 
 // CanBook reports whether the wallet has something that can be booked.
 func (v booksView) CanBook() bool {
-	return v.Frozen == "" && v.Compared != nil && v.Compared.Surplus > 0
+	return (v.Frozen == "" || v.Uncovered) && !v.CanLift() && v.Compared != nil && v.Compared.Surplus > 0
 }
 
 // Seen names what the form is about: a freeze, or an amount, that came since is
@@ -69,9 +70,22 @@ func (v booksView) Seen() string {
 	return fmt.Sprintf("%d %d %d", len(v.Open), newest, amount)
 }
 
+// amount is what a correction books, negative when it was lost.
+func (v booksView) amount(lift bool) int64 {
+	switch {
+	case v.Compared == nil:
+		return 0
+	case lift:
+		return -v.Compared.Missing
+	}
+	return v.Compared.Surplus
+}
+
 // correction asks to set the books right.
 type correction struct {
 	Lift     bool // a freeze; otherwise to book a surplus
+	Freezes  int  // in force, as on the screen
+	Amount   int64
 	Reason   string
 	Operator operator
 	IP       string
@@ -113,7 +127,9 @@ func (s *site) correctBooks(lift bool) handler {
 			s.show(w, r, who, http.StatusUnprocessableEntity, "books", v)
 			return nil
 		}
-		decided, err := s.box.CorrectBooks(r.Context(), correction{Lift: lift, Reason: v.Typed, Operator: who.Operator, IP: who.IP.String()})
+		decided, err := s.box.CorrectBooks(r.Context(), correction{
+			Lift: lift, Freezes: len(v.Open), Amount: v.amount(lift), Reason: v.Typed, Operator: who.Operator, IP: who.IP.String(),
+		})
 		if err != nil {
 			return err
 		}

@@ -46,6 +46,12 @@ func TestFreezePage(t *testing.T) {
 	if !strings.Contains(page, "ask for help") || strings.Contains(page, "/books/lift") {
 		t.Error("books that contradict themselves can be waved through")
 	}
+	w.box.books.Uncovered, w.box.books.Compared.Surplus = true, 90_000
+	page = w.get("/books").body
+	checkPage(t, page)
+	if strings.Contains(page, "ask for help") || !strings.Contains(page, "/books/surplus") {
+		t.Error("what somebody adds for a block that is gone cannot be booked")
+	}
 	w.box.books.Compared = nil
 	checkPage(t, w.get("/books").body)
 }
@@ -89,7 +95,8 @@ func TestCorrectBooks(t *testing.T) {
 				checkPage(t, resp.body)
 				return
 			}
-			if c := w.box.corrected[0]; c.Lift != (tc.path == "/books/lift") || c.Reason != "I paid a friend by hand." || c.Operator.Name != "admin" {
+			if c := w.box.corrected[0]; c.Lift != (tc.path == "/books/lift") || c.Reason != "I paid a friend by hand." || c.Operator.Name != "admin" ||
+				c.Freezes != btoi(c.Lift) || c.Lift && c.Amount != -80_000 || !c.Lift && c.Amount != 25_000 {
 				t.Errorf("correction %+v", c)
 			}
 		})

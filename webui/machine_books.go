@@ -18,7 +18,7 @@ func (m *machine) Books(ctx context.Context) (booksView, error) {
 	if err != nil {
 		return booksView{}, fmt.Errorf("add up the ledger: %w", err)
 	}
-	v := booksView{Shortfall: sums.Shortfall()}
+	v := booksView{Shortfall: sums.Shortfall(), Uncovered: desk.Uncovered()}
 	if reason, frozen := desk.Frozen(ctx); frozen {
 		v.Frozen = reason
 	}
@@ -61,7 +61,9 @@ func (m *machine) CorrectBooks(ctx context.Context, c correction) (decided bool,
 	if c.Lift {
 		do = m.box.LiftFreeze
 	}
-	err = do(ctx, appliance.Correction{Reason: c.Reason, Actor: c.Operator.Name, IP: c.IP})
+	err = do(ctx, appliance.Correction{
+		Reason: c.Reason, Freezes: c.Freezes, Amount: c.Amount, Actor: c.Operator.Name, IP: c.IP,
+	})
 	if errors.Is(err, payout.ErrSecondPerson) {
 		return false, nil
 	}

@@ -122,7 +122,7 @@ func TestFault29DoubleSpend(t *testing.T) {
 	}
 
 	person := Lift{Reason: "the seed was copied", Actor: "ann", Operators: 1}
-	r.must(r.desk.Lift(t.Context(), person))
+	r.must(r.desk.Lift(t.Context(), r.seen(person)))
 	r.must(r.desk.GiveUpDead(t.Context(), changeOf(r.get(p.ID), "")))
 	r.advance()
 	r.want(p.ID, Failed, "")
@@ -144,7 +144,7 @@ func TestFault29DoubleSpend(t *testing.T) {
 	r.mine(7)
 	r.advance()
 	r.want(p.ID, Settled, "")
-	r.must(r.desk.BookSurplus(t.Context(), person)) // what the lift has booked as lost
+	r.must(r.desk.BookSurplus(t.Context(), r.seen(person))) // what the lift has booked as lost
 	r.checkAgree()
 }
 

@@ -97,7 +97,7 @@ func TestBitcoindBooksAgree(t *testing.T) {
 	r.mine(1)
 	r.agree("a deposit", depositSats)
 	alone := Lift{Reason: "my own coins", Actor: "ann", Operators: 1}
-	if err := r.desk.BookSurplus(ctx, alone); err != nil {
+	if err := r.desk.BookSurplus(ctx, r.seen(alone)); err != nil {
 		t.Fatal(err)
 	}
 	r.mine(1)
@@ -331,7 +331,7 @@ func TestBitcoindMissingCoins(t *testing.T) {
 		t.Error("a new start thaws")
 	}
 
-	if err := r.desk.Lift(ctx, Lift{Reason: "an old wallet", Actor: "ann", Operators: 1}); err != nil {
+	if err := r.desk.Lift(ctx, r.seen(Lift{Reason: "an old wallet", Actor: "ann", Operators: 1})); err != nil {
 		t.Fatal(err)
 	}
 	r.agree("lifted", 0)

@@ -59,6 +59,7 @@ type Desk struct {
 
 	mu         sync.Mutex
 	broken     string // what is wrong with the ledger's books, a sentence; empty when they balance
+	uncovered  bool   // and that is only that miners are owed more than there is
 	comparison Comparison
 }
 

@@ -237,21 +237,36 @@ func (d *Desk) postFreeze(ctx context.Context, tx *ledger.Tx, key string) error 
 	return tx.Post(ctx, ledger.Event{Key: key, Kind: freezeKind, Ref: freezeRef, Actor: "payout", At: d.now()}, nil)
 }
 
+// Uncovered reports whether payouts are frozen because miners are owed more than
+// there is, in books that are otherwise in order: a block has left the chain after
+// its reward was paid. [Desk.BookSurplus] of what somebody adds ends that.
+func (d *Desk) Uncovered() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+
+	return d.uncovered
+}
+
 // CheckBooks adds up the whole ledger and freezes payouts as long as it
-// contradicts itself: then the error wraps an [*ledger.InvariantError].
+// contradicts itself, or owes more than there is: then the error wraps an
+// [*ledger.InvariantError].
 func (d *Desk) CheckBooks(ctx context.Context) error {
 	err := d.ledger.Check(ctx)
 	if _, wrong := errors.AsType[*ledger.InvariantError](err); err != nil && !wrong {
 		return err
 	}
 
-	broken := ""
-	if err != nil {
+	broken, uncovered := "", ledger.Uncovered(err)
+	switch {
+	case uncovered:
+		broken = fmt.Sprintf("A block has left the chain after its reward was paid (%v). "+
+			"Payouts go on when somebody has added to the wallet what is missing, or those who got it have earned as much again.", err)
+	case err != nil:
 		broken = fmt.Sprintf("The ledger does not add up: %v.", err)
 	}
 	d.mu.Lock()
 	fresh := broken != "" && d.broken == ""
-	d.broken = broken
+	d.broken, d.uncovered = broken, uncovered
 	d.mu.Unlock()
 
 	if fresh {

@@ -21,6 +21,11 @@ type Lift struct {
 	Reason string // the person's words: what it was
 	Actor  string
 	IP     string
+	// What the person has seen and decided on: how many freezes are in force, and
+	// what is booked, in satoshis, negative when they were gone. If it is something
+	// else by now, nothing is done.
+	Freezes int
+	Amount  int64
 	// Operators is how many people operate this pool. With more than one, two of
 	// them have to ask for the same; a person who is alone decides alone.
 	Operators int
@@ -47,8 +52,8 @@ var (
 // [ledger.Sums.Shortfall] says what has to be added to pay them all. A freeze that
 // was lifted stays in [Desk.Freezes], and what people said in [Desk.Corrections].
 //
-// The error is ErrSecondPerson when this yes is written down and somebody else has
-// to agree, or a refusal in words: an unknown transaction is not in a
+// The error is ErrStale when it is not what the person has seen, ErrSecondPerson when
+// this yes is written down and somebody else has to agree, or a refusal in words: an unknown transaction is not in a
 // block yet, the ledger contradicts itself, or the node cannot be asked.
 func (d *Desk) Lift(ctx context.Context, l Lift) error {
 	return d.correct(ctx, l, "lift freeze", func(c Comparison, open []Freeze) (int64, error) {
@@ -66,8 +71,8 @@ func (d *Desk) Lift(ctx context.Context, l Lift) error {
 }
 
 // BookSurplus books the confirmed coins that somebody has sent to the wallet as
-// the pool's own, to pool:reserve: that is how a shortfall is made good. The
-// errors are those of Lift.
+// the pool's own, to pool:reserve: that is how a shortfall is made good, also one
+// that freezes payouts ([Desk.Uncovered]). The errors are those of Lift.
 func (d *Desk) BookSurplus(ctx context.Context, l Lift) error {
 	return d.correct(ctx, l, "book surplus", func(c Comparison, open []Freeze) (int64, error) {
 		if len(open) > 0 {
@@ -112,7 +117,7 @@ func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Com
 		if err != nil {
 			return err
 		}
-		if err := d.CheckBooks(ctx); err != nil {
+		if err := d.CheckBooks(ctx); err != nil && !ledger.Uncovered(err) {
 			return problemf("The ledger contradicts itself, so no correction can be booked: %v.", err)
 		}
 		c, ok, err := d.compare(ctx, p)
@@ -122,6 +127,9 @@ func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Com
 		if !ok {
 			return problemError("Books and wallet were moving while they were compared. Try again.")
 		}
+		d.mu.Lock()
+		d.comparison = c // what the person sees next
+		d.mu.Unlock()
 		freezes, err := d.Freezes(ctx)
 		if err != nil {
 			return err
@@ -131,8 +139,18 @@ func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Com
 		if err != nil {
 			return err
 		}
+		if l.Freezes != len(open) || l.Amount != sats {
+			return ErrStale
+		}
 
-		return d.agree(ctx, l, sats, open)
+		if err := d.agree(ctx, l, sats, open); err != nil {
+			return err
+		}
+		if err := d.CheckBooks(ctx); err != nil && !ledger.Uncovered(err) {
+			return err
+		}
+
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

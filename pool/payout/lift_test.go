@@ -2,11 +2,37 @@ package payout
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/dmpool/dmpool/pool/ledger"
 )
+
+// seen completes what a person asks for with what stands on their screen now.
+func (b *box) seen(l Lift) Lift {
+	b.t.Helper()
+	p, err := b.desk.survey(b.t.Context())
+	b.must(err)
+	c, ok, err := b.desk.compare(b.t.Context(), p)
+	b.must(err)
+	if !ok {
+		b.t.Fatal("books and wallet are moving")
+	}
+	freezes, err := b.desk.Freezes(b.t.Context())
+	b.must(err)
+	l.Freezes, l.Amount = 0, c.Surplus()
+	for _, f := range freezes {
+		if f.LiftedAt.IsZero() {
+			l.Freezes++
+			l.Amount = -c.Missing()
+		}
+	}
+
+	return l
+}
 
 // TestLift: two people agree on what a theft was; the books follow the wallet and
 // the miners are still owed everything.
@@ -21,7 +47,7 @@ func TestLift(t *testing.T) {
 		t.Fatal("a theft does not freeze")
 	}
 
-	ann := Lift{Reason: "the seed leaked", Actor: "ann", IP: "192.0.2.1", Operators: 2}
+	ann := b.seen(Lift{Reason: "the seed leaked", Actor: "ann", IP: "192.0.2.1", Operators: 2})
 	bob := ann
 	bob.Reason, bob.Actor = "ann told me", "bob"
 	nobody, silent := ann, ann
@@ -90,8 +116,33 @@ func TestLiftWaits(t *testing.T) {
 		t.Errorf("Lift = %v", err)
 	}
 	b.wallet.mine(1, 0)
-	if err := b.desk.Lift(t.Context(), alone); err != nil {
+	if err := b.desk.Lift(t.Context(), b.seen(alone)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLiftOnlyWhatWasSeen: a theft, or a loss, of which nobody knew when they decided
+// is not lifted with the one that they knew.
+func TestLiftOnlyWhatWasSeen(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	b.thief()
+	b.advance()
+	l := b.seen(Lift{Reason: "it was me", Actor: "ann", Operators: 1})
+	b.thief()
+	if err := b.desk.Lift(t.Context(), l); !errors.Is(err, ErrStale) {
+		t.Errorf("another theft: Lift = %v, want ErrStale", err)
+	}
+	l = b.seen(l)
+	l.Amount--
+	if err := b.desk.Lift(t.Context(), l); !errors.Is(err, ErrStale) {
+		t.Errorf("another amount: Lift = %v, want ErrStale", err)
+	}
+	if _, frozen := b.desk.Frozen(t.Context()); !frozen {
+		t.Fatal("payouts go on")
+	}
+	b.must(b.desk.Lift(t.Context(), b.seen(l)))
+	if reason, frozen := b.desk.Frozen(t.Context()); frozen {
+		t.Errorf("frozen: %s", reason)
 	}
 }
 
@@ -108,11 +159,37 @@ func TestLiftNeedsBooks(t *testing.T) {
 	}
 }
 
+// TestSurplusCoversADebt: a miner who was paid for a block that is gone may never
+// come back. What the pool adds lets the others be paid.
+func TestSurplusCoversADebt(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	b.settled()
+	b.observe(chainhash.HashH(fmt.Append(nil, 1)), -1)
+	if err := b.desk.CheckBooks(t.Context()); !ledger.Uncovered(err) || !b.desk.Uncovered() {
+		t.Fatalf("CheckBooks = %v, uncovered %v", err, b.desk.Uncovered())
+	}
+	if reason, frozen := b.desk.Frozen(t.Context()); !frozen || !strings.Contains(reason, "left the chain after its reward was paid") {
+		t.Fatalf("frozen %v: %s", frozen, reason)
+	}
+
+	alone := Lift{Reason: "my own coins", Actor: "ann", Operators: 1}
+	b.must(b.desk.BookSurplus(t.Context(), b.seen(alone)))
+	if reason, frozen := b.desk.Frozen(t.Context()); frozen || b.desk.Uncovered() {
+		t.Errorf("frozen although it is covered: %s", reason)
+	}
+	b.checkBooks()
+
+	b.exec(`UPDATE balance SET amount = amount - 1 WHERE account = 101 AND bucket = 'payable'`)
+	if err := b.desk.CheckBooks(t.Context()); err == nil || ledger.Uncovered(err) || b.desk.Uncovered() {
+		t.Errorf("books that contradict themselves: %v, uncovered %v", err, b.desk.Uncovered())
+	}
+}
+
 func TestCorrectionsAreKept(t *testing.T) {
 	b := newBox(t, fullLedger(t))
 	b.thief()
 	b.advance()
-	if err := b.desk.Lift(t.Context(), Lift{Reason: "it was me", Actor: "ann", Operators: 1}); err != nil {
+	if err := b.desk.Lift(t.Context(), b.seen(Lift{Reason: "it was me", Actor: "ann", Operators: 1})); err != nil {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{`UPDATE correction SET reason = 'nothing'`, `DELETE FROM correction`} {
