@@ -135,7 +135,7 @@ func TestTriggers(t *testing.T) {
 		{`UPDATE payout_tx SET raw = x'01'`, "CHECK"},
 		{`UPDATE payout_tx SET raw = x'01', txid = zeroblob(32), wtxid = zeroblob(32), vsize = 100`, "CHECK"},
 		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout_tx SET raw = x'02'`, "signed transaction is fixed"},
-		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; DELETE FROM tx_input; DELETE FROM payout_tx`, "signed transaction is kept"},
+		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; DELETE FROM payout_tx`, "signed transaction is kept"},
 		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout SET state = 'expired'`, "could still win"},
 		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout SET state = 'signed'; UPDATE payout SET state = 'cancelled'`, "could still win"},
 		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; UPDATE payout SET state = 'cancelling'; UPDATE payout SET state = 'cancelled'`, "is not confirmed"},
@@ -153,6 +153,14 @@ func TestTriggers(t *testing.T) {
 
 		{`UPDATE payout_tx SET exported_at = 1; UPDATE payout_tx SET exported_at = NULL`, "stays handed out"},
 		{`UPDATE payout_tx SET exported_at = 1; UPDATE payout SET state = 'expired'`, "could still win"},
+		{`UPDATE payout_tx SET exported_at = 1; UPDATE payout_tx SET psbt = 'cHNidB=='`, "handed out is fixed"},
+		{`UPDATE payout_tx SET exported_at = 1; DELETE FROM payout_tx`, "handed out is kept"},
+		{`UPDATE payout_tx SET exported_at = 1; UPDATE tx_input SET amount = 1`, "coins of a signed transaction"},
+		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100; DELETE FROM tx_input`, "coins of a signed transaction"},
+		{`UPDATE payout_tx SET raw = x'01', txid = expected, wtxid = zeroblob(32), vsize = 100;
+		  INSERT OR REPLACE INTO tx_input (payout_tx, txid, vout, amount) SELECT payout_tx, txid, vout, 1 FROM tx_input`, "coins of a signed transaction"},
+		{`INSERT INTO block_proof (block, header, coinbase, branch) VALUES (2, zeroblob(80), x'01', x'');
+		  INSERT OR REPLACE INTO block_proof (block, header, coinbase, branch) VALUES (2, zeroblob(80), x'02', x'')`, "this proof exists"},
 		{`INSERT INTO correction (what, user, amount, reason, ip, at) VALUES ('x', 'ann', 1, '', '', 1)`, "CHECK"},
 		{`INSERT INTO correction (what, user, amount, reason, ip, at) VALUES ('x', 'ann', 1, 'why', '', 1); UPDATE correction SET amount = 2`, "append-only"},
 		{`INSERT INTO correction (what, user, amount, reason, ip, at) VALUES ('x', 'ann', 1, 'why', '', 1); DELETE FROM correction`, "append-only"},
