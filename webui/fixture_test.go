@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -26,6 +27,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 7, 0, time.UTC)
 
 // golden is a box whose answers never change, but for what a test sets.
 type golden struct {
+	network   string // practice when empty
 	mu        sync.Mutex
 	fresh     bool // not set up, or just set up with nothing in it
 	unset     bool
@@ -209,7 +211,7 @@ func (g *golden) empty() *golden {
 }
 
 func (g *golden) Identity() identity {
-	return identity{Name: "Hill & Valley", Network: "practice"}
+	return identity{Name: "Hill & Valley", Network: cmp.Or(g.network, "practice")}
 }
 func (g *golden) Addresses() []string             { return g.hosts }
 func (g *golden) SetUp(context.Context) bool      { return !g.unset }

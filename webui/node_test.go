@@ -55,3 +55,17 @@ func TestNodePageTellsProgress(t *testing.T) {
 		})
 	}
 }
+
+// Whoever connects a miner on the public signet is told that it finds no block.
+func TestConnectPageTellsOfSignet(t *testing.T) {
+	const want = "blocks cannot be found here"
+	for network, told := range map[string]bool{"signet": true, "practice": false} {
+		g := newGolden()
+		g.network = network
+		body := open(t, g).get("/connect").body
+		checkPage(t, body)
+		if strings.Contains(body, want) != told {
+			t.Errorf("on %s the page says %q: %t", network, want, !told)
+		}
+	}
+}

@@ -12,7 +12,8 @@
 //	ZMQ hashblock, a hint that may be lost ├─► refresh, one at a time ─► Updates, latest wins
 //	getbestblockhash every 250 ms        ─┘
 //
-// and a timer asks for a fresh one at least every 30 seconds even if nothing happened.
+// and a timer asks for a fresh one at least every 30 seconds even if nothing happened. No template is asked for before
+// [SyncOf] calls the node ready; on the public test chains bitcoind would give one much earlier.
 //
 // # The right chain
 //

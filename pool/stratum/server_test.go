@@ -134,6 +134,32 @@ func TestPauseSendsMinersAway(t *testing.T) {
 	})
 }
 
+// A node that catches up after a day may need hours. Nobody is sent away, new
+// miners are let in, and a pause that follows has its own time.
+func TestIdleKeepsMiners(t *testing.T) {
+	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+		w.server.Publish(w.job(1, hard), true)
+		m := w.ready("x")
+		w.server.Idle("node catches up")
+		time.Sleep(3 * time.Hour)
+		if m.closed() {
+			t.Error("a miner was sent away")
+		}
+		if late := w.connect(); late.closed() {
+			t.Error("a new miner is not let in")
+		}
+		w.server.Pause("node is away")
+		time.Sleep(170 * time.Second)
+		if m.closed() {
+			t.Error("the idle time counts as a pause")
+		}
+		time.Sleep(30 * time.Second)
+		if !m.closed() {
+			t.Error("the session goes on without a node")
+		}
+	})
+}
+
 func TestSilentMinerGetsEasierJobs(t *testing.T) {
 	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
 		w.server.Publish(w.job(1, hard), true)
