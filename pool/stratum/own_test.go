@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/dmpool/dmpool/pool/work"
 )
@@ -172,6 +174,83 @@ func TestCoinbaseRoom(t *testing.T) {
 			if s.state.last() == nil {
 				t.Errorf("%s has no job", s.state.agent)
 			}
+		}
+	})
+}
+
+// A device that came while a job was being made gets none that it cannot hold,
+// however many miners can.
+func TestTooWideJobIsNotSent(t *testing.T) {
+	inWorld(t, Config{}, byAddress(), func(w *world) {
+		w.server.Publish(w.job(1, hard), true)
+		m, _ := w.join("NerdMinerV2", "a.x")
+		other, _ := w.join("bitaxe", "b.x")
+		job := w.job(2, hard)
+		wide, err := job.With(w.server.NextJobID(), work.Layout{Outputs: []work.Output{{Script: make([]byte, 300), Value: job.Value}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.server.Publish(wide, true)
+		if lines := m.received(); len(lines) > 0 || len(w.server.Cramped()) == 0 {
+			t.Errorf("received %q, and the pool knows: %v", lines, len(w.server.Cramped()) > 0)
+		}
+		other.received()
+
+		// The next one fits. For this miner it is the first on the new tip.
+		w.server.Publish(w.job(2, hard), false)
+		for m, want := range map[*miner]string{m: "job clean=true", other: "job clean=false"} {
+			if diff := cmp.Diff([]string{want}, kinds(m.received())); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		}
+	})
+}
+
+// Work for a tip that a miner heard of late, because its first job on it could not
+// be made, ends the grace for the one before all the same.
+func TestMissedTipEndsGrace(t *testing.T) {
+	backend := byAddress()
+	inWorld(t, Config{}, backend, func(w *world) {
+		refused := true
+		layOut := func(job *work.Job, id uint32, worker Worker) (*work.Job, error) {
+			if refused {
+				return nil, errDisk
+			}
+			return payWorker(job, id, worker)
+		}
+		w.server.Publish(w.job(1, hard), true)
+		m, _ := w.join("cpuminer", "addr.rig")
+		old := m.session().state.last()
+		w.server.PublishOwn(w.job(2, hard), layOut, true)
+		refused = false
+		w.server.PublishOwn(w.job(2, hard), layOut, false)
+		m.received()
+		time.Sleep(w.server.rules().Grace)
+		if got := m.ask(m.mine(old, share(0.0005))); !strings.Contains(got, "Stale share") {
+			t.Errorf("a share for the old tip is answered by %s", got)
+		}
+	})
+}
+
+// A connection that speaks for several addresses from before that was forbidden
+// gets no job that pays the first of them for the work of all.
+func TestMixedSessionGetsNoOwnJob(t *testing.T) {
+	inWorld(t, Config{}, byAddress(), func(w *world) {
+		w.server.Publish(w.job(1, hard), true)
+		mixed, _ := w.join("cpuminer", "alice.x")
+		if got := mixed.ask(`{"id":9,"method":"mining.authorize","params":["bob.y","x"]}`); !strings.Contains(got, "true") {
+			t.Fatalf("the second address: %s", got)
+		}
+		single, _ := w.join("cpuminer", "carol.x")
+		single.send(`{"id":9,"method":"mining.authorize","params":["carol.y","x"]}` + "\n")
+		single.received()
+		w.server.Apply(Config{OneAddress: true})
+		w.server.PublishOwn(w.job(1, hard), payWorker, false)
+		if lines := single.received(); !bytes.Contains(coinbase2(w.T, lines), []byte("carol")) {
+			t.Errorf("one address with two names gets %q", lines)
+		}
+		if !mixed.closed() {
+			t.Error("a session of two addresses goes on")
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
 // "row 59": a miner with a full receive window delays nobody, and is dropped
@@ -30,7 +32,7 @@ func TestRowsSlowMiner(t *testing.T) {
 		// Jobs of 120 kB fill the buffers of both kernels soon.
 		for i := range 200 {
 			job := newJob(t, server, byte(i), hard)
-			job.Coinbase2 = make([]byte, 60_000)
+			job.Branches = make([]chainhash.Hash, 1800)
 			server.Publish(job, true)
 			hear(t, quick, buffer)
 			if len(server.Sessions()) == 1 {

@@ -88,6 +88,11 @@ func (st *state) workers() []Worker {
 	return list
 }
 
+// mixed reports whether the names of the session have different addresses.
+func (st *state) mixed() bool {
+	return slices.ContainsFunc(st.names, func(l login) bool { return l.worker.Address != st.names[0].worker.Address })
+}
+
 // find returns the job with this number if the session has got it. It is
 // nearly always among the last ones.
 func (st *state) find(id uint32) *issued {
@@ -151,25 +156,39 @@ func (s *session) offer(n *notice, clean bool, at time.Time) (mine bool) {
 	if !s.state.active {
 		return false
 	}
-	n, err := n.of(s.state.names[0].worker, s.server.NextJobID)
+	n, ok := s.pick(n)
 	last := s.state.last()
-	if err != nil || last == n.job { // it got this one when it became ready
+	if !ok || last == n.job { // it got this one when it became ready
 		return false
 	}
 	line := n.refresh
-	if clean = clean || last == nil; clean {
+	// A miner that could not be given the first job on a tip hears of the tip now.
+	if clean = clean || last == nil || last.PrevHash != n.job.PrevHash; clean {
 		line = n.clean
 	}
 	return s.push(s.issue(n.job, line, clean, at))
 }
 
+// pick returns what of a notice belongs to the session, if there is something and
+// its miner can hold it. The caller holds mu.
+func (s *session) pick(n *notice) (own *notice, ok bool) {
+	if n.layOut != nil && s.state.mixed() {
+		// From before Config.OneAddress: its first address would be paid for the
+		// work of all. When it comes back it has to choose.
+		_ = s.conn.Close()
+		return nil, false
+	}
+	own, err := n.of(s.state.names[0].worker, s.server.NextJobID)
+	return own, err == nil && s.fits(own.job)
+}
+
 // first makes the item that takes the server's job to a miner that has none
-// yet, if there is one that it can hold. If the session resumes one that had this job, it gets another number:
-// with the same extranonce1 it would be the same work, and its shares
-// duplicates. The caller holds mu and pushes the item.
+// yet, if there is one for it. If the session resumes one that had this job, it
+// gets another number: with the same extranonce1 it would be the same work, and
+// its shares duplicates. The caller holds mu and pushes the item.
 func (s *session) first(n *notice, at time.Time) (it item, ok bool) {
-	n, err := n.of(s.state.names[0].worker, s.server.NextJobID)
-	if err != nil || !s.fits(n.job) {
+	n, ok = s.pick(n)
+	if !ok {
 		return it, false
 	}
 	if s.state.find(n.job.ID) == nil {
