@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// recordPatience is how long a found block waits for the disk before it is
-	// submitted all the same.
+	// recordPatience is how long a found block waits for the ledger, and then for
+	// a file, before it is submitted all the same.
 	recordPatience = 200 * time.Millisecond
 	// submitPatience is how long the miner's answer waits for the node's.
 	submitPatience = 2 * time.Second
@@ -54,28 +54,40 @@ func (p *Pool) Found(s stratum.Share) {
 	}
 	p.Logger.Info("Block found", "height", block.Height, "hash", hash, "worker", block.Worker, "sats", block.Value)
 
-	recorded := make(chan struct{})
-	p.inFlight.Go(func() {
-		defer close(recorded)
-		p.record(block)
-	})
-	if !waitFor(recorded, recordPatience) {
-		p.keep(block)
+	recorded, inTime := p.within(recordPatience, func() { p.record(block) })
+	if !inTime {
+		p.within(recordPatience, func() { p.keep(block) })
 	}
-
-	submitted := make(chan struct{})
-	p.inFlight.Go(func() {
+	p.within(submitPatience, func() {
 		result, err := p.submit(p.lasting, block.Raw)
-		close(submitted)
-		<-recorded
-		p.noteSubmit(block, s.Job, result, err)
-		p.lately.Store(hash, done)
+		p.inFlight.Go(func() {
+			<-recorded
+			p.noteSubmit(block, s.Job, result, err)
+			p.lately.Store(hash, done)
+		})
 	})
-	waitFor(submitted, submitPatience)
 	p.Events.Publish(Event{
 		Kind: "block", At: s.At, Height: block.Height, Hash: hash.String(),
 		Address: block.Address, Worker: block.Worker, Amount: block.Value,
 	})
+}
+
+// within does something that the pool does not end without, and waits for it to be
+// done, but no longer than patience.
+func (p *Pool) within(patience time.Duration, do func()) (done <-chan struct{}, inTime bool) {
+	end := make(chan struct{})
+	p.inFlight.Go(func() {
+		defer close(end)
+		do()
+	})
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-end:
+		return end, true
+	case <-timer.C:
+		return end, false
+	}
 }
 
 // What became of the blocks found lately, so that a solution that is sent again
@@ -278,19 +290,6 @@ func (p *Pool) freezeLate(ctx context.Context, block ledger.Block) error {
 		return err
 	}
 	return nil
-}
-
-// waitFor waits until done closes and returns true, or false when patience is
-// over first.
-func waitFor(done <-chan struct{}, patience time.Duration) bool {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-		return false
-	}
 }
 
 // sleep waits for d and returns true, or false when ctx ends first.

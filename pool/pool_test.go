@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -153,6 +154,50 @@ func TestSameBlockTwiceIsBookedOnce(t *testing.T) {
 	b.awaitState(share.Proof.Hash, ledger.StateAccepted)
 	if s := b.sums(); s.Pending != subsidy {
 		t.Errorf("sums: %+v", s)
+	}
+}
+
+// Whatever hangs on a block's way, a disk above all, holds it up no longer than
+// patience, and the pool does not end without it.
+func TestWithin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p Pool
+		hanging := make(chan struct{})
+		begun := time.Now()
+		done, inTime := p.within(recordPatience, func() { <-hanging })
+		if waited := time.Since(begun); inTime || waited != recordPatience {
+			t.Errorf("waited %v for what hangs, in time %v", waited, inTime)
+		}
+		if _, inTime := p.within(recordPatience, func() {}); !inTime {
+			t.Error("what is done at once came too late")
+		}
+		ended := make(chan struct{})
+		go func() {
+			p.inFlight.Wait()
+			close(ended)
+		}()
+		synctest.Wait()
+		select {
+		case <-ended:
+			t.Error("the pool would end without it")
+		default:
+		}
+		close(hanging)
+		<-done
+		<-ended
+	})
+}
+
+// Another job of the last template does not come before the first of the next.
+func TestNewerTemplateFirst(t *testing.T) {
+	updates := make(chan node.Update, 1)
+	last, next := node.Update{Reason: "start"}, node.Update{Reason: "zmq"}
+	if got := newer(last, updates); got != last {
+		t.Errorf("nothing waits, got %+v", got)
+	}
+	updates <- next
+	if got := newer(last, updates); got != next {
+		t.Errorf("got %+v, want what waits", got)
 	}
 }
 

@@ -25,22 +25,32 @@ func (p *Pool) serveTemplates(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case last = <-p.Source.Updates():
-			p.offer(ctx, last)
 		case <-p.again:
-			if last.Template != nil {
-				p.offer(ctx, last)
-			}
 		case <-p.server.Cramped():
-			if last.Template != nil {
-				p.offer(ctx, last)
-			}
 		case err := <-p.doubts:
 			p.tellDoubt(err)
+			continue
 		case r := <-p.rejected:
 			p.ban(r)
+			continue
 		case now := <-health.C:
 			p.watchSource(now)
+			continue
 		}
+		if last = newer(last, p.Source.Updates()); last.Template != nil {
+			p.offer(ctx, last)
+		}
+	}
+}
+
+// newer returns the update that waits, if there is one: another job of the last
+// template must not hold up the first one of the next.
+func newer(last node.Update, updates <-chan node.Update) node.Update {
+	select {
+	case next := <-updates:
+		return next
+	default:
+		return last
 	}
 }
 
