@@ -107,6 +107,10 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 // Close releases what [New] took. Call it after Run has returned.
 func (a *Appliance) Close() error {
 	var errs []error
+	if a.keys != nil {
+		a.keys.forget()
+		a.wallet.forget()
+	}
 	for _, ln := range append(a.config.Sockets.extra(), a.config.Stratum...) {
 		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
@@ -249,7 +253,7 @@ func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source
 	}
 	a.node = node.New(node.Config{URL: conf.RPCURL(), CookieFile: conf.CookieFile(), Wallet: wallet.Name, Network: a.network})
 	a.keys = &keyring{file: a.dir.passphrase(a.network), unlock: wallet.Unlock}
-	a.wallet = &walletKeeper{a: a, keys: a.keys, name: wallet.Name}
+	a.wallet = newWalletKeeper(a, wallet, filepath.Join(conf.Dir, "wallet-backups"))
 	a.payouts = payout.New(a.db, a.ledger, a.node, a.payoutPolicy, a.keys, a.tellPayout, a.log)
 	child := bitcoind.NewChild(bitcoind.ChildConfig{
 		Binary: binary, Conf: conf,

@@ -84,6 +84,14 @@ type runningBox struct {
 
 func startBox(t *testing.T, dir, binary string) *runningBox {
 	t.Helper()
+	b := launchBox(t, dir, binary)
+	b.eventually("the box is healthy", func() bool { return b.box.Health(context.Background()).Status == Healthy })
+	return b
+}
+
+// launchBox starts a box and does not wait until it is healthy.
+func launchBox(t *testing.T, dir, binary string) *runningBox {
+	t.Helper()
 	ln, err := Listen(t.Context(), "miners", "127.0.0.1:0", "--stratum")
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +106,7 @@ func startBox(t *testing.T, dir, binary string) *runningBox {
 	b := &runningBox{t: t, box: box, cancel: cancel, ended: make(chan error, 1), rest: func() {}}
 	go func() { b.ended <- box.Run(ctx) }()
 	t.Cleanup(b.stop)
-	b.eventually("the box is healthy", func() bool { return box.Health(ctx).Status == Healthy })
+	b.eventually("the box has its parts", func() bool { return box.Pool() != nil })
 	return b
 }
 

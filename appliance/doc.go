@@ -16,6 +16,7 @@
 //	<network>/jobs.held         from one stop to the next start: the miners' last jobs
 //	<network>/passphrase        the wallet's passphrase when the box unlocks by itself, 0600
 //	<network>/node/<chain>/     the node's own directory with bitcoin.conf
+//	…/wallet-backups/           in there: one copy of the wallet for each of seven days
 //
 // Each network has its own folder, so switching never mixes or deletes
 // anything.
@@ -28,4 +29,15 @@
 // have. A node that follows another chain is refused on every network: it gets
 // no job out, no wallet, and no payment, and the pages say why (package
 // pool/node/guard).
+//
+// # The wallet
+//
+// Its keys are the node's own, made at the first start, or come from twelve words
+// that one page shows once and then asks for: only then is the wallet made, so
+// that a set-up that stops half-way leaves nothing behind. The words are kept
+// nowhere; package seed makes the keys of them. The wallet is encrypted from its
+// first moment, is loaded by a call and never by the node's own start, and is
+// copied every night, the copy being opened to see that it is whole. Once it can be
+// restored, from words or from a copy, mining does not wait for it any more. A
+// restored wallet gets a name of its own; what is broken stays where it is.
 package appliance

@@ -110,14 +110,25 @@ func (a *Appliance) checkWalletHealth(ctx context.Context) Check {
 	w := a.Wallet(ctx)
 	switch {
 	case w.Problem != "":
-		return Check{
-			Name: "wallet", Status: Degraded, Reason: "The wallet is not ready: " + w.Problem + ".",
-			NextStep: "Payouts wait until it is. After a start no work goes out before the wallet has shown that it owns the reward address.",
+		next := "Payouts wait until it is. After a start no work goes out before the wallet has shown that it owns the reward address."
+		if w.Restorable {
+			next = "Payouts wait until it is. Mining goes on: what blocks pay meanwhile is there once the wallet is restored."
 		}
+		return Check{Name: "wallet", Status: Degraded, Reason: "The wallet is not ready: " + w.Problem + ".", NextStep: next}
 	case w.NeedsKey:
 		return Check{
 			Name: "wallet", Status: Degraded, Reason: "The wallet is locked and its passphrase is not known to the box.",
 			NextStep: "Type the passphrase on the payouts page before the next payout.",
+		}
+	case w.Limit.Over > 0:
+		return Check{
+			Name: "wallet", Status: Degraded, NextStep: w.Limit.Advice,
+			Reason: fmt.Sprintf("The wallet holds %d sat, %d more than you want it to.", w.Trusted, w.Limit.Over),
+		}
+	case w.Backup.Problem != "":
+		return Check{
+			Name: "wallet", Status: Degraded, Reason: "The last copy of the wallet failed: " + w.Backup.Problem + ".",
+			NextStep: "Look at the free space of the disk, then run the job wallet-backup again.",
 		}
 	}
 	return Check{Name: "wallet", Status: Healthy, Reason: "The wallet is loaded."}

@@ -35,6 +35,8 @@ func (a *Appliance) jobs() []job {
 		{"payout-draft", "Drafts a payout of all that is due, unless one waits for its approval", a.payoutEvery(), true, a.draftPayout},
 		{"payout-track", "Funds, sends and follows payouts up to their confirmation; approves what the rule allows", 30 * time.Second, true, a.trackPayouts},
 		{"ledger-check", "Adds up the whole ledger and compares it with its own balances; freezes payouts if it does not agree", time.Hour, false, a.checkLedger},
+		{"wallet-backup", "Copies the wallet, opens the copy to see that it is whole, and keeps one for each of seven days", 24 * time.Hour, true, a.backUpWallet},
+		{"wallet-reminder", "Asks for a test of the way back to the wallet, until there was one", 7 * 24 * time.Hour, false, a.remindOfWords},
 		{"upkeep", "Removes what is older than it has to be kept, checks the databases", 6 * time.Hour, false, a.upkeep},
 	}
 	if a.privateChain() {

@@ -61,13 +61,20 @@ func keepPassphrase(d dataDir, network string, answer WalletAnswer) error {
 	return nil
 }
 
+// Where the passphrase comes from.
+const (
+	keptByService = "service" // a credential of the service manager
+	keptInFile    = "file"
+	keptInMemory  = "memory" // typed since the start
+)
+
 // keyring gives the wallet's passphrase to whoever has to unlock it.
 type keyring struct {
 	file   string
 	unlock string
 
 	mu     sync.Mutex
-	memory string
+	memory *secret // nil: not known yet
 }
 
 // Passphrase implements [payout.Passphrase]. It returns [payout.ErrLocked] when
@@ -75,8 +82,8 @@ type keyring struct {
 func (k *keyring) Passphrase(context.Context) (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.memory != "" {
-		return k.memory, nil
+	if k.memory != nil {
+		return k.memory.text(), nil
 	}
 	for _, file := range []string{credentialFile(), k.file} {
 		if file == "" {
@@ -84,10 +91,13 @@ func (k *keyring) Passphrase(context.Context) (string, error) {
 		}
 		text, err := os.ReadFile(file)
 		if err == nil {
-			if k.memory = strings.TrimSpace(string(text)); k.memory == "" {
+			passphrase := strings.TrimSpace(string(text))
+			clear(text)
+			if passphrase == "" {
 				return "", fmt.Errorf("read passphrase: %s is empty", file)
 			}
-			return k.memory, nil
+			k.memory = newSecret(passphrase)
+			return passphrase, nil
 		}
 		if !errors.Is(err, os.ErrNotExist) {
 			return "", fmt.Errorf("read passphrase: %w", err)
@@ -100,7 +110,54 @@ func (k *keyring) Passphrase(context.Context) (string, error) {
 func (k *keyring) remember(passphrase string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.memory = passphrase
+	if k.memory != nil {
+		k.memory.erase()
+	}
+	k.memory = newSecret(passphrase)
+}
+
+// keep remembers the passphrase of a wallet that was made or restored, and writes
+// it down where the box is to unlock by itself. A credential of the service
+// manager is not ours to write.
+func (k *keyring) keep(passphrase string) error {
+	k.remember(passphrase)
+	if k.unlock != unlockAuto || exists(credentialFile()) {
+		return nil
+	}
+	if err := renameio.WriteFile(k.file, []byte(passphrase+"\n"), 0o600); err != nil {
+		return fmt.Errorf("write passphrase: %w", err)
+	}
+	return nil
+}
+
+// forget erases what is in memory.
+func (k *keyring) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.memory != nil {
+		k.memory.erase()
+		k.memory = nil
+	}
+}
+
+// kept tells where the passphrase comes from, empty when it has to be typed.
+func (k *keyring) kept() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case exists(credentialFile()):
+		return keptByService
+	case k.unlock == unlockAuto && exists(k.file):
+		return keptInFile
+	case k.memory != nil:
+		return keptInMemory
+	}
+	return ""
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return file != "" && err == nil
 }
 
 // forgetFile removes the file once the wallet exists, when the operator wants to

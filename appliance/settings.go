@@ -18,6 +18,10 @@ const (
 	settingReward  = "reward_address" // the wallet's address that every coinbase pays
 	settingPorts   = "node_ports"     // nodePorts
 	settingPrune   = "node_prune_mib" // what was decided when the node first started, see nodePlan
+	settingOrigin  = "wallet_origin"  // walletOrigin
+	settingRescan  = "wallet_rescan"  // walletRescan
+	settingBackup  = "wallet_backup"  // WalletBackup
+	settingCap     = "wallet_cap"     // walletCap
 )
 
 // nodeSettings are the operator's wishes for the node.
@@ -25,10 +29,11 @@ type nodeSettings struct {
 	PruneMiB *int `json:"prune_mib,omitempty"` // 0: keep all blocks; nil: decide by the disk
 }
 
-// walletSettings say how the wallet is opened.
+// walletSettings say how the wallet is made and opened.
 type walletSettings struct {
 	Name   string `json:"name"`
 	Unlock string `json:"unlock"` // unlockAuto or unlockAsk
+	Words  bool   `json:"words"`  // its keys come from words that the operator writes down
 }
 
 // displaySettings are how times and texts are shown.

@@ -42,6 +42,10 @@ type WalletAnswer struct {
 	// Unlock is "auto": the box keeps the passphrase, or "ask": the operator
 	// types it after each start. Practice chains default to auto, others to ask.
 	Unlock string `json:"unlock"`
+	// Words makes the wallet out of twelve words, which the wallet page shows once
+	// to be written down; until that is done no work goes out. Without it the node
+	// makes the keys at once, and the backup is a file.
+	Words bool `json:"words"`
 }
 
 // PoolAnswer is the part of the pool's settings that the set-up asks for; what
@@ -229,7 +233,7 @@ func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settin
 	}{
 		{settingPool, settings},
 		{settingNode, a.Node},
-		{settingWallet, walletSettings{Name: "dmpool-" + a.Network, Unlock: a.Wallet.Unlock}},
+		{settingWallet, walletSettings{Name: walletName(a.Network, 1), Unlock: a.Wallet.Unlock, Words: a.Wallet.Words}},
 		{settingDisplay, displaySettings{TimeZone: a.TimeZone, Language: a.Language}},
 	}
 	for _, v := range values {

@@ -11,30 +11,35 @@ import (
 	"github.com/dmpool/dmpool/pool/node"
 )
 
-// WalletStatus is how the pool's wallet is, for the pages.
-type WalletStatus struct {
-	Name     string
-	Address  string // paid by every coinbase
-	Unlock   string // "auto" or "ask"
-	Cold     bool   // it has no private keys: payouts are exported, signed elsewhere and imported
-	NeedsKey bool   // the operator has to type the passphrase before the next payout
-	Trusted  int64  // satoshis that can be spent now
-	Immature int64  // satoshis of coinbases that are too young
-	Pending  int64  // satoshis of incoming transactions without a confirmation
-	Known    bool   // the amounts above were read from the node
-	Problem  string // sentence, empty when all is well
-}
-
 // walletKeeper makes the wallet, loads it after every start of the node, and
 // knows which script the pool mines to.
 type walletKeeper struct {
-	a    *Appliance
-	keys *keyring
-	name string
+	a     *Appliance
+	keys  *keyring
+	words bool   // the keys come from words that the operator writes down
+	dir   string // of its copies; the node must be able to write there
+	wake  chan struct{}
+
+	making sync.Mutex // held while the wallet is opened, made, restored or copied
 
 	mu      sync.Mutex
+	name    string
 	problem string
 	loaded  bool
+	draft   *wordsDraft // nil: no words wait for their confirmation
+}
+
+func newWalletKeeper(a *Appliance, s walletSettings, dir string) *walletKeeper {
+	return &walletKeeper{a: a, keys: a.keys, words: s.Words, dir: dir, name: s.Name, wake: make(chan struct{}, 1)}
+}
+
+// walletName is the name of a network's wallet; a restored one gets the next
+// number, since what is broken may still be there.
+func walletName(network string, number int) string {
+	if number == 1 {
+		return "dmpool-" + network
+	}
+	return fmt.Sprintf("dmpool-%s-%d", network, number)
 }
 
 const (
@@ -51,13 +56,19 @@ func (w *walletKeeper) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.a.nodeReady:
+		case <-w.wake:
 		case <-timer.C:
 		}
 		err := w.open(ctx)
+		if err == nil {
+			err = w.rescan(ctx)
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		w.note(err)
+		if w.note(err) {
+			w.copyIfOld(ctx)
+		}
 		timer.Reset(walletRecheck)
 		if err != nil {
 			timer.Reset(walletRetry)
@@ -65,20 +76,35 @@ func (w *walletKeeper) run(ctx context.Context) error {
 	}
 }
 
-func (w *walletKeeper) note(err error) {
+// note remembers how the wallet is, and tells whether it has just become ready.
+func (w *walletKeeper) note(err error) (becameReady bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.loaded = err == nil
-	problem := ""
-	if err != nil {
-		problem = err.Error()
-		if problem != w.problem {
+	was, problem := w.loaded, w.problem
+	w.loaded, w.problem = err == nil, ""
+	switch {
+	case err != nil:
+		if w.problem = err.Error(); w.problem != problem {
 			w.a.log.Warn("Wallet is not ready", "err", err)
 		}
-	} else if w.problem != "" {
+	case problem != "":
 		w.a.log.Info("Wallet is ready")
 	}
-	w.problem = problem
+	return w.loaded && !was
+}
+
+// rouse has the wallet looked at soon. It does not wait for it.
+func (w *walletKeeper) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *walletKeeper) current() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.name
 }
 
 // ready tells whether the wallet was loaded when it was looked at last.
@@ -88,11 +114,21 @@ func (w *walletKeeper) ready() bool {
 	return w.loaded
 }
 
+// errWordsWanted says why there is no wallet yet.
+var errWordsWanted = errors.New("it waits for you to write down its twelve words; open the wallet page")
+
 // open loads the wallet, or makes it when there has never been one, and tells
 // the pool its script. A wallet of that name that is there already is taken as it
 // is: one without private keys, whose descriptors were imported from a machine
 // that keeps them, makes this a box whose payouts are signed elsewhere.
+//
+// The node is never told to load it at its own start: a damaged wallet would keep
+// it from starting. And when the wallet can be restored, by words that somebody
+// has confirmed or by a copy that was tried, then mining does not wait for it:
+// what the blocks pay meanwhile is there once it is restored.
 func (w *walletKeeper) open(ctx context.Context) error {
+	w.making.Lock()
+	defer w.making.Unlock()
 	var address string
 	known, err := w.a.readSetting(ctx, settingReward, &address)
 	if err != nil {
@@ -102,19 +138,25 @@ func (w *walletKeeper) open(ctx context.Context) error {
 	if err := w.a.node.Vouch(ctx); err != nil {
 		return err
 	}
-	err = w.a.node.LoadWallet(ctx, w.name)
-	if node.IsCode(err, node.ErrCodeNoWallet) {
-		if known {
-			return fmt.Errorf("wallet %s is gone from the node's directory although blocks were paid to it; restore it from a backup", w.name)
+	if known && w.restorable(ctx) {
+		if err := w.mineTo(address); err != nil {
+			return err
 		}
-		err = w.create(ctx)
+	}
+	name := w.current()
+	err = w.a.node.LoadWallet(ctx, name)
+	if node.IsCode(err, node.ErrCodeNoWallet) && !known {
+		if w.words {
+			return errWordsWanted
+		}
+		err = w.create(ctx, name)
 	}
 	if err != nil {
-		return fmt.Errorf("open wallet %s: %w", w.name, err)
+		return cannotOpen(name, err, known)
 	}
 	if !known {
-		if address, err = w.a.node.NewAddress(ctx, "dmpool reward"); err != nil {
-			return fmt.Errorf("make reward address: %w", err)
+		if address, err = w.firstAddress(ctx); err != nil {
+			return err
 		}
 	}
 	info, err := w.a.node.AddressInfo(ctx, address)
@@ -122,32 +164,74 @@ func (w *walletKeeper) open(ctx context.Context) error {
 		return fmt.Errorf("check reward address: %w", err)
 	}
 	if !info.Mine {
-		return fmt.Errorf("wallet %s does not own the reward address; it is another wallet of the same name", w.name)
-	}
-	_, script, err := pool.ParseAddress(address, w.a.network)
-	if err != nil {
-		return fmt.Errorf("check reward address: %w", err)
+		return fmt.Errorf("wallet %s does not own the reward address; it is another wallet of the same name", name)
 	}
 	if !known {
 		if err := w.a.saveSetting(ctx, settingReward, address); err != nil {
 			return err
 		}
 	}
-	w.a.pool.Load().SetScript(script)
+	if err := w.mineTo(address); err != nil {
+		return err
+	}
 	return w.keys.forgetFile()
+}
+
+// cannotOpen puts into words that the node does not open the wallet.
+func cannotOpen(name string, err error, known bool) error {
+	if _, answered := node.Code(err); !answered || !known || node.IsCode(err, node.ErrCodeWarmup) {
+		return fmt.Errorf("open wallet %s: %w", name, err)
+	}
+	return fmt.Errorf("wallet %s, which blocks were paid to, is gone or damaged; restore it on the wallet page. The node says: %w", name, err)
+}
+
+// firstAddress makes the address that all blocks will pay.
+func (w *walletKeeper) firstAddress(ctx context.Context) (string, error) {
+	if w.words {
+		keys, err := w.a.node.Descriptors(ctx)
+		if err != nil {
+			return "", fmt.Errorf("look at the wallet's keys: %w", err)
+		}
+		if len(keys) == 0 {
+			return "", errWordsWanted // it was made, and the box stopped before it got its keys
+		}
+	}
+	address, err := w.a.node.NewAddress(ctx, "dmpool reward")
+	if err != nil {
+		return "", fmt.Errorf("make reward address: %w", err)
+	}
+	return address, nil
+}
+
+func (w *walletKeeper) mineTo(address string) error {
+	_, script, err := pool.ParseAddress(address, w.a.network)
+	if err != nil {
+		return fmt.Errorf("check reward address: %w", err)
+	}
+	w.a.pool.Load().SetScript(script)
+	return nil
+}
+
+// restorable tells whether the wallet could be had again if it were lost now.
+func (w *walletKeeper) restorable(ctx context.Context) bool {
+	var origin walletOrigin
+	var backup WalletBackup
+	_, err := w.a.readSetting(ctx, settingOrigin, &origin)
+	_, backupErr := w.a.readSetting(ctx, settingBackup, &backup)
+	return err == nil && origin.ConfirmedAt != 0 || backupErr == nil && backup.SoundAt != 0
 }
 
 // create makes the wallet encrypted at birth: encrypting it later would change
 // its seed (money.md 0.9).
-func (w *walletKeeper) create(ctx context.Context) error {
+func (w *walletKeeper) create(ctx context.Context, name string) error {
 	passphrase, err := w.keys.Passphrase(ctx)
 	if err != nil {
 		return err
 	}
-	if err := w.a.node.CreateWallet(ctx, w.name, passphrase); err != nil {
+	if err := w.a.node.CreateWallet(ctx, name, passphrase); err != nil {
 		return err
 	}
-	w.a.log.Info("Wallet created", "wallet", w.name)
+	w.a.log.Info("Wallet created", "wallet", name)
 	return nil
 }
 
@@ -169,35 +253,4 @@ func (a *Appliance) UnlockWallet(ctx context.Context, passphrase, actor, ip stri
 	}
 	a.keys.remember(passphrase)
 	return a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.unlock", Result: "ok", IP: ip})
-}
-
-// Wallet asks the node how the wallet is.
-func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
-	s := WalletStatus{Name: a.wallet.name, Unlock: a.keys.unlock}
-	a.wallet.mu.Lock()
-	s.Problem = a.wallet.problem
-	loaded := a.wallet.loaded
-	a.wallet.mu.Unlock()
-	if _, err := a.readSetting(ctx, settingReward, &s.Address); err != nil {
-		s.Problem = err.Error()
-		return s
-	}
-	s.Cold = a.payouts.Cold()
-	if _, err := a.keys.Passphrase(ctx); err != nil && !s.Cold {
-		s.NeedsKey = true
-	}
-	if !loaded {
-		if s.Problem == "" {
-			s.Problem = "the wallet is not loaded yet; it opens when the node is ready"
-		}
-		return s
-	}
-	balances, err := a.node.Balances(ctx)
-	if err != nil {
-		s.Problem = "the node does not tell the balance: " + err.Error()
-		return s
-	}
-	s.Trusted, s.Immature, s.Pending = int64(balances.Trusted), int64(balances.Immature), int64(balances.Pending)
-	s.Known = true
-	return s
 }

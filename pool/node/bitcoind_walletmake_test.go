@@ -69,7 +69,7 @@ func backUp(t *testing.T, n *bitcoind, public []Descriptor) {
 	if err := n.BackupWallet(ctx, file); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, "RestoreWallet(existing)", n.RestoreWallet(ctx, "pool", file), ErrCodeWalletExists, ErrCodeWallet)
+	wantCode(t, "RestoreWallet(existing)", n.RestoreWallet(ctx, "pool", file), ErrCodeWalletExists)
 	noWallet := filepath.Join(dir, "nothing.dat")
 	if err := os.WriteFile(noWallet, []byte("this is no wallet"), 0o600); err != nil {
 		t.Fatal(err)

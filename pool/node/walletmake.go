@@ -82,8 +82,8 @@ func (c *Client) BackupWallet(ctx context.Context, file string) error {
 
 // RestoreWallet makes a wallet of a backup, loads it and reads the blocks that it has not seen, which can take long:
 // give ctx a deadline. The name may be the path of a folder that does not exist yet. ErrCodeNoWallet when the file is no
-// wallet; ErrCodeWallet when it is older than what a pruned node keeps; ErrCodeWallet or ErrCodeWalletExists when there
-// is a wallet of that name.
+// wallet; ErrCodeWallet when it is older than what a pruned node keeps; ErrCodeWalletExists when there is a wallet of
+// that name, be it a broken one.
 func (c *Client) RestoreWallet(ctx context.Context, name, file string) error {
 	return c.Call(ctx, "restorewallet", nil, Named{"wallet_name": name, "backup_file": file, "load_on_startup": false})
 }
