@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type Config struct {
 	Network  string         // only for the first start; later the data directory's own counts
 	Bitcoind string         // path of the node's program, empty: look for it
 	Offline  bool           // the node looks for no peers: for rehearsals
+	Core     CoreConfig     // where Bitcoin Core comes from when there is none
 	Stratum  []net.Listener // open ports for miners; the appliance closes them
 	Sockets  Sockets        // what the service manager has opened; those for miners are closed, too
 	Logger   *slog.Logger
@@ -53,6 +55,7 @@ type Appliance struct {
 	node    *node.Client
 	keys    *keyring
 	wallet  *walletKeeper
+	core    *coreKeeper
 
 	rules     rules
 	pool      atomic.Pointer[pool.Pool]
@@ -98,6 +101,9 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 	if a.gate, err = newGate(); err != nil {
 		return err
 	}
+	if a.core, err = newCoreKeeper(a); err != nil {
+		return err
+	}
 	a.ledger = ledger.New(a.db)
 	defaults := pool.DefaultSettings(a.network)
 	a.rules.now.Store(&defaults)
@@ -135,6 +141,14 @@ func (a *Appliance) Run(ctx context.Context) error {
 	a.tellSystemd(daemon.SdNotifyReady)
 	defer context.AfterFunc(ctx, func() { a.tellSystemd(daemon.SdNotifyStopping) })()
 	if err := a.awaitSetUp(ctx); err != nil {
+		return stopped(ctx, err)
+	}
+	keeping, stopKeeping := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { a.core.run(keeping) })
+	defer keeper.Wait()
+	defer stopKeeping()
+	if err := a.core.await(ctx); err != nil {
 		return stopped(ctx, err)
 	}
 	child, source, err := a.assemble(ctx)
@@ -240,10 +254,6 @@ func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source
 	if _, err := a.readSetting(ctx, settingWallet, &wallet); err != nil {
 		return nil, nil, err
 	}
-	binary, err := bitcoind.Find(a.config.Bitcoind)
-	if err != nil {
-		return nil, nil, err
-	}
 	conf, err := a.nodeConf(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -256,7 +266,7 @@ func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source
 	a.wallet = newWalletKeeper(a, wallet, filepath.Join(conf.Dir, "wallet-backups"))
 	a.payouts = payout.New(a.db, a.ledger, a.node, a.payoutPolicy, a.keys, a.tellPayout, a.log)
 	child := bitcoind.NewChild(bitcoind.ChildConfig{
-		Binary: binary, Conf: conf,
+		Locate: a.core.locate, Conf: conf,
 		Probe: a.probeNode, Stop: a.node.Stop, Warmup: warmingUp, Logger: a.log,
 	})
 	a.child.Store(child)

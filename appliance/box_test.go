@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -225,18 +224,4 @@ func (b *runningBox) check() {
 		sums, wallet := b.sums(), b.box.Wallet(context.Background())
 		return wallet.Known && sums.Immature == wallet.Immature && sums.Spendable == wallet.Trusted
 	})
-}
-
-func TestBoxWithoutBitcoindSaysWhatToDo(t *testing.T) {
-	if _, err := exec.LookPath("bitcoind"); err == nil {
-		t.Skip("there is a bitcoind in PATH")
-	}
-	t.Setenv("DMPOOL_BITCOIND", "")
-	dir := filepath.Join(t.TempDir(), "box")
-	if err := SetUp(t.Context(), dir, parse(t, `{"operator":{"password":"`+goodPassword+`"}}`)); err != nil {
-		t.Fatal(err)
-	}
-	if err := open(t, dir).Run(t.Context()); !errors.Is(err, bitcoind.ErrNotFound) {
-		t.Errorf("error %v, want %v", err, bitcoind.ErrNotFound)
-	}
 }

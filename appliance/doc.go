@@ -11,6 +11,7 @@
 //
 //	network                     the network of the next start, one word
 //	lock                        held by the running daemon
+//	core/                       versions of Bitcoin Core that the box has got, see package release
 //	<network>/ledger.db         money, settings, operators, audit: precious
 //	<network>/shares.db         the share log: large and replaceable
 //	<network>/jobs.held         from one stop to the next start: the miners' last jobs

@@ -36,7 +36,7 @@ func (a *Appliance) Health(ctx context.Context) Health {
 	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
 	defer cancel()
 	h := Health{Status: Healthy, Checks: []Check{
-		a.checkNodeHealth(ctx), a.checkStratumHealth(), a.checkDBHealth(ctx), a.checkWalletHealth(ctx), a.checkMoneyHealth(ctx),
+		a.checkNodeHealth(ctx), a.checkStratumHealth(ctx), a.checkDBHealth(ctx), a.checkWalletHealth(ctx), a.checkMoneyHealth(ctx),
 	}}
 	for _, c := range h.Checks {
 		if c.Status == Down || c.Status == Degraded && h.Status == Healthy {
@@ -50,6 +50,9 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 	n := a.Node(ctx)
 	c := Check{Name: "node", Status: Healthy, Reason: fmt.Sprintf("The node is at block %d.", n.Height)}
 	switch {
+	case a.child.Load() == nil && a.SetUp(ctx):
+		c.Status, c.Reason = Down, n.Text
+		c.NextStep = "Open the node page and get Bitcoin Core there."
 	case n.Problem != "":
 		c.Status, c.Reason = Degraded, n.Problem
 		c.NextStep = "Open the node page; the box keeps asking."
@@ -67,8 +70,14 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 	return c
 }
 
-func (a *Appliance) checkStratumHealth() Check {
+func (a *Appliance) checkStratumHealth(ctx context.Context) Check {
 	p := a.pool.Load()
+	if p == nil && a.SetUp(ctx) {
+		return Check{
+			Name: "stratum", Status: Down, Reason: "The pool begins when the node can run.",
+			NextStep: "Nothing has to be done at the miners.",
+		}
+	}
 	if p == nil {
 		return Check{
 			Name: "stratum", Status: Down, Reason: "The box is not set up yet.",

@@ -62,6 +62,9 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	}
 	child := a.child.Load()
 	if child == nil {
+		if core := a.Core(); core.Text != "" && a.SetUp(ctx) {
+			s.Text = core.Text
+		}
 		return s
 	}
 	state := child.State()

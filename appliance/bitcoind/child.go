@@ -17,6 +17,10 @@ type ChildConfig struct {
 	Binary string // path of bitcoind, see Find
 	Conf   Conf
 
+	// Locate is asked for the path before each start, instead of Binary; its
+	// error is a sentence on why there is none. Nil: Binary it is.
+	Locate func(context.Context) (string, error)
+
 	// Probe asks whether the RPC serves: nil when it does. Required.
 	Probe func(context.Context) error
 	// Stop asks the node by RPC to stop. Required; an error is answered with
@@ -44,6 +48,7 @@ type Child struct {
 	config ChildConfig
 	log    *ring
 	board  *board
+	again  chan struct{} // holds a wish to restart
 }
 
 var _ Runner = (*Child)(nil)
@@ -81,6 +86,16 @@ func NewChild(config ChildConfig) *Child {
 		config: config,
 		log:    newRing(config.LogLines, func(line string) { config.Logger.Debug("Node log", "line", line) }),
 		board:  newBoard(),
+		again:  make(chan struct{}, 1),
+	}
+}
+
+// Restart stops a running node in order and starts it again at once, from where
+// Locate finds it then. It returns before that has happened.
+func (c *Child) Restart() {
+	select {
+	case c.again <- struct{}{}:
+	default: // it is wished for already
 	}
 }
 
@@ -111,6 +126,10 @@ func (c *Child) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
+		if failed.class == classRestart {
+			c.live(PhaseStarting, failed.text)
+			continue
+		}
 		if healthy >= c.config.HealthyAfter {
 			pause = c.config.RetryMin
 		}
@@ -123,7 +142,7 @@ func (c *Child) Run(ctx context.Context) error {
 		}
 		failed.text += fmt.Sprintf(". Next try in %s.", pause)
 		c.report(PhaseFailed, failed)
-		sleep(ctx, pause)
+		c.rest(ctx, pause)
 		pause = min(2*pause, c.config.RetryMax)
 	}
 
@@ -139,8 +158,12 @@ func (c *Child) once(ctx context.Context) (failure, time.Duration) {
 		return f, 0
 	}
 
+	binary, err := c.locate(ctx)
+	if err != nil {
+		return failure{ClassBinary, fmt.Sprintf("The node cannot start: %v", err)}, 0
+	}
 	mark := c.log.mark()
-	p, err := start(c.config.Binary, c.config.Conf.args(), c.log)
+	p, err := start(binary, c.config.Conf.args(), c.log)
 	if err != nil {
 		return failure{ClassBinary, fmt.Sprintf("The node's program cannot be started: %v", err)}, 0
 	}
@@ -149,16 +172,34 @@ func (c *Child) once(ctx context.Context) (failure, time.Duration) {
 	})
 	c.config.Logger.Info("Node started", "pid", p.pid())
 
-	healthy := c.watch(ctx, p)
-	if ctx.Err() != nil {
+	healthy, again := c.watch(ctx, p)
+	if ctx.Err() != nil || again {
 		c.stop(ctx, p)
 	}
 	<-p.done
 	c.log.flush()
 	c.config.Logger.Info("Node ended", "pid", p.pid(), "status", p.exit().String())
 
-	command := c.config.Binary + " " + strings.Join(c.config.Conf.args(), " ")
+	if again {
+		return failure{classRestart, "The node is starting again."}, healthy
+	}
+	command := binary + " " + strings.Join(c.config.Conf.args(), " ")
 	return classify(p.exit(), c.log.since(mark), c.config.Conf.Dir, command), healthy
+}
+
+// classRestart is no failure: the node was stopped to be started again.
+const classRestart Class = "restart"
+
+// locate finds the program, and forgets a wish to restart: this start is it.
+func (c *Child) locate(ctx context.Context) (string, error) {
+	select {
+	case <-c.again:
+	default:
+	}
+	if c.config.Locate == nil {
+		return c.config.Binary, nil
+	}
+	return c.config.Locate(ctx)
 }
 
 // obstacle looks for what would keep the node from starting, or, worse, from
@@ -187,17 +228,18 @@ func (c *Child) obstacle(ctx context.Context) (failure, bool) {
 	return failure{}, false
 }
 
-// watch probes the node until it ends or ctx does, and returns for how long it
-// was ready without a break at the end.
-func (c *Child) watch(ctx context.Context, p *process) (healthy time.Duration) {
+// watch probes the node until it ends, ctx does, or it is to be started again,
+// and returns for how long it was ready without a break at the end.
+func (c *Child) watch(ctx context.Context, p *process) (healthy time.Duration, again bool) {
 	var watcher sync.WaitGroup
-	defer watcher.Wait()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	watcher.Go(func() {
 		select {
 		case <-p.done:
 			cancel() // a probe of a dead node need not run into its time-out
+		case <-c.again:
+			again = true
+			cancel()
 		case <-ctx.Done():
 		}
 	})
@@ -221,10 +263,12 @@ func (c *Child) watch(ctx context.Context, p *process) (healthy time.Duration) {
 		}
 	}
 
+	cancel()
+	watcher.Wait()
 	if ready.IsZero() {
-		return 0
+		return 0, again
 	}
-	return time.Since(ready)
+	return time.Since(ready), again
 }
 
 func (c *Child) probe(ctx context.Context) error {
@@ -283,6 +327,18 @@ func (c *Child) report(phase Phase, f failure) {
 	})
 	if changed {
 		c.config.Logger.Warn("Node not running", "class", f.class, "reason", f.text)
+	}
+}
+
+// rest waits for d, or until the node is wanted at once.
+func (c *Child) rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+
+	select {
+	case <-timer.C:
+	case <-c.again:
+	case <-ctx.Done():
 	}
 }
 

@@ -2,6 +2,7 @@ package bitcoind
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -92,6 +94,39 @@ func TestChildComesBackAfterCrash(t *testing.T) {
 	stop()
 	if want, got := "start\nstart\nstart\nstop\n", f.get("events"); got != want {
 		t.Errorf("events = %q, want %q", got, want)
+	}
+}
+
+func TestChildRestartsFromWhereItIsThen(t *testing.T) {
+	var located atomic.Int32
+	f, child := newFake(t, "plain", func(c *ChildConfig) {
+		binary := c.Binary
+		c.Binary = "/nowhere"
+		c.Locate = func(context.Context) (string, error) {
+			if located.Add(1) == 2 {
+				return "", errors.New("the program is damaged")
+			}
+			return binary, nil
+		}
+		c.RetryMin = time.Hour // only a wish ends such a pause
+	})
+	stop := running(t, child)
+	first := untilPhase(t, child, PhaseReady)
+
+	child.Restart()
+	if s := untilPhase(t, child, PhaseFailed); s.Class != ClassBinary || !strings.Contains(s.Text, "is damaged") {
+		t.Errorf("State without a program = %+v", s)
+	}
+	child.Restart()
+	second := untilPhase(t, child, PhaseReady)
+	if second.PID == first.PID || second.Restarts != 1 {
+		t.Errorf("State after a restart = %+v, want another process than %d, and one failure", second, first.PID)
+	}
+	child.Restart()
+	until(t, child, "a third process", func(s State) bool { return s.Phase == PhaseReady && s.PID != second.PID })
+	stop()
+	if want, got := "start\nstop\nstart\nstop\nstart\nstop\n", f.get("events"); got != want {
+		t.Errorf("events = %q, want %q: stopped in order each time", got, want)
 	}
 }
 

@@ -72,6 +72,7 @@ func TestGet(t *testing.T) {
 		keeps   bool // what has arrived
 
 		patience time.Duration
+		limit    int64
 	}{
 		{
 			name: "good", tries: 1,
@@ -197,7 +198,7 @@ func TestGet(t *testing.T) {
 			},
 		},
 		{
-			name: "more than any disk holds", tries: 1, want: ErrNoSpace,
+			name: "more than any disk holds", tries: 1, want: ErrNoSpace, limit: 1 << 61,
 			answer: func(_ int, w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", fmt.Sprint(1<<60))
 			},
@@ -251,9 +252,7 @@ func TestGet(t *testing.T) {
 			var tries atomic.Int32
 			source := serve(t, func(w http.ResponseWriter, r *http.Request) { tt.answer(int(tries.Add(1)), w, r) })
 			source.Patience = tt.patience
-			if tt.want == ErrNoSpace { //nolint:errorlint // which case it is, not which error came
-				source.Limit = 1 << 61
-			}
+			source.Limit = max(source.Limit, tt.limit)
 			f := newFolder(t)
 			err := f.Get(t.Context(), source, r, silent)
 			switch {
