@@ -58,6 +58,9 @@ func (s *site) identify(r *http.Request) (caller, error) {
 func provesForm(r *http.Request, who caller) bool {
 	sent := r.Header.Get(tokenHeader)
 	if !isAPI(r) {
+		if r.URL.Path == uploadPath && openUpload(r) != nil {
+			return false
+		}
 		sent = r.PostFormValue("token")
 	}
 	return who.Token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(who.Token)) == 1

@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/dmpool/dmpool/pool"
@@ -52,6 +53,9 @@ type box interface {
 	ChangePeople(ctx context.Context, c peopleChange) error
 
 	Node(ctx context.Context) nodeView
+	GetCore(ctx context.Context, version string, op operator, ip string) error
+	StopCore(ctx context.Context, op operator, ip string) error
+	UploadCore(ctx context.Context, file io.Reader, op operator, ip string) error
 	Jobs(ctx context.Context) (jobsView, error)
 	RunJob(ctx context.Context, name string, op operator, ip string) error
 	Connect(ctx context.Context) connectView

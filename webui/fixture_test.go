@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"math"
 	"net/http"
 	"strings"
@@ -61,6 +62,7 @@ type golden struct {
 	moved     []peopleChange
 	cancelled []int64
 	ran       []string
+	ordered   []string // versions of Bitcoin Core, and files
 	drafted   []string
 	out       int
 	fail      error
@@ -145,7 +147,11 @@ func newGolden() *golden {
 	g.node = nodeView{
 		Feed: feed, Serving: true, Headers: 925001, Progress: new(1.0), PID: 4711, Since: at(50 * time.Hour),
 		Wallet: walletView{Name: "pool", Mode: "own", Trusted: new(int64(3_100_000)), Immature: new(int64(314_200_114)), Pending: new(int64(0)), Address: aliceAddress},
-		Log:    []string{"2026-11-22T11:55:59Z UpdateTip: new best=0000…7be1 height=925001", "2026-11-22T11:56:01Z CreateNewBlock(): block weight: 3991212 txs: 3120 " + hostile},
+		Core: coreView{
+			State: "idle", Text: "Bitcoin Core 30.3 is installed and checked.", InUse: "30.3",
+			Choices: []string{"31.1", "30.3", "29.4"}, File: "bitcoin-31.1-x86_64-linux-gnu.tar.gz", Site: "https://bitcoincore.org/bin/bitcoin-core-31.1/",
+		},
+		Log: []string{"2026-11-22T11:55:59Z UpdateTip: new best=0000…7be1 height=925001", "2026-11-22T11:56:01Z CreateNewBlock(): block weight: 3991212 txs: 3120 " + hostile},
 	}
 	g.jobs = jobsView{
 		Jobs: []jobLine{
@@ -373,6 +379,28 @@ func (g *golden) UnlockWallet(_ context.Context, passphrase string, _ operator, 
 	}
 	g.dashboard.Money.Locked = false
 	return nil
+}
+
+func (g *golden) GetCore(_ context.Context, version string, _ operator, _ string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ordered = append(g.ordered, version)
+	return g.fail
+}
+
+func (g *golden) StopCore(context.Context, operator, string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ordered = append(g.ordered, "stop")
+	return g.fail
+}
+
+func (g *golden) UploadCore(_ context.Context, file io.Reader, _ operator, _ string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	content, err := io.ReadAll(file)
+	g.ordered = append(g.ordered, string(content))
+	return errors.Join(err, g.fail)
 }
 
 func (g *golden) RunJob(_ context.Context, name string, _ operator, _ string) error {

@@ -64,11 +64,14 @@ func headers(next http.Handler) http.Handler {
 }
 
 // bounded keeps a body from filling the memory. Only a signed transaction is
-// longer than other forms.
+// longer than other forms, and a release, which is read as it comes.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := int64(maxForm)
-		if strings.HasSuffix(r.URL.Path, "/import") {
+		switch {
+		case r.URL.Path == uploadPath:
+			limit = maxUpload
+		case strings.HasSuffix(r.URL.Path, "/import"):
 			limit = maxImport
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)

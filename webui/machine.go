@@ -150,6 +150,7 @@ func asProblem(err error) error {
 	var throttle *appliance.ThrottledError
 	var settings *appliance.SettingsError
 	var person *appliance.PersonError
+	var core *appliance.CoreError
 	switch {
 	case err == nil:
 		return nil
@@ -161,6 +162,8 @@ func asProblem(err error) error {
 		return notFound()
 	case errors.Is(err, payout.ErrStale), errors.Is(err, appliance.ErrSettingsChanged):
 		return stale(err)
+	case errors.As(err, &core):
+		return refused(asSentence(core))
 	case errors.As(err, &settings):
 		return refused(strings.Join(sentences(settings.Err), " "))
 	case errors.As(err, &person):

@@ -345,6 +345,7 @@ func (m *machine) Node(ctx context.Context) nodeView {
 		Next: n.Next, Notice: n.Notice, LeftLeast: n.LeftLeast, LeftMost: n.LeftMost,
 		Wallet: walletView{Name: w.Name, Mode: w.Unlock, Problem: w.Problem, Locked: w.NeedsKey, Address: w.Address},
 	}
+	v.Core = m.core()
 	if n.Asked {
 		v.Progress = &n.Progress
 	}

@@ -21,6 +21,7 @@ type nodeView struct {
 	Since               time.Time
 	Log                 []string
 	Wallet              walletView
+	Core                coreView
 }
 
 // walletView is the pool's wallet in the node; nil is not known.

@@ -1,0 +1,150 @@
+package webui
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// coreView is the section about Bitcoin Core on the node page.
+type coreView struct {
+	State     string // idle, downloading, uploading, trial, failed
+	Text      string // a sentence about it
+	Busy      bool
+	Done      int64 // bytes
+	Total     int64 // bytes, 0 is not known
+	InUse     string
+	Elsewhere bool     // the node's program was named at the start
+	Choices   []string // versions, the newest first
+	File      string   // what to download elsewhere
+	Site      string   // and where
+	Wrong     string   // form whose password was wrong: "get" or "upload"
+}
+
+// Part is the share of the file that is here, nil when it is not known.
+func (v coreView) Part() *float64 {
+	if !v.Busy || v.Total <= 0 {
+		return nil
+	}
+	return new(float64(v.Done) / float64(v.Total))
+}
+
+// Arrived says how much is here.
+func (v coreView) Arrived() string {
+	if v.Total <= 0 {
+		return fmt.Sprintf("%d MB", v.Done/1e6)
+	}
+	return fmt.Sprintf("%d of %d MB", v.Done/1e6, (v.Total+1e6-1)/1e6)
+}
+
+// getCore begins a download.
+func (s *site) getCore(w http.ResponseWriter, r *http.Request, who caller) error {
+	right, err := s.proves(r, who)
+	if err != nil {
+		return err
+	}
+	if !right {
+		s.showCoreAgain(w, r, who, "get")
+		return nil
+	}
+	version := cut(r.PostFormValue("version"), 20)
+	if err := s.box.GetCore(r.Context(), version, who.Operator, who.IP.String()); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/node#core", http.StatusSeeOther)
+	return nil
+}
+
+func (s *site) stopCore(w http.ResponseWriter, r *http.Request, who caller) error {
+	if err := s.box.StopCore(r.Context(), who.Operator, who.IP.String()); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/node#core", http.StatusSeeOther)
+	return nil
+}
+
+// uploadCore takes a release as a file. It is never in memory as a whole.
+func (s *site) uploadCore(w http.ResponseWriter, r *http.Request, who caller) error {
+	file := &unhurried{from: r.Body, control: http.NewResponseController(w)}
+	// A browser that is cut off shows no answer: so the rest is heard out first.
+	hear := func() { _, _ = io.Copy(io.Discard, file) }
+	defer hear()
+	right, err := s.proves(r, who)
+	if err != nil {
+		return err
+	}
+	if !right {
+		hear()
+		s.showCoreAgain(w, r, who, "upload")
+		return nil
+	}
+	if err := s.box.UploadCore(r.Context(), file, who.Operator, who.IP.String()); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/node#core", http.StatusSeeOther)
+	return nil
+}
+
+// showCoreAgain shows the node page when the password of a form was wrong.
+func (s *site) showCoreAgain(w http.ResponseWriter, r *http.Request, who caller, form string) {
+	v := s.box.Node(r.Context())
+	v.Core.Wrong = form
+	s.show(w, r, who, http.StatusUnprocessableEntity, "node", v)
+}
+
+// maxUpload is the largest form with a release: the box takes files of 200 MB.
+const maxUpload = 201 << 20
+
+// uploadPath is the one route whose file is read as it comes.
+const uploadPath = "/node/core/upload"
+
+// openUpload makes the fields of a form that stand before its file the request's
+// form, and the file's content its body.
+func openUpload(r *http.Request) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
+		return errors.New("not a form with a file")
+	}
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return err
+	}
+	form := url.Values{}
+	const most = 8
+	for range most {
+		part, err := parts.NextPart()
+		if err != nil {
+			return err
+		}
+		if part.FormName() == "file" {
+			r.Form, r.PostForm, r.Body = form, form, part
+			return nil
+		}
+		value, err := io.ReadAll(io.LimitReader(part, maxForm))
+		if err != nil {
+			return err
+		}
+		form.Add(part.FormName(), string(value))
+	}
+	return errors.New("a form without a file")
+}
+
+// unhurried reads a body for as long as it keeps coming, where a request
+// otherwise has its time.
+type unhurried struct {
+	from    io.Reader
+	control *http.ResponseController
+}
+
+func (u *unhurried) Read(p []byte) (int, error) {
+	deadline := time.Now().Add(bodyPatience)
+	_ = u.control.SetReadDeadline(deadline) // not every connection has one
+	_ = u.control.SetWriteDeadline(deadline.Add(bodyPatience))
+	return u.from.Read(p)
+}
+
+// bodyPatience is how long an upload may pause.
+const bodyPatience = 30 * time.Second

@@ -1,0 +1,26 @@
+package webui
+
+import (
+	"context"
+	"io"
+)
+
+func (m *machine) core() coreView {
+	c := m.box.Core()
+	return coreView{
+		State: c.State, Text: c.Text, Busy: c.Busy(), Done: c.Done, Total: c.Total,
+		InUse: c.InUse, Elsewhere: c.Elsewhere, Choices: c.Choices, File: c.File, Site: c.Site,
+	}
+}
+
+func (m *machine) GetCore(ctx context.Context, version string, op operator, ip string) error {
+	return asProblem(m.box.GetCore(ctx, version, op.Name, ip))
+}
+
+func (m *machine) StopCore(ctx context.Context, op operator, ip string) error {
+	return asProblem(m.box.StopCore(ctx, op.Name, ip))
+}
+
+func (m *machine) UploadCore(ctx context.Context, file io.Reader, op operator, ip string) error {
+	return asProblem(m.box.UploadCore(ctx, file, op.Name, ip))
+}
