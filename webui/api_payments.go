@@ -175,7 +175,7 @@ func wholePayment(v payoutView) paymentJSON {
 		Items: []payItemJSON{}, Inputs: []payInputJSON{}, Approvals: []payApproveJSON{},
 	}
 	for _, i := range v.Items {
-		p.Items = append(p.Items, payItemJSON(i))
+		p.Items = append(p.Items, payItemJSON{Address: i.Address, Amount: i.Amount, FeeShare: i.FeeShare})
 	}
 	for _, i := range v.Inputs {
 		p.Inputs = append(p.Inputs, payInputJSON(i))

@@ -136,7 +136,14 @@ func newGolden() *golden {
 	}
 	g.payout = payoutView{
 		payoutLine: g.payouts[0], Digest: strings.Repeat("5a", 32), Change: 1_876_290, FeeCap: 5000,
-		Items:      []itemLine{{aliceAddress, 512_000, 0}, {bobAddress, 710_300, 0}},
+		VSize: 312, Estimated: true,
+		Items: []itemLine{
+			{aliceAddress, 512_000, 0, &earnedLine{First: true, Sum: 512_000, Blocks: []blockPart{{g.blocks[2].Hash, 924211, 512_000}}}},
+			{bobAddress, 710_300, 0, &earnedLine{
+				Sum: 812_345, Blocks: []blockPart{{g.blocks[2].Hash, 924211, 400_000}, {g.blocks[1].Hash, 924110, 400_000}, {g.blocks[0].Hash, 924002, 12_345}},
+				Lost: []blockPart{{g.blocks[3].Hash, 923007, -102_045}},
+			}},
+		},
 		Inputs:     []inputLine{{strings.Repeat("11aa", 16), 0, 2_000_000}, {strings.Repeat("22bb", 16), 1, 1_100_000}},
 		WalletSats: new(int64(3_100_000)), Can: payoutCan{Approve: true, Cancel: true},
 	}

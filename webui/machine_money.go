@@ -104,8 +104,8 @@ func (m *machine) Payout(ctx context.Context, id int64) (payoutView, error) {
 		return payoutView{}, asProblem(err)
 	}
 	v := payoutView{payoutLine: payoutLineOf(p), Digest: hex.EncodeToString(p.Digest), FeeCap: p.FeeCap, Change: p.Change}
-	for _, i := range p.Items {
-		v.Items = append(v.Items, itemLine{Address: i.Address, Amount: i.Amount, FeeShare: i.FeeShare})
+	if v.Items, err = itemsOf(ctx, desk, p); err != nil {
+		return payoutView{}, err
 	}
 	for _, in := range p.Inputs {
 		v.Inputs = append(v.Inputs, inputLine{TxID: in.OutPoint.Hash.String(), Vout: in.OutPoint.Index, Amount: in.Amount})
@@ -113,13 +113,16 @@ func (m *machine) Payout(ctx context.Context, id int64) (payoutView, error) {
 	for _, a := range p.Approvals {
 		v.Approvals = append(v.Approvals, approvalLine{User: a.User, Method: a.Method, IP: a.IP, At: a.At, Present: bytes.Equal(a.Digest, p.Digest)})
 	}
-	v.VSize = p.VSize
+	v.VSize, v.Estimated = p.EstimatedVSize(), p.VSize == 0
 	v.Can = payoutCan{
 		Approve: p.Can.Approve, Cancel: p.Can.Cancel, Bump: p.Can.Bump,
 		CancelSent: p.Can.CancelSent, Sponsor: p.Can.Sponsor, GiveUpDead: p.Can.GiveUpDead,
 		Export: p.Can.Export, Import: p.Can.Import,
 	}
 	for _, a := range append(slices.Clone(p.Attempts), p.Sponsors...) {
+		if a.Kind == payout.KindBump && a.VSize == 0 {
+			a.VSize = v.VSize // the same inputs and outputs
+		}
 		v.Attempts = append(v.Attempts, attemptLine{
 			Kind: string(a.Kind), Fate: string(a.Fate), TxID: a.TxID.String(), Fee: a.Fee, VSize: a.VSize, FirstSeen: a.FirstSeen, Refusal: a.Refusal,
 		})
@@ -132,6 +135,24 @@ func (m *machine) Payout(ctx context.Context, id int64) (payoutView, error) {
 		v.WalletSats = &w.Trusted
 	}
 	return v, nil
+}
+
+// itemsOf are the items of a payout with what explains them.
+func itemsOf(ctx context.Context, desk *payout.Desk, p payout.Payout) ([]itemLine, error) {
+	origins, err := desk.Origins(ctx, p.ID)
+	if err != nil {
+		return nil, fmt.Errorf("explain payout: %w", err)
+	}
+	amounts := map[int64]int64{}
+	for _, i := range p.Items {
+		amounts[i.Account] = i.Amount
+	}
+	earned := explain(origins, amounts)
+	var lines []itemLine
+	for _, i := range p.Items {
+		lines = append(lines, itemLine{Address: i.Address, Amount: i.Amount, FeeShare: i.FeeShare, Earned: earned[i.Account]})
+	}
+	return lines, nil
 }
 
 func (m *machine) DraftPayout(ctx context.Context, op operator, key, ip string) (int64, error) {

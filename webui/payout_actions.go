@@ -59,10 +59,23 @@ type attemptLine struct {
 	Refusal    string // why the node does not take it
 }
 
-// Rate is its fee rate in sat/vB, empty before it is signed.
+// Rate is its fee rate in sat/vB, empty when its size is not known.
 func (a attemptLine) Rate() string { return feeRate(a.Fee, a.VSize) }
 
-// Rate is the payout's fee rate in sat/vB, empty before it is signed.
+// Asked is the transaction with a higher fee that waits for a yes.
+func (v payoutView) Asked() *attemptLine {
+	if !v.Can.Approve || v.State == "pending" || len(v.Attempts) == 0 {
+		return nil
+	}
+	for i, a := range v.Attempts {
+		if a.Fate == "funded" && a.Kind == "bump" {
+			return &v.Attempts[i]
+		}
+	}
+	return nil
+}
+
+// Rate is the payout's fee rate in sat/vB, empty before it is planned.
 func (v payoutView) Rate() string {
 	if v.Fee == nil {
 		return ""

@@ -10,7 +10,7 @@ import (
 // stuck is a payout that was sent and does not confirm.
 func stuck(g *golden) *golden {
 	v := &g.payout
-	v.State, v.VSize, v.Can = "broadcast", 320, payoutCan{Bump: true, CancelSent: true, Sponsor: true}
+	v.State, v.VSize, v.Estimated, v.Can = "broadcast", 320, false, payoutCan{Bump: true, CancelSent: true, Sponsor: true}
 	v.Problem = "The node no longer has the transaction: mempool min fee not met."
 	v.Attempts = []attemptLine{
 		{Kind: "pay", Fate: "replaced", TxID: strings.Repeat("9f3c", 16), Fee: 410, VSize: 320, FirstSeen: noon},
@@ -87,6 +87,7 @@ func TestPayoutActionsPage(t *testing.T) {
 		t.Error("the page offers what is not possible")
 	}
 	w.box.payout.Can = payoutCan{GiveUpDead: true, Approve: true}
+	w.box.payout.Attempts = append(w.box.payout.Attempts, attemptLine{Kind: "bump", Fate: "funded", TxID: strings.Repeat("cc03", 16), Fee: 5120, VSize: 320})
 	page = w.get("/payouts/42").body
 	checkPage(t, page)
 	if !strings.Contains(page, "/give-up") || !strings.Contains(page, "A higher network fee waits for your yes") {

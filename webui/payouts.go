@@ -43,7 +43,8 @@ type payoutView struct {
 	Approvals  []approvalLine
 	WalletSats *int64 // what the wallet can spend now
 
-	VSize         int64 // vbytes, 0 before it is signed
+	VSize         int64 // vbytes, an estimate before it is signed; 0 before it is planned
+	Estimated     bool  // VSize is
 	MinersBearFee bool
 	TwoPeople     bool // have to say yes
 	Can           payoutCan
@@ -58,6 +59,7 @@ type itemLine struct {
 	Address  string
 	Amount   int64 // taken from the account
 	FeeShare int64 // part of it that goes to the network
+	Earned   *earnedLine
 }
 
 // Arrives is what the miner's wallet gets.

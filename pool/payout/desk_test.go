@@ -23,6 +23,8 @@ func TestPayout(t *testing.T) {
 
 	p = b.want(p.ID, Pending, "")
 	b.wantWaiting(p.ID)
+	b.wantOrigins(p)
+	estimate := p.EstimatedVSize()
 	if p.Fee <= 0 || p.Fee > p.FeeCap || p.Change <= 0 || len(p.Inputs) != blocks || p.TxID == nil || len(p.Digest) != 32 {
 		t.Errorf("pending = %+v", p)
 	}
@@ -39,6 +41,10 @@ func TestPayout(t *testing.T) {
 	p = b.want(p.ID, Broadcast, "")
 	if *p.TxID != txid || p.VSize == 0 || len(p.Raw) == 0 {
 		t.Errorf("broadcast = %+v, want transaction %v", p, txid)
+	}
+	// A signature is 70 to 72 bytes, a quarter of a vbyte each.
+	if off := estimate - p.VSize; off < -int64(len(p.Inputs)) || off > int64(len(p.Inputs)) || p.EstimatedVSize() != p.VSize {
+		t.Errorf("estimated %d vbytes, it has %d", estimate, p.VSize)
 	}
 	b.wallet.mine(1, 0)
 	b.advance()
@@ -73,6 +79,24 @@ func TestPayout(t *testing.T) {
 	b.checkBooks()
 	if leased, err := leases(t.Context(), b.db.Reader()); err != nil || len(leased) != 0 {
 		t.Errorf("leases of a payout %d blocks deep: %v, %v", deep, leased, err)
+	}
+}
+
+// wantOrigins makes sure that every amount is explained to the satoshi.
+func (b *box) wantOrigins(p Payout) {
+	b.t.Helper()
+	origins, err := b.desk.Origins(b.t.Context(), p.ID)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	sums := map[int64]int64{}
+	for _, o := range origins {
+		sums[o.Account] += o.Amount
+	}
+	for _, i := range p.Items {
+		if sums[i.Account] != i.Amount {
+			b.t.Errorf("account %d is paid %d sats, of which %d are explained: %+v", i.Account, i.Amount, sums[i.Account], origins)
+		}
 	}
 }
 

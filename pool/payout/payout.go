@@ -61,6 +61,20 @@ type Approval struct {
 	At     time.Time // set by Approve
 }
 
+// EstimatedVSize is the size in vbytes that the transaction will have, or has once
+// it is signed; zero while a draft.
+func (p Payout) EstimatedVSize() int64 {
+	if p.VSize > 0 || p.PSBT == "" {
+		return p.VSize
+	}
+	packet, err := decodePSBT(p.PSBT)
+	if err != nil {
+		return 0
+	}
+
+	return (signedWeight(packet.UnsignedTx) + 3) / 4
+}
+
 // Event tells that a payout has changed its state or has a new problem.
 type Event struct {
 	Payout  int64 // zero when it concerns all: payouts are frozen

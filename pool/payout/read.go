@@ -85,6 +85,11 @@ func (d *Desk) Owed(ctx context.Context) ([]Due, error) {
 	return owed, nil
 }
 
+// Origins explains the amounts of a payout, see [ledger.Ledger.Origins].
+func (d *Desk) Origins(ctx context.Context, id int64) ([]ledger.Origin, error) {
+	return d.ledger.Origins(ctx, reserveKey(id, 0))
+}
+
 // candidates joins the balances with the payouts that are under way.
 func candidates(ctx context.Context, q sqlite.Querier, balances []ledger.Balance) ([]Candidate, error) {
 	rows, err := q.QueryContext(ctx, `SELECT account, payout FROM payout_item WHERE live = 1`)
