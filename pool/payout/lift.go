@@ -1,14 +1,17 @@
 package payout
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/node"
@@ -49,7 +52,9 @@ var (
 // Lift ends all freezes that are in force, after a person has found out what they
 // were. What the wallet lacks is booked as lost, against pool:reserve, so that
 // books and wallet agree again: the miners are still owed everything, and
-// [ledger.Sums.Shortfall] says what has to be added to pay them all. A freeze that
+// [ledger.Sums.Shortfall] says what has to be added to pay them all. Miners whom one
+// of the unknown transactions has paid are put on hold: if it was a payout that a
+// restored backup does not know, they would be paid a second time. A freeze that
 // was lifted stays in [Desk.Freezes], and what people said in [Desk.Corrections].
 //
 // The error is ErrStale when it is not what the person has seen, ErrSecondPerson when
@@ -143,7 +148,11 @@ func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Com
 			return ErrStale
 		}
 
-		if err := d.agree(ctx, l, sats, open); err != nil {
+		got, err := d.paidUnbooked(ctx, p, open)
+		if err != nil {
+			return err
+		}
+		if err := d.agree(ctx, l, sats, open, got); err != nil {
 			return err
 		}
 		if err := d.CheckBooks(ctx); err != nil && !ledger.Uncovered(err) {
@@ -159,8 +168,49 @@ func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Com
 	return nil
 }
 
+// paidUnbooked are the addresses of the miners whom the unknown transactions pay. A
+// miner who mines to the pool's own wallet got nothing by its change.
+func (d *Desk) paidUnbooked(ctx context.Context, p pass, open []Freeze) ([]string, error) {
+	var addresses []string
+	for _, f := range open {
+		if f.TxID == nil {
+			continue
+		}
+		known, err := d.wallet.WalletTx(ctx, *f.TxID)
+		if node.IsCode(err, node.ErrCodeNotFound) || err == nil && known.Confirmations < 1 {
+			continue // it has paid nobody
+		}
+		tx := new(wire.MsgTx)
+		if err == nil {
+			err = tx.Deserialize(bytes.NewReader(known.Raw))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read transaction %v: %w", *f.TxID, err)
+		}
+		for _, out := range tx.TxOut {
+			var address string
+			err := d.db.Reader().QueryRowContext(ctx, `SELECT address FROM account WHERE script = ?`, out.PkScript).Scan(&address)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			mine := false
+			if err == nil {
+				mine, err = d.isMine(ctx, out.PkScript, p.params)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("read transaction %v: %w", *f.TxID, err)
+			}
+			if !mine {
+				addresses = append(addresses, address)
+			}
+		}
+	}
+
+	return addresses, nil
+}
+
 // agree writes a person's agreement, and with the last one needed the books.
-func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze) error {
+func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze, got []string) error {
 	decided := false
 
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
@@ -185,13 +235,22 @@ func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze) e
 			return nil
 		}
 
-		return book(ctx, tx, what, amount, open, l.Actor, now)
+		if err := book(ctx, tx, what, amount, open, l.Actor, now); err != nil {
+			return err
+		}
+		for _, address := range got {
+			if err := hold(ctx, tx, address, l.Actor, now); err != nil {
+				return err
+			}
+		}
+
+		return nil
 	})
 	if err != nil {
 		return err
 	}
 
-	d.log.Warn("Books corrected by hand", "sats", amount, "freezes", len(open), "user", l.Actor, "reason", l.Reason, "decided", decided)
+	d.log.Warn("Books corrected by hand", "sats", amount, "freezes", len(open), "on_hold", len(got), "user", l.Actor, "reason", l.Reason, "decided", decided)
 	if !decided {
 		return ErrSecondPerson
 	}
@@ -221,6 +280,16 @@ func book(ctx context.Context, tx *ledger.Tx, what string, amount int64, open []
 	}
 
 	return nil
+}
+
+// hold keeps an account from being paid, with its minimum as it is.
+func hold(ctx context.Context, tx *ledger.Tx, address, actor string, at time.Time) error {
+	var least int64
+	if err := tx.QueryRowContext(ctx, `SELECT min_payout FROM account WHERE address = ?`, address).Scan(&least); err != nil {
+		return err
+	}
+
+	return tx.SetAccountRule(ctx, address, &least, true, actor, at)
 }
 
 // correctionID is the same for all who want the same correction, and never comes

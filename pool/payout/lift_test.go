@@ -3,6 +3,8 @@ package payout
 import (
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,6 +146,40 @@ func TestLiftOnlyWhatWasSeen(t *testing.T) {
 	if reason, frozen := b.desk.Frozen(t.Context()); frozen {
 		t.Errorf("frozen: %s", reason)
 	}
+}
+
+// TestLiftAfterOldBackup: the miners of a payout that a restored ledger does not know
+// are not paid a second time when the freeze is lifted.
+func TestLiftAfterOldBackup(t *testing.T) {
+	full := fullLedger(t)
+	b := newBox(t, full)
+	b.policy.MaxItems = 1
+	p := b.sent() // the one who is owed most
+	b.wallet.mine(3, 0)
+	paid := b.get(p.ID).Items[0]
+
+	backup, err := os.ReadFile(full)
+	b.must(err)
+	b.must(b.db.Close())
+	for _, suffix := range []string{"-wal", "-shm"} {
+		_ = os.Remove(b.path + suffix)
+	}
+	b.must(os.WriteFile(b.path, backup, 0o600))
+	b.open()
+	b.advance()
+	b.must(b.desk.Lift(t.Context(), b.seen(Lift{Reason: "a restored backup", Actor: "ann", Operators: 1})))
+
+	b.policy.MaxItems = 200
+	next := b.draft()
+	if next.Recipients != miners-1 || slices.ContainsFunc(next.Items, func(i Item) bool { return i.Account == paid.Account }) {
+		t.Errorf("the next payout pays %+v, and account %d has been paid", next.Items, paid.Account)
+	}
+	owed, err := b.desk.Owed(t.Context())
+	b.must(err)
+	if n := slices.IndexFunc(owed, func(d Due) bool { return d.Account == paid.Account }); n < 0 || !strings.Contains(owed[n].Reason, "on hold") {
+		t.Errorf("owed %+v", owed)
+	}
+	b.checkBooks()
 }
 
 // TestLiftNeedsBooks: books that contradict themselves are not corrected by
