@@ -184,14 +184,7 @@ func (b *bench) mine() chainhash.Hash {
 func (b *bench) mineFor(username string) chainhash.Hash {
 	b.t.Helper()
 	share := b.solveFor(username)
-	b.pool.Found(share)
-	commit, err := b.pool.Accepted(b.t.Context(), share)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if err := commit.Wait(b.t.Context()); err != nil {
-		b.t.Fatal(err)
-	}
+	b.finish(share)
 	return share.Proof.Hash
 }
 

@@ -7,10 +7,11 @@
 //
 // [ParseTemplate] decodes and checks the result of getblocktemplate (BIP22,
 // BIP23, BIP145). The transactions are read by a scanner and a walker of their
-// own, which accept only what encoding/json and a full decoder accept. [NewJob] adds what only the pool knows: who is paid
-// ([Layout]) and a number that makes the job unlike any other. The coinbase
-// transaction is cut where the miner's extranonce goes, so that a miner needs
-// the two parts and the merkle branches and no transaction at all:
+// own, which accept only what encoding/json and a full decoder accept. [NewJob]
+// adds what only the pool knows: who is paid ([Layout]) and a number that makes
+// the job unlike any other. The coinbase transaction is cut where the miner's
+// extranonce goes, so that a miner needs the two parts and the merkle branches
+// and no transaction at all:
 //
 //	Coinbase1 | extranonce1 (4) | extranonce2 (8) | Coinbase2
 //
