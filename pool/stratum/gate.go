@@ -52,7 +52,6 @@ func (g *gate) enter(addr netip.Addr, limit int, at time.Time) (delay time.Durat
 	v := g.visitors[addr]
 	if v == nil {
 		v = &visitor{arrivals: fill(addressRate, addressRate, at)}
-		g.visitors[addr] = v
 	}
 	if at.Before(v.banned) || v.sessions >= limit {
 		return 0, false
@@ -60,6 +59,7 @@ func (g *gate) enter(addr netip.Addr, limit int, at time.Time) (delay time.Durat
 	if delay = max(g.all.wait(at), v.arrivals.wait(at)); delay > maxDelay {
 		return 0, false
 	}
+	g.visitors[addr] = v // not before: who is turned away leaves no trace
 	g.all.book()
 	v.arrivals.book()
 	v.sessions++

@@ -1,6 +1,7 @@
 package stratum
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,5 +89,21 @@ func TestNamelessWorker(t *testing.T) {
 	}
 	if got := nameless(nil); got != "worker" {
 		t.Errorf("from nowhere: %q", got)
+	}
+}
+
+// A flood from ever new addresses fills no memory: only who is let in is known.
+func TestGateForgetsWhoWasTurnedAway(t *testing.T) {
+	at := time.Now()
+	g := newGate(at)
+	in := 0
+	for i := range 10_000 {
+		addr := netip.AddrFrom4([4]byte{8, 8, byte(i >> 8), byte(i)})
+		if _, ok := g.enter(addr, 1, at); ok {
+			in++
+		}
+	}
+	if limit := publicRate * (2 + int(maxDelay.Seconds())); in > limit || len(g.visitors) != in {
+		t.Errorf("%d of at most %d were let in, and %d are known", in, limit, len(g.visitors))
 	}
 }
