@@ -38,6 +38,10 @@
 // What a page shows comes through the box interface in views that know
 // nothing of the appliance, so that all of it can be tested from golden data.
 //
+// A release of Bitcoin Core is uploaded on the node page as a form with a file,
+// the one body that is read as it comes (core.go): what proves the form and the
+// person stands before the file.
+//
 // # The public API
 //
 // It answers JSON, errors as application/problem+json (RFC 9457), to everybody;

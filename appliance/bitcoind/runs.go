@@ -53,6 +53,6 @@ func madeFor(path string) string {
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return f.Machine.String()
 }

@@ -33,7 +33,7 @@ func (f *serveFlags) add(c *cli) {
 	c.flags.StringVar(&f.dataDir, "data-dir", f.dataDir, "folder that holds everything of this box")
 	c.flags.StringVar(&f.http, "http", ":8080", "address of the web pages")
 	c.flags.StringVar(&f.stratum, "stratum", ":3333", "address for miners")
-	c.flags.StringVar(&f.bitcoind, "bitcoind", "", "path of bitcoind; empty: the bundled one, then $PATH")
+	c.flags.StringVar(&f.bitcoind, "bitcoind", "", "path of bitcoind; empty: the one that the box has got, the bundled one, then $PATH")
 	c.flags.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
 	c.flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 }

@@ -188,6 +188,10 @@ func remove(names ...string) error {
 	return errors.Join(errs...)
 }
 
+// discard removes what is of no use any more. What stays in spite of it, Prepare
+// clears away.
+func discard(name string) { _ = os.RemoveAll(name) }
+
 // sync puts a file, or the names in a folder, onto the disk.
 func sync(name string) error {
 	f, err := os.Open(name)

@@ -100,7 +100,7 @@ func (f Folder) install(ctx context.Context, r Release, archive string) error {
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", r.File(), err)
 	}
-	defer os.RemoveAll(work)
+	defer discard(work)
 	if err := f.fill(ctx, r, archive, work); err != nil {
 		return fmt.Errorf("unpack %s: %w", r.File(), err)
 	}
@@ -171,7 +171,7 @@ func (f Folder) place(r Release, work string) error {
 	}
 	if _, err := os.Lstat(target); err == nil {
 		aside := work + ".old"
-		defer os.RemoveAll(aside)
+		defer discard(aside)
 		if err := os.Rename(target, aside); err != nil {
 			return fmt.Errorf("put the damaged version aside: %w", err)
 		}

@@ -50,7 +50,7 @@ func (f Folder) Upload(ctx context.Context, content io.Reader, limit int64, know
 	if err != nil {
 		return r, fmt.Errorf("take upload: %w", err)
 	}
-	defer os.Remove(part.Name())
+	defer discard(part.Name())
 	defer part.Close()
 	hash, err := receive(ctx, part, content, limit, progress)
 	if err != nil {

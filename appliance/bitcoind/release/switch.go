@@ -178,7 +178,7 @@ func (f Folder) drop(v Version) error {
 	if err != nil {
 		return fmt.Errorf("remove Bitcoin Core %s: %w", v, err)
 	}
-	defer os.RemoveAll(gone)
+	defer discard(gone)
 	name := Release{Version: v}.Name()
 	if err := os.Rename(f.at(name), filepath.Join(gone, name)); err != nil {
 		return fmt.Errorf("remove Bitcoin Core %s: %w", v, err)
