@@ -25,6 +25,10 @@ type WalletBackup struct {
 	Problem string    `json:"problem"`  // what was wrong at the last attempt, a sentence
 }
 
+// LastSound is when the last copy was made that was opened and found whole, zero
+// when there is none.
+func (b WalletBackup) LastSound() time.Time { return orZero(b.SoundAt) }
+
 const (
 	copySuffix = ".wallet"
 	copiesKept = 7

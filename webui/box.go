@@ -65,6 +65,7 @@ type box interface {
 	Shares(ctx context.Context, address string, limit, offset int) (lines []shareLine, total int64, err error)
 	PaidTo(ctx context.Context, address string, limit, offset int) (lines []paidLine, total int64, err error)
 	receipts
+	purse
 }
 
 // codeWrongPassword marks the *problem of a name or password that is wrong.

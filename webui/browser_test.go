@@ -112,6 +112,10 @@ func TestPagesInBrowser(t *testing.T) {
 	empty.signIn()
 	trouble.signIn()
 	elsewhere.signIn()
+	sound, lost := open(t, withWallet("confirmed")), open(t, withWallet("drawn"))
+	lost.box.vault.page.Loaded, lost.box.vault.page.Ask, lost.box.vault.page.Problem = false, []int{2, 7, 11}, "it waits"
+	sound.signIn()
+	lost.signIn()
 
 	type target struct {
 		name, path string
@@ -131,6 +135,8 @@ func TestPagesInBrowser(t *testing.T) {
 	targets = append(targets,
 		target{"stuck-payout", "/payouts/42", trouble, false},
 		target{"frozen-books", "/books", trouble, false},
+		target{"wallet", "/wallet", sound, false},
+		target{"lost-wallet", "/wallet", lost, false},
 		target{"cold-payout", "/payouts/42", elsewhere, false})
 	for _, tg := range targets {
 		for _, width := range []int64{1280, 390, 320} {

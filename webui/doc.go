@@ -27,6 +27,9 @@
 // renders these again whenever something happened and sends the ones that
 // changed. The script (static/app.js) only swaps them in.
 //
+// The wallet page (wallet.go) shows the twelve words in the answer to a form and
+// nowhere else, and never gives back what was typed into its forms.
+//
 // The settings page follows from a table of fields (settings_fields.go): a new
 // setting is one line of it. What touches money is shown once more, as it was
 // and as it will be, and asks for the password.

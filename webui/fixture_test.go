@@ -46,6 +46,7 @@ type golden struct {
 	shares    []shareLine
 	paid      []paidLine
 	slips     slips
+	vault     vault
 	hosts     []string
 
 	settings pool.Settings

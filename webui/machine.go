@@ -149,6 +149,7 @@ func (m *machine) pool() (*pool.Pool, error) {
 func asProblem(err error) error {
 	var throttle *appliance.ThrottledError
 	var settings *appliance.SettingsError
+	var wallet *appliance.WalletError
 	var person *appliance.PersonError
 	var core *appliance.CoreError
 	switch {
@@ -164,6 +165,8 @@ func asProblem(err error) error {
 		return stale(err)
 	case errors.As(err, &core):
 		return refused(asSentence(core))
+	case errors.As(err, &wallet):
+		return refused(wallet.Sentence)
 	case errors.As(err, &settings):
 		return refused(strings.Join(sentences(settings.Err), " "))
 	case errors.As(err, &person):

@@ -1,0 +1,67 @@
+package webui
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/dmpool/dmpool/appliance"
+)
+
+func (m *machine) Wallet(ctx context.Context) (walletPage, error) {
+	if _, err := m.desk(); err != nil {
+		return walletPage{}, err
+	}
+	w := m.box.Wallet(ctx)
+	v := walletPage{
+		Name: w.Name, Address: w.Address, Problem: w.Problem, Loaded: w.Loaded, Cold: w.Cold, Locked: w.NeedsKey, Kept: w.Kept,
+		Restorable: w.Restorable, Missing: w.Missing, Words: w.Words, Ask: w.Ask, Print: w.Print, TestedAt: w.TestedAt,
+		Copied: w.Backup.LastSound(), Failed: w.Backup.Problem, Copies: w.Copies, Folder: w.Folder,
+		Limit: w.Limit.Sats, Over: w.Limit.Over, Advice: w.Limit.Advice, Target: w.Limit.Cold, Next: w.Limit.NextCold, NextAt: w.Limit.NextAt,
+	}
+	if w.Known {
+		v.Trusted, v.Immature, v.Pending = &w.Trusted, &w.Immature, &w.Pending
+	}
+	return v, nil
+}
+
+func (m *machine) DrawWords(ctx context.Context, op operator, ip string) ([]string, error) {
+	if _, err := m.desk(); err != nil {
+		return nil, err
+	}
+	words, err := m.box.DrawWords(ctx, op.Name, ip)
+	return words, asProblem(err)
+}
+
+func (m *machine) ChangeWallet(ctx context.Context, c walletChange) error {
+	if _, err := m.desk(); err != nil {
+		return err
+	}
+	restoring := appliance.Restoring{Passphrase: c.Passphrase, Actor: c.Operator.Name, IP: c.IP}
+	switch c.Action {
+	case walletConfirm:
+		return asProblem(m.box.ConfirmWords(ctx, c.Some, c.Operator.Name, c.IP))
+	case walletTest:
+		return asProblem(m.box.TestWords(ctx, c.Words, c.Operator.Name, c.IP))
+	case walletWords:
+		restoring.Words, restoring.Since = c.Words, c.Since
+		return asProblem(m.box.RestoreWallet(ctx, restoring))
+	case walletCopy:
+		restoring.Copy = c.Copy
+		return asProblem(m.box.RestoreWallet(ctx, restoring))
+	case walletLimit:
+		return asProblem(m.box.SetWalletLimit(ctx, appliance.LimitChange{Sats: c.Limit, Cold: c.Target, Actor: c.Operator.Name, IP: c.IP}))
+	}
+	return fmt.Errorf("change wallet: there is no action %q", c.Action)
+}
+
+func (m *machine) CopyOfWallet(ctx context.Context, op operator, ip string) (walletCopyFile, error) {
+	if _, err := m.desk(); err != nil {
+		return walletCopyFile{}, err
+	}
+	file, err := m.box.CopyOfWallet(ctx, op.Name, ip)
+	if err != nil {
+		return walletCopyFile{}, asProblem(err)
+	}
+	return walletCopyFile{file, filepath.Base(file.Name())}, nil
+}

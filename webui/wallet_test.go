@@ -1,0 +1,189 @@
+package webui
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// vault is the wallet of the golden data.
+type vault struct {
+	page    walletPage
+	words   []string
+	changes []walletChange
+	taken   int
+	err     error
+}
+
+func (g *golden) Wallet(context.Context) (walletPage, error) { return g.vault.page, nil }
+
+func (g *golden) DrawWords(context.Context, operator, string) ([]string, error) {
+	return g.vault.words, g.vault.err
+}
+
+func (g *golden) ChangeWallet(_ context.Context, c walletChange) error {
+	g.vault.changes = append(g.vault.changes, c)
+	return g.vault.err
+}
+
+func (g *golden) CopyOfWallet(context.Context, operator, string) (walletCopyFile, error) {
+	g.vault.taken++
+	return walletCopyFile{io.NopCloser(strings.NewReader("the copy")), "2026-11-22-dmpool-practice.wallet"}, g.vault.err
+}
+
+// withWallet is a box with a wallet of words, with all that the page can tell of it.
+func withWallet(words string) *golden {
+	g := newGolden()
+	amount := int64(366_366_793)
+	g.vault = vault{
+		page: walletPage{
+			Name: "dmpool-practice", Address: newAddress, Loaded: true, Kept: "memory", Restorable: true,
+			Trusted: &amount, Immature: &amount, Pending: new(int64), Missing: 5, Words: words, Print: "73c5da0a",
+			Copied: noon.Add(-time.Hour), Copies: []string{"2026-11-22-dmpool-practice.wallet"}, Folder: "/var/lib/dmpool/wallet-backups",
+			Limit: 300_000_000, Over: 66_366_793, Advice: "Approve the payouts that wait.", Target: aliceAddress, Next: bobAddress, NextAt: noon.Add(20 * time.Hour),
+		},
+		words: strings.Fields("legal winner thank year wave sausage worth useful legal winner thank yellow"),
+	}
+	return g
+}
+
+func TestWalletPage(t *testing.T) {
+	for _, v := range []struct {
+		name  string
+		set   func(*walletPage)
+		words string
+		want  []string
+		not   []string
+	}{
+		{"of words", nil, "confirmed", []string{"73c5da0a", "Try your words", "Nobody has tried", "Download the newest copy", "are not shown", "takes the place of the cold address"}, []string{"Restore it from", "Make the wallet"}},
+		{"of the node", func(p *walletPage) { p.TestedAt = noon }, "none", []string{"Made by the node"}, []string{"Try your words", "Nobody has tried"}},
+		{"not made yet", func(p *walletPage) { p.Loaded, p.Restorable, p.Problem = false, false, "it waits" }, "wanted", []string{"Make the wallet", "Miners get no work", "Restore it from words"}, []string{"Confirm your words"}},
+		{"words shown", func(p *walletPage) { p.Loaded, p.Ask = false, []int{2, 7, 11} }, "drawn", []string{"Confirm your words", `id="word-7"`, "Draw other words"}, nil},
+		{"damaged", func(p *walletPage) { p.Loaded, p.Problem = false, "it is damaged" }, "confirmed", []string{"Restore it from a copy", "Mining goes on"}, []string{"Take a copy away"}},
+		{"without a copy", func(p *walletPage) { p.Loaded, p.Copies, p.Failed = false, nil, "the disk is full" }, "none", []string{"There is no copy on this box", "The last copy failed"}, nil},
+		{"of a service", func(p *walletPage) { p.Kept, p.NextAt = "service", time.Time{} }, "none", []string{"With a TPM"}, []string{"takes the place"}},
+		{"in a file", func(p *walletPage) { p.Kept, p.Next = "file", "" }, "none", []string{"Whoever takes the disk", "The cold address ends"}, nil},
+		{"signed elsewhere", func(p *walletPage) { p.Cold, p.Trusted = true, nil }, "none", []string{"it has no passphrase", "no data"}, nil},
+		{"locked", func(p *walletPage) { p.Kept, p.Locked = "", true }, "none", []string{"In your head alone"}, nil},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			g := withWallet(v.words)
+			if v.set != nil {
+				v.set(&g.vault.page)
+			}
+			w := open(t, g)
+			w.signIn()
+			page := w.get("/wallet").body
+			checkPage(t, page)
+			for _, part := range v.want {
+				if !strings.Contains(page, part) {
+					t.Errorf("the page does not say %q", part)
+				}
+			}
+			for _, part := range v.not {
+				if strings.Contains(page, part) {
+					t.Errorf("the page says %q", part)
+				}
+			}
+		})
+	}
+}
+
+// The words are in one answer, which nobody keeps, and behind the password.
+func TestWordsAreShownOnce(t *testing.T) {
+	w := open(t, withWallet("wanted"))
+	w.signIn()
+	form := url.Values{"token": {w.token()}, "password": {"Wrong password 1"}}
+	if resp := w.do(http.MethodPost, "/wallet/words", form); resp.StatusCode != http.StatusUnprocessableEntity || strings.Contains(resp.body, "sausage") {
+		t.Errorf("with a wrong password: status %d", resp.StatusCode)
+	}
+	form.Set("password", password)
+	resp := w.do(http.MethodPost, "/wallet/words", form)
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("status %d, Cache-Control %q", resp.StatusCode, resp.Header.Get("Cache-Control"))
+	}
+	checkPage(t, resp.body)
+	for _, word := range w.box.vault.words {
+		if !strings.Contains(resp.body, "<li>"+word+"</li>") {
+			t.Errorf("the page lacks the word %s", word)
+		}
+	}
+	for _, path := range []string{"/wallet", "/wallet/words", "/node"} {
+		if body := w.get(path).body; strings.Contains(body, "sausage") {
+			t.Errorf("%s shows the words", path)
+		}
+	}
+}
+
+func TestWalletForms(t *testing.T) {
+	for _, v := range []struct {
+		action string
+		fields url.Values
+		check  func(walletChange) bool
+	}{
+		{walletConfirm, url.Values{"word": {"winner", "worth", "thank"}}, func(c walletChange) bool { return slices.Equal(c.Some, []string{"winner", "worth", "thank"}) }},
+		{walletTest, url.Values{"words": {"legal winner"}}, func(c walletChange) bool { return c.Words == "legal winner" }},
+		{walletWords, url.Values{"words": {"legal winner"}, "since": {"2026-11-01"}, "passphrase": {" secret "}}, func(c walletChange) bool {
+			return c.Words == "legal winner" && c.Since.Equal(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) && c.Passphrase == "secret"
+		}},
+		{walletCopy, url.Values{"copy": {"2026-11-22-dmpool-practice.wallet"}}, func(c walletChange) bool { return c.Copy == "2026-11-22-dmpool-practice.wallet" }},
+		{walletLimit, url.Values{"limit": {"300,000,000"}, "target": {" " + aliceAddress}}, func(c walletChange) bool { return c.Limit == 300_000_000 && c.Target == aliceAddress }},
+	} {
+		t.Run(v.action, func(t *testing.T) {
+			w := open(t, withWallet("confirmed"))
+			w.signIn()
+			path := "/wallet/" + v.action
+			v.fields.Set("token", w.token())
+			v.fields.Set("password", "Wrong password 1")
+			resp := w.do(http.MethodPost, path, v.fields)
+			if resp.StatusCode != http.StatusUnprocessableEntity || len(w.box.vault.changes) != 0 || !strings.Contains(resp.body, "The password is wrong") {
+				t.Fatalf("with a wrong password: status %d, %d changes", resp.StatusCode, len(w.box.vault.changes))
+			}
+			checkPage(t, resp.body)
+			v.fields.Set("password", password)
+			resp = w.do(http.MethodPost, path, v.fields)
+			if resp.StatusCode != http.StatusSeeOther || len(w.box.vault.changes) != 1 || !v.check(w.box.vault.changes[0]) {
+				t.Errorf("status %d, %+v", resp.StatusCode, w.box.vault.changes)
+			}
+			checkPage(t, w.get(resp.Header.Get("Location")).body)
+
+			w.box.vault.err = refused("These are the words of another wallet.")
+			resp = w.do(http.MethodPost, path, v.fields)
+			if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(resp.body, "These are the words of another wallet.") || strings.Contains(resp.body, "legal winner") {
+				t.Errorf("a refusal: status %d", resp.StatusCode)
+			}
+			checkPage(t, resp.body)
+		})
+	}
+}
+
+func TestWalletFormsThatSayNothing(t *testing.T) {
+	w := open(t, withWallet("confirmed"))
+	w.signIn()
+	for path, field := range map[string][2]string{"/wallet/restore": {"since", "yesterday"}, "/wallet/limit": {"limit", "a lot"}} {
+		resp := w.do(http.MethodPost, path, url.Values{"token": {w.token()}, "password": {password}, field[0]: {field[1]}})
+		if resp.StatusCode != http.StatusUnprocessableEntity || len(w.box.vault.changes) != 0 {
+			t.Errorf("%s with %v: status %d", path, field, resp.StatusCode)
+		}
+	}
+}
+
+func TestCopyIsHandedOutForThePassword(t *testing.T) {
+	w := open(t, withWallet("none"))
+	w.signIn()
+	form := url.Values{"token": {w.token()}}
+	if resp := w.do(http.MethodPost, "/wallet/copy", form); resp.StatusCode != http.StatusUnprocessableEntity || w.box.vault.taken != 0 {
+		t.Errorf("without the password: status %d, taken %d", resp.StatusCode, w.box.vault.taken)
+	}
+	form.Set("password", password)
+	resp := w.do(http.MethodPost, "/wallet/copy", form)
+	if resp.StatusCode != http.StatusOK || resp.body != "the copy" || resp.Header.Get("Cache-Control") != "no-store" ||
+		resp.Header.Get("Content-Disposition") != `attachment; filename="2026-11-22-dmpool-practice.wallet"` {
+		t.Errorf("status %d, %v", resp.StatusCode, resp.Header)
+	}
+}
