@@ -83,7 +83,7 @@ type fakeWallet struct {
 func newFakeWallet() *fakeWallet {
 	return &fakeWallet{
 		txs: map[chainhash.Hash]*fakeTx{}, keys: map[string]*btcec.PrivateKey{}, locks: map[wire.OutPoint]bool{},
-		fee: "2.000",
+		fee: "2.000", orphans: map[chainhash.Hash]bool{},
 	}
 }
 
@@ -209,6 +209,9 @@ func (w *fakeWallet) reorg(blocks int32, forget bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 
+	for height := w.height - blocks + 1; height <= w.height; height++ {
+		w.orphans[w.blockHash(height)] = true
+	}
 	w.branch++
 	w.forked = w.height - blocks + 1
 	for txid, t := range w.txs {

@@ -120,6 +120,7 @@ func (d *Desk) compare(ctx context.Context, p pass) (c Comparison, ok bool, err 
 // outgoing is a transaction of ours that spends coins of the wallet.
 type outgoing struct {
 	txid   chainhash.Hash
+	block  *chainhash.Hash         // that it was last seen in, nil for none
 	coins  map[wire.OutPoint]int64 // what it spends
 	change int64                   // what returns to the wallet
 }
@@ -140,13 +141,15 @@ func (d *Desk) unbooked(ctx context.Context) (int64, error) {
 	taken := make(map[wire.OutPoint]int64)
 	for _, o := range all {
 		tx, err := d.wallet.WalletTx(ctx, o.txid)
-		if node.IsCode(err, node.ErrCodeNotFound) {
-			continue // never sent, or forgotten: its coins are where they were
+		unknown := node.IsCode(err, node.ErrCodeNotFound)
+		if unknown {
+			tx.Confirmations, err = d.depth(ctx, o.block)
 		}
 		if err != nil {
 			return 0, err
 		}
 		switch {
+		case unknown && tx.Confirmations == 0: // never sent: its coins are where they were
 		case tx.Confirmations > 0:
 			for _, amount := range o.coins {
 				sum += amount
@@ -182,11 +185,11 @@ const notFinal = `
 // matter here, so it has a number that no output has.
 func (d *Desk) outgoing(ctx context.Context) ([]outgoing, error) {
 	rows, err := d.db.Reader().QueryContext(ctx, `
-		SELECT t.expected, t.change, i.txid, i.vout, i.amount
+		SELECT t.expected, t.blockhash, t.change, i.txid, i.vout, i.amount
 		FROM payout_tx t JOIN tx_input i ON i.payout_tx = t.id
 		WHERE t.payout IN (`+notFinal+`)
 		UNION ALL
-		SELECT s.txid, s.change, t.expected, 0xffffffff, s.fee + s.change
+		SELECT s.txid, s.blockhash, s.change, t.expected, 0xffffffff, s.fee + s.change
 		FROM sponsor s JOIN payout_tx t ON t.id = s.parent
 		WHERE t.payout IN (`+notFinal+`)
 		ORDER BY 1`)
@@ -200,7 +203,7 @@ func (d *Desk) outgoing(ctx context.Context) ([]outgoing, error) {
 		var txid, from *chainhash.Hash
 		var vout uint32
 		var amount int64
-		if err := r.Scan(hashColumn{&txid}, &o.change, hashColumn{&from}, &vout, &amount); err != nil {
+		if err := r.Scan(hashColumn{&txid}, hashColumn{&o.block}, &o.change, hashColumn{&from}, &vout, &amount); err != nil {
 			return struct{}{}, err
 		}
 		o.txid = *txid

@@ -176,21 +176,49 @@ func (d *Desk) look(ctx context.Context, one Payout) ([]sighting, error) {
 		if !a.Signed() {
 			continue
 		}
-		tx, err := d.wallet.WalletTx(ctx, a.TxID)
-		if err != nil && !node.IsCode(err, node.ErrCodeNotFound) {
+		s, err := d.sight(ctx, a)
+		if err != nil {
 			return nil, err
-		}
-		s := sighting{attempt: a}
-		if err == nil {
-			s.confirmations = tx.Confirmations
-			if tx.Confirmations > 0 && tx.BlockHash != nil {
-				s.height, s.block = tx.BlockHeight, tx.BlockHash
-			}
 		}
 		all = append(all, s)
 	}
 
 	return all, nil
+}
+
+// sight asks the wallet about one transaction. That it does not know it means
+// nothing, as it can have been restored: what was noted as being in a block is
+// there as long as the block is in the chain.
+func (d *Desk) sight(ctx context.Context, a Attempt) (sighting, error) {
+	s := sighting{attempt: a}
+	tx, err := d.wallet.WalletTx(ctx, a.TxID)
+	switch {
+	case node.IsCode(err, node.ErrCodeNotFound):
+		if s.confirmations, err = d.depth(ctx, a.blockHash); s.confirmations > 0 {
+			s.height, s.block = a.Height, a.blockHash
+		}
+	case err == nil:
+		s.confirmations = tx.Confirmations
+		if tx.Confirmations > 0 && tx.BlockHash != nil {
+			s.height, s.block = tx.BlockHeight, tx.BlockHash
+		}
+	}
+
+	return s, err
+}
+
+// depth is the number of blocks from one to the tip, both included; zero when it is
+// not in the chain, or is nil.
+func (d *Desk) depth(ctx context.Context, block *chainhash.Hash) (int32, error) {
+	if block == nil {
+		return 0, nil
+	}
+	header, err := d.wallet.Header(ctx, *block)
+	if node.IsCode(err, node.ErrCodeNotFound) {
+		return 0, nil
+	}
+
+	return max(0, header.Confirmations), err
 }
 
 // winner returns the attempt that is in a block.

@@ -10,7 +10,6 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/dmpool/dmpool/pool/ledger"
-	"github.com/dmpool/dmpool/pool/node"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
@@ -149,20 +148,20 @@ func (d *Desk) storeSponsor(ctx context.Context, one Payout, parent Attempt, pla
 // is there. Nothing waits for them.
 func (d *Desk) trackSponsors(ctx context.Context, p pass, one Payout) error {
 	for n, s := range one.Sponsors {
-		tx, err := d.wallet.WalletTx(ctx, s.TxID)
-		if err != nil && !node.IsCode(err, node.ErrCodeNotFound) {
+		seen, err := d.sight(ctx, s)
+		if err != nil {
 			return err
 		}
 
 		next := s
 		next.Height, next.blockHash = 0, nil
 		switch {
-		case err == nil && tx.Confirmations > 0 && tx.BlockHash != nil:
-			next.Fate, next.Height, next.blockHash = FateConfirmed, tx.BlockHeight, tx.BlockHash
-			if s.Fate == FateSettled || tx.Confirmations >= d.policy().ConfirmationsToSettle {
+		case seen.block != nil:
+			next.Fate, next.Height, next.blockHash = FateConfirmed, seen.height, seen.block
+			if s.Fate == FateSettled || seen.confirmations >= d.policy().ConfirmationsToSettle {
 				next.Fate = FateSettled
 			}
-		case err == nil && tx.Confirmations < 0:
+		case seen.confirmations < 0:
 			next.Fate = FateDead
 		case n == len(one.Sponsors)-1 && !p.frozen && (one.State == Broadcast || one.State == Confirmed || one.State == Settled):
 			if next.Fate, next.Refusal, err = d.resend(ctx, s); err != nil {

@@ -32,11 +32,16 @@ func (w *fakeWallet) BlockchainInfo(context.Context) (info node.ChainInfo, err e
 	return info, err
 }
 
-// Header knows the blocks of this chain and, as long as they are not orphaned,
-// those that earn books.
+// Header knows the blocks of this chain, those that a reorganisation took out of it
+// and, as long as they are not orphaned, those that earn books.
 func (w *fakeWallet) Header(_ context.Context, hash chainhash.Hash) (header node.Header, err error) {
 	err = w.call("getblockheader", func() error {
 		header = node.Header{Hash: hash, Confirmations: 1}
+		for height := int32(1); height <= w.height; height++ {
+			if w.blockHash(height) == hash {
+				header.Confirmations = w.height - height + 1
+			}
+		}
 		if w.orphans[hash] {
 			header.Confirmations = -1
 		}
