@@ -126,7 +126,7 @@ func TestPagesInBrowser(t *testing.T) {
 	for _, p := range []string{"", "workers", "blocks", "blocks/" + full.box.block.Hash, "payouts", "payouts?tab=owed", "payouts/42", "node", "jobs", "settings", "accounts/" + newAddress, "books", "people", "connect", "observer", "observer/" + aliceAddress, "nowhere"} {
 		targets = append(targets, target{"full-" + p, "/" + p, full, false})
 	}
-	for _, p := range []string{"login", "connect", "observer", "observer/" + aliceAddress, "observer/" + newAddress, "observer/" + aliceAddress + "/blocks/" + full.box.block.Hash, "observer/" + aliceAddress + "/payouts/40", "observer?address=nonsense", "nowhere"} {
+	for _, p := range []string{"login", "connect", "observer", "observer/" + aliceAddress, "observer/" + newAddress, "observer?address=nonsense", "nowhere"} {
 		targets = append(targets, target{"public-" + p, "/" + p, full, true})
 	}
 	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "connect"} {
@@ -137,7 +137,9 @@ func TestPagesInBrowser(t *testing.T) {
 		target{"frozen-books", "/books", trouble, false},
 		target{"wallet", "/wallet", sound, false},
 		target{"lost-wallet", "/wallet", lost, false},
-		target{"cold-payout", "/payouts/42", elsewhere, false})
+		target{"cold-payout", "/payouts/42", elsewhere, false},
+		target{"statement", "/observer/" + aliceAddress + "/blocks/" + full.box.block.Hash, full, true},
+		target{"receipt", "/observer/" + aliceAddress + "/payouts/40", full, true})
 	for _, tg := range targets {
 		for _, width := range []int64{1280, 390, 320} {
 			for _, scheme := range []string{"light", "dark"} {

@@ -121,7 +121,7 @@ func settingsGroups() []group {
 				at: func(s *pool.Settings) any { return &s.MaxFeeBps },
 			},
 			{
-				Key: "second_person_above_sat", Label: "Two people approve above", Hint: "0 asks nobody twice. As long as this box has one operator, a payout above it cannot go out.",
+				Key: "second_person_above_sat", Label: "Two people approve above", Hint: "0 asks nobody twice. With only one person on the page “People”, a payout above it cannot go out.",
 				Effect: "At once, also for what waits for an approval.", grave: raised, unit: sats(),
 				at: func(s *pool.Settings) any { return &s.SecondPersonAboveSat },
 			},
