@@ -10,5 +10,6 @@ go test -run '^$' -bench 'GroupCommit' -benchtime 2s ./pool/shares
 go test -run '^$' -bench 'WindowYear|RunningYear' -cpu 1 -benchtime 5x ./pool/shares
 go test -run '^$' -bench 'Split' -cpu 1 -benchtime 2s ./pool/ledger
 go test -run '^$' -bench 'Check' -cpu 1 -benchtime 3x ./pool/ledger
+go test -run '^$' -bench 'Send200' -benchtime 20x ./pool/payout
 go test -run '^$' -bench 'Hash' -cpu 1 -benchtime 2s ./pool/cpuminer
 scripts/idle-memory.sh

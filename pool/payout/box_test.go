@@ -119,12 +119,18 @@ func earnAs(t testing.TB, l *ledger.Ledger, hash chainhash.Hash, height int32, v
 // newBox returns a box with a copy of a full ledger and a wallet with its coins.
 func newBox(t testing.TB, full string) *box {
 	t.Helper()
+
+	return newBoxIn(t, full, fastDir(t))
+}
+
+func newBoxIn(t testing.TB, full, dir string) *box {
+	t.Helper()
 	content, err := os.ReadFile(full)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := &box{
-		t: t, path: filepath.Join(fastDir(t), "ledger.db"), wallet: newFakeWallet(),
+		t: t, path: filepath.Join(dir, "ledger.db"), wallet: newFakeWallet(),
 		policy: Policy{ConfirmationsToSettle: 3},
 		now:    time.UnixMilli(1_800_000_000_000),
 	}

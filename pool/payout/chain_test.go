@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -78,6 +79,7 @@ type fakeWallet struct {
 	fault   fault
 	dead    bool // our process crashed: nothing it still does arrives
 	log     []string
+	took    time.Duration // for all calls: the node's part of what is measured
 }
 
 func newFakeWallet() *fakeWallet {
@@ -91,6 +93,8 @@ func newFakeWallet() *fakeWallet {
 func (w *fakeWallet) call(method string, do func() error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	start := time.Now()
+	defer func() { w.took += time.Since(start) }()
 
 	if w.dead {
 		return fmt.Errorf("call %s: %w", method, node.ErrUnreachable)
