@@ -86,6 +86,15 @@ func (d *Desk) BookSurplus(ctx context.Context, l Lift) error {
 		if c.Surplus() == 0 {
 			return 0, errNoSurplus
 		}
+		blocks, err := d.ledger.Unfinished(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, b := range blocks {
+			if b.State == ledger.StateFound {
+				return 0, problemf("The block that was found at height %d is not booked yet, and the wallet may have its coins. Wait until it is.", b.Height)
+			}
+		}
 
 		return c.Surplus(), nil
 	})

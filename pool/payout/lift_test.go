@@ -221,6 +221,28 @@ func TestSurplusCoversADebt(t *testing.T) {
 	}
 }
 
+// TestSurplusIsNoBlock: what a block has paid that is not booked yet is no gift.
+func TestSurplusIsNoBlock(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	hash := chainhash.HashH([]byte("fresh"))
+	b.must(b.ledger.RecordFound(t.Context(), ledger.Found{
+		Hash: hash, Height: 110, At: b.now, Address: addressOf(t, script(1)), Script: script(1), Work: 1, Bits: 0x207fffff,
+		CoinbaseTxID: hash, Value: 7 * reward, Raw: []byte("block"),
+		Terms: ledger.Terms{Settlement: "ledger", FeeBps: 100, WindowMilli: 2000, Underfill: "scale"},
+	}))
+	l := b.seen(Lift{Reason: "my own coins", Actor: "ann", Operators: 1})
+	if err := b.desk.BookSurplus(t.Context(), l); err == nil || !strings.Contains(err.Error(), "height 110 is not booked yet") {
+		t.Errorf("BookSurplus = %v", err)
+	}
+	if sums := b.sums(); sums.Reserve != 0 {
+		t.Errorf("books %+v", sums)
+	}
+	b.observe(hash, 1)
+	if err := b.desk.BookSurplus(t.Context(), b.seen(l)); err == nil {
+		t.Error("a block without a split is booked as a gift")
+	}
+}
+
 func TestCorrectionsAreKept(t *testing.T) {
 	b := newBox(t, fullLedger(t))
 	b.thief()
