@@ -42,11 +42,19 @@ type bench struct {
 type opinion struct {
 	Node
 	refusal atomic.Pointer[string]
+	silence atomic.Pointer[chan struct{}] // no answer until it is closed
 	asked   atomic.Int32
 }
 
 func (o *opinion) ProposeBlock(ctx context.Context, raw []byte) (string, error) {
 	o.asked.Add(1)
+	if silence := o.silence.Load(); silence != nil {
+		select {
+		case <-*silence:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
 	if refusal := o.refusal.Load(); refusal != nil {
 		return *refusal, nil
 	}

@@ -38,9 +38,13 @@ func newDirect() direct {
 // hold it. If that cannot be done, the block pays the pool's wallet and its reward
 // is credited in the ledger.
 //
+// On a new tip it asks nobody: if the ledger has not numbered all miners yet, or the
+// node has not said what it thinks of them, the block pays the wallet until they
+// have. Each second that miners work on the old tip costs more than that.
+//
 // The window ends with the newest share that is on disk, not with the one that
 // will find the block, because nobody knows it yet; it counts for the next one.
-func (p *Pool) payDirect(ctx context.Context, base *work.Job, s Settings, pool []byte) order {
+func (p *Pool) payDirect(ctx context.Context, base *work.Job, s Settings, pool []byte, newTip bool) order {
 	o := order{job: base, settlement: ledger.SettlementLedger}
 	window, err := p.Shares.Running(ctx, s.WindowMilli)
 	if err != nil {
@@ -50,6 +54,10 @@ func (p *Pool) payDirect(ctx context.Context, base *work.Job, s Settings, pool [
 	if len(window.Entries) == 0 {
 		o.fallback = "nobody has sent a share yet"
 		return o
+	}
+	interim := order{job: base, settlement: ledger.SettlementLedger, interim: true}
+	if newTip && len(p.direct.unknown(window.Entries)) > 0 {
+		return interim
 	}
 	pl, outputs, err := p.planDirect(ctx, base, s, pool, window)
 	if err != nil {
@@ -65,7 +73,14 @@ func (p *Pool) payDirect(ctx context.Context, base *work.Job, s Settings, pool [
 		o.fallback, o.alarm = "the coinbase that pays the miners failed the check: "+err.Error(), true
 		return o
 	}
-	if refusal := p.propose(ctx, job); refusal != "" {
+	refusal, known := p.direct.opinion(payeesOf(outputs))
+	if !known {
+		if newTip {
+			return interim
+		}
+		refusal = p.propose(ctx, job)
+	}
+	if refusal != "" {
 		o.fallback, o.alarm = refusal, true
 		return o
 	}
@@ -105,13 +120,7 @@ func (p *Pool) planDirect(ctx context.Context, base *work.Job, s Settings, pool 
 
 // accountsOf returns the ledger's numbers of miners, by which ties are decided.
 func (p *Pool) accountsOf(ctx context.Context, entries []shares.Entry) ([]int64, error) {
-	var unknown []ledger.Weight
-	for _, e := range entries {
-		if _, ok := p.direct.accounts[string(e.Script)]; !ok {
-			unknown = append(unknown, ledger.Weight{Address: e.Address, Script: e.Script})
-		}
-	}
-	if len(unknown) > 0 {
+	if unknown := p.direct.unknown(entries); len(unknown) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, accountPatience)
 		defer cancel()
 		ids, err := p.Ledger.OpenAccounts(ctx, unknown)
@@ -129,17 +138,30 @@ func (p *Pool) accountsOf(ctx context.Context, entries []shares.Entry) ([]int64,
 	return ids, nil
 }
 
+// unknown returns the miners whose numbers the ledger has not told yet.
+func (d direct) unknown(entries []shares.Entry) (list []ledger.Weight) {
+	for _, e := range entries {
+		if _, known := d.accounts[string(e.Script)]; !known {
+			list = append(list, ledger.Weight{Address: e.Address, Script: e.Script})
+		}
+	}
+	return list
+}
+
+// opinion returns why a list of payees must not be paid together, "" if they may,
+// as far as that is known.
+func (d direct) opinion(payees [32]byte) (refusal string, known bool) {
+	if reason, banned := d.banned[payees]; banned {
+		return reason, true
+	}
+	refusal, known = d.opinions[payees]
+	return refusal, known
+}
+
 // propose asks the node, once for each list of payees, whether it would take a
 // block that pays them (BIP 23), and returns why not. Amounts change with every
 // share and need no opinion: they are checked here, as is the block's weight.
 func (p *Pool) propose(ctx context.Context, job *work.Job) (refusal string) {
-	payees := payeesOf(job.Layout.Outputs)
-	if reason, banned := p.direct.banned[payees]; banned {
-		return reason
-	}
-	if opinion, known := p.direct.opinions[payees]; known {
-		return opinion
-	}
 	ctx, cancel := context.WithTimeout(ctx, proposePatience)
 	defer cancel()
 	reason, err := p.Node.ProposeBlock(ctx, job.Block(work.Solution{Version: job.Version, Time: job.Time}))
@@ -154,7 +176,7 @@ func (p *Pool) propose(ctx context.Context, job *work.Job) (refusal string) {
 	if len(p.direct.opinions) >= maxPayees {
 		clear(p.direct.opinions)
 	}
-	p.direct.opinions[payees] = refusal
+	p.direct.opinions[payeesOf(job.Layout.Outputs)] = refusal
 	return refusal
 }
 

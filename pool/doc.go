@@ -34,7 +34,8 @@
 // plan of its job and goes with it as the note of its layout, so a change of the
 // settings applies from the next job on. Each coinbase is decoded by the witness
 // before it leaves, its payees are compared with the plan, and a new list of payees
-// is proposed to the node once. If a direct job cannot be made, the block pays the
+// is proposed to the node once; on a new tip a job that pays the wallet goes out at
+// once, and the miners do not wait for the opinion. If a direct job cannot be made, the block pays the
 // wallet and is settled by the ledger, and [Status].Fallback says why.
 //
 // # Lifetimes

@@ -49,11 +49,12 @@ type order struct {
 	settlement string         // of a block that is found on it
 	fallback   string         // why that is not the one of the settings, or not for everybody
 	alarm      bool           // somebody should look into it
+	interim    bool           // the one of the settings takes a little longer and comes next
 }
 
 // makeOrder makes the work for a template, whose rest, or all, the script of the
-// pool's wallet gets.
-func (p *Pool) makeOrder(ctx context.Context, t *work.Template, script []byte) (order, error) {
+// pool's wallet gets. The first one on a new tip waits for nobody's answer.
+func (p *Pool) makeOrder(ctx context.Context, t *work.Template, script []byte, newTip bool) (order, error) {
 	settings := *p.settings.Load()
 	base, err := p.makeJob(ctx, t, settings, script)
 	if err != nil {
@@ -63,7 +64,7 @@ func (p *Pool) makeOrder(ctx context.Context, t *work.Template, script []byte) (
 	case ledger.SettlementSolo:
 		return order{job: base, layOut: p.paySolo(settings, script), settlement: ledger.SettlementSolo}, nil
 	case ledger.SettlementDirect:
-		return p.payDirect(ctx, base, settings, script), nil
+		return p.payDirect(ctx, base, settings, script, newTip), nil
 	default:
 		return order{job: base, settlement: ledger.SettlementLedger}, nil
 	}

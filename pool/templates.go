@@ -76,10 +76,14 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 	if newTip {
 		p.direct.forgetRefusals()
 	}
-	o, err := p.makeOrder(ctx, t, *script)
+	o, err := p.makeOrder(ctx, t, *script, newTip)
 	if err != nil {
 		p.refuse(err)
 		return
+	}
+	if o.interim {
+		p.offerAgain()
+		o.fallback, o.alarm = last.fallback, last.alarm // until the next job there is nothing to tell
 	}
 	now := time.Now()
 	next := &serving{order: o, template: t, at: now, tipAt: last.tipAt, offered: last.offered}
