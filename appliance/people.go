@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dmpool/dmpool/pool/sqlite"
@@ -129,10 +130,24 @@ func (a *Appliance) changePeople(ctx context.Context, e AuditEntry, change func(
 	})
 }
 
+// checkName returns nil for a name that a person can have, or what names are like.
+// Books and audit log have parts of the program as actors, too: nobody is to pass
+// for the rule that approves, or for the schedule that drafts.
+func checkName(name string) error {
+	if !operatorName.MatchString(name) {
+		return errors.New("takes 1 to 32 letters, digits, dots, dashes and underscores")
+	}
+	switch strings.ToLower(name) {
+	case "rule", "schedule", "payout", "chain", "terminal", "box", "download":
+		return fmt.Errorf("%s stands for a part of the program in the books; take another one", name)
+	}
+	return nil
+}
+
 // addOperator writes an operator whose password keeps the rules.
 func addOperator(ctx context.Context, tx *sql.Tx, name, hash string, now time.Time) error {
-	if !operatorName.MatchString(name) {
-		return &PersonError{errors.New("user name takes 1 to 32 letters, digits, dots, dashes and underscores")}
+	if err := checkName(name); err != nil {
+		return &PersonError{fmt.Errorf("user name %w", err)}
 	}
 	result, err := tx.ExecContext(ctx, `
 		INSERT INTO operator (name, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?)

@@ -162,3 +162,15 @@ func (a *Appliance) sessions(ctx context.Context, t *testing.T) (n int) {
 	}
 	return n
 }
+
+// TestNamesOfTheProgram: nobody signs in as what the books call a part of the
+// program.
+func TestNamesOfTheProgram(t *testing.T) {
+	a := setUpBox(t)
+	for _, name := range []string{"rule", "Schedule", "terminal"} {
+		err := a.AddOperator(t.Context(), name, "Correct horse 7 staple", "anna", "::1")
+		if _, refused := errors.AsType[*PersonError](err); !refused || !strings.Contains(err.Error(), "part of the program") {
+			t.Errorf("an operator %s: %v", name, err)
+		}
+	}
+}

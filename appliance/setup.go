@@ -98,8 +98,8 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 	if a.Operator.User == "" {
 		a.Operator.User = "admin"
 	}
-	if !operatorName.MatchString(a.Operator.User) {
-		errs = append(errs, errors.New("operator.user takes 1 to 32 letters, digits, dots, dashes and underscores"))
+	if err := checkName(a.Operator.User); err != nil {
+		errs = append(errs, fmt.Errorf("operator.user %w", err))
 	}
 	if err := CheckPassword(a.Operator.Password, a.Operator.User); err != nil {
 		errs = append(errs, fmt.Errorf("operator.%w", err))
