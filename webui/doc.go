@@ -30,6 +30,9 @@
 // The wallet page (wallet.go) shows the twelve words in the answer to a form and
 // nowhere else, and never gives back what was typed into its forms.
 //
+// The people page (people.go) is where operators come and go. Everybody may do
+// everything; a session ends with the person, and with the password, that it is of.
+//
 // The settings page follows from a table of fields (settings_fields.go): a new
 // setting is one line of it. What touches money is shown once more, as it was
 // and as it will be, and asks for the password.
