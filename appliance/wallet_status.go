@@ -19,6 +19,7 @@ type WalletStatus struct {
 	Problem  string // sentence, empty when all is well
 
 	Kept       string       // where the passphrase is: "service", "file", "memory", or empty
+	KeptIn     string       // that file, with "file"
 	Words      string       // WordsNone, WordsWanted, WordsDrawn or WordsConfirmed
 	Ask        []int        // with WordsDrawn: the places of the words to type
 	Print      string       // with WordsConfirmed: the fingerprint of the words
@@ -54,6 +55,9 @@ func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
 			s.Problem = err.Error()
 			return s
 		}
+	}
+	if s.Kept == keptInFile {
+		s.KeptIn = a.keys.file
 	}
 	now := time.Now()
 	s.Missing, s.Limit = rescan.Missing, limit.at(now)

@@ -14,7 +14,7 @@ func (m *machine) Wallet(ctx context.Context) (walletPage, error) {
 	}
 	w := m.box.Wallet(ctx)
 	v := walletPage{
-		Name: w.Name, Address: w.Address, Problem: w.Problem, Loaded: w.Loaded, Cold: w.Cold, Locked: w.NeedsKey, Kept: w.Kept,
+		Name: w.Name, Address: w.Address, Problem: w.Problem, Loaded: w.Loaded, Cold: w.Cold, Locked: w.NeedsKey, Kept: w.Kept, KeptIn: w.KeptIn,
 		Restorable: w.Restorable, Missing: w.Missing, Words: w.Words, Ask: w.Ask, Print: w.Print, TestedAt: w.TestedAt,
 		Copied: w.Backup.LastSound(), Failed: w.Backup.Problem, Copies: w.Copies, Folder: w.Folder,
 		Limit: w.Limit.Sats, Over: w.Limit.Over, Advice: w.Limit.Advice, Target: w.Limit.Cold, Next: w.Limit.NextCold, NextAt: w.Limit.NextAt,

@@ -19,6 +19,7 @@ type walletPage struct {
 	Cold          bool   // its keys are on another machine
 	Locked        bool   // its passphrase has to be typed
 	Kept          string // where the passphrase is: "service", "file", "memory", or empty
+	KeptIn        string // that file, with "file"
 	Restorable    bool   // from words or a copy, so that mining does not wait for it
 
 	Trusted, Immature, Pending *int64

@@ -67,7 +67,7 @@ func TestWalletPage(t *testing.T) {
 		{"damaged", func(p *walletPage) { p.Loaded, p.Problem = false, "it is damaged" }, "confirmed", []string{"Restore it from a copy", "Mining goes on"}, []string{"Take a copy away"}},
 		{"without a copy", func(p *walletPage) { p.Loaded, p.Copies, p.Failed = false, nil, "the disk is full" }, "none", []string{"There is no copy on this box", "The last copy failed"}, nil},
 		{"of a service", func(p *walletPage) { p.Kept, p.NextAt = "service", time.Time{} }, "none", []string{"With a TPM"}, []string{"takes the place"}},
-		{"in a file", func(p *walletPage) { p.Kept, p.Next = "file", "" }, "none", []string{"Whoever takes the disk", "The cold address ends"}, nil},
+		{"in a file", func(p *walletPage) { p.Kept, p.KeptIn, p.Next = "file", "/var/lib/dmpool/passphrase", "" }, "none", []string{"Whoever takes the disk", "/var/lib/dmpool/passphrase</span>; keep that, too", "The cold address ends"}, nil},
 		{"signed elsewhere", func(p *walletPage) { p.Cold, p.Trusted = true, nil }, "none", []string{"it has no passphrase", "no data"}, nil},
 		{"locked", func(p *walletPage) { p.Kept, p.Locked = "", true }, "none", []string{"In your head alone"}, nil},
 	} {
