@@ -172,6 +172,11 @@ func (b *bench) solveFor(username string) stratum.Share {
 		}
 		return err == nil
 	})
+	return solveJob(job, worker)
+}
+
+// solveJob finds a block on a job.
+func solveJob(job *work.Job, worker stratum.Worker) stratum.Share {
 	share := stratum.Share{Worker: worker, Job: job, Difficulty: job.NetworkDifficulty, Work: work.ShareWork(job.NetworkDifficulty), At: time.Now()}
 	share.Solution = work.Solution{Version: job.Version, Time: job.Time}
 	for {

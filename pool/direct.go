@@ -34,9 +34,9 @@ func newDirect() direct {
 }
 
 // payDirect makes the order for a template whose coinbase pays the miners of the
-// PPLNS window, as far as they are worth an output and all connected miners can
-// hold it. If that cannot be done, the block pays the pool's wallet and its reward
-// is credited in the ledger.
+// PPLNS window, as far as they are worth an output and there is room. Where a
+// device cannot hold it, or nobody's can be made, the block pays the pool's wallet
+// and its reward is credited in the ledger.
 //
 // On a new tip it asks nobody: if the ledger has not numbered all miners yet, or the
 // node has not said what it thinks of them, the block pays the wallet until they
@@ -84,7 +84,7 @@ func (p *Pool) payDirect(ctx context.Context, base *work.Job, s Settings, pool [
 		o.fallback, o.alarm = refusal, true
 		return o
 	}
-	return order{job: job, settlement: ledger.SettlementDirect}
+	return order{job: job, narrow: base, settlement: ledger.SettlementDirect}
 }
 
 // planDirect splits the template's value by the window and chooses the outputs.

@@ -46,7 +46,8 @@ func (p *Pool) planOf(job *work.Job) plan {
 type order struct {
 	job        *work.Job
 	layOut     stratum.LayOut // nil: the job is for everybody
-	settlement string         // of a block that is found on it
+	narrow     *work.Job      // for devices that cannot hold the job's coinbase: it pays the pool; nil: all can
+	settlement string         // of a block that is found on the job
 	fallback   string         // why that is not the one of the settings, or not for everybody
 	alarm      bool           // somebody should look into it
 	interim    bool           // the one of the settings takes a little longer and comes next

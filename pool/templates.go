@@ -26,7 +26,6 @@ func (p *Pool) serveTemplates(ctx context.Context) error {
 			return ctx.Err()
 		case last = <-p.Source.Updates():
 		case <-p.again:
-		case <-p.server.Cramped():
 		case err := <-p.doubts:
 			p.tellDoubt(err)
 			continue
@@ -91,9 +90,12 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 		next.tipAt, next.offered = update.SeenAt, arrived
 	}
 	p.server.Resume()
-	if o.layOut != nil {
+	switch {
+	case o.layOut != nil:
 		p.server.PublishOwn(o.job, o.layOut, newTip)
-	} else {
+	case o.narrow != nil:
+		p.server.PublishWide(o.job, o.narrow, newTip)
+	default:
 		p.server.Publish(o.job, newTip)
 	}
 	p.serving.Store(next)

@@ -43,9 +43,9 @@
 // session what a function of the pool makes of it for the first worker that the
 // session was authorised with, so that the coinbase can pay the miner itself; it
 // is made once for each account and shared by all its sessions. A coinbase with
-// many outputs is more than some firmware can hold: the pool asks
-// [Server.CoinbaseRoom], and a miner that comes later and cannot hold the present
-// one waits for the next job, which [Server.Cramped] asks the pool for.
+// many outputs is more than some firmware can hold: [Server.CoinbaseRoom] says how
+// large it should be, and with [Server.PublishWide] whoever cannot hold it, or comes
+// later and cannot, gets a job with a smaller one.
 //
 // # Coming back
 //

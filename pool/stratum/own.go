@@ -17,13 +17,23 @@ type notice struct {
 	refresh []byte // clean_jobs false
 	clean   []byte // clean_jobs true
 
-	layOut LayOut // nil: the job is for everybody
+	narrow *notice // for whom the job's coinbase is too large; nil: nothing is
+	layOut LayOut  // nil: the job is for everybody
 	mu     sync.Mutex
 	own    map[string]*ownNotice // what layOut made of the job, by the worker's script
 }
 
 func newNotice(job *work.Job, layOut LayOut) *notice {
 	return &notice{job: job, refresh: jobLine(job, false), clean: jobLine(job, true), layOut: layOut}
+}
+
+// again returns the notice under new numbers and with another time.
+func (n *notice) again(nextID func() uint32, t uint32) *notice {
+	fresh := newNotice(n.job.WithID(nextID(), t), n.layOut)
+	if n.narrow != nil {
+		fresh.narrow = n.narrow.again(nextID, t)
+	}
+	return fresh
 }
 
 // ownNotice is made when the first session needs it, and shared by all sessions

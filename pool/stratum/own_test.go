@@ -132,67 +132,88 @@ func TestOwnJobsAreShared(t *testing.T) {
 	}
 }
 
-// A device that cannot hold the coinbase waits for one that it can; nobody else
-// notices.
+// widen returns a job whose coinbase is 300 bytes larger.
+func (w *world) widen(job *work.Job) *work.Job {
+	w.Helper()
+	wide, err := job.With(w.server.NextJobID(), work.Layout{Outputs: []work.Output{{Script: make([]byte, 300), Value: job.Value}}})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return wide
+}
+
+// The smallest devices get another job than the others, and have no say in how
+// large the coinbase of these is.
 func TestCoinbaseRoom(t *testing.T) {
 	inWorld(t, Config{}, byAddress(), func(w *world) {
 		if got := w.server.CoinbaseRoom(); got != roomUsual {
 			t.Errorf("with nobody there is room for %d bytes, want %d", got, roomUsual)
 		}
-		job := w.job(1, hard)
-		wide, err := job.With(w.server.NextJobID(), work.Layout{Outputs: []work.Output{{Script: make([]byte, 300), Value: job.Value}}})
-		if err != nil {
-			t.Fatal(err)
+		narrow := w.job(1, hard)
+		wide := w.widen(narrow)
+		w.server.PublishWide(wide, narrow, true)
+		type joined struct {
+			*miner
+			job *work.Job
 		}
-		w.server.Publish(wide, true)
-		for _, c := range []struct {
+		var all []joined
+		for i, c := range []struct {
 			agent string
 			room  int
-			job   bool
+			job   *work.Job
 		}{
-			{"bitaxe/BM1370", roomMost, true},
-			{"Antminer S21/49.0.1", roomLarge, true},
-			{"something", roomUsual, true},
-			{"NiceHash/1.0", roomProxy, true},
-			{"NerdMinerV2", roomTiny, false},
+			{"NerdMinerV2", roomUsual, narrow},
+			{"bitaxe/BM1370", roomMost, wide},
+			{"NerdMinerV2", roomMost, narrow},
+			{"Antminer S21/49.0.1", roomLarge, wide},
+			{"something", roomUsual, wide},
+			{"NiceHash/1.0", roomUsual, wide},
+			{"NerdMinerV2", roomUsual, narrow},
 		} {
-			_, lines := w.join(c.agent, "a."+c.agent[:3])
+			m, lines := w.join(c.agent, fmt.Sprint("a", i))
 			if got := w.server.CoinbaseRoom(); got != c.room {
 				t.Errorf("with %s there is room for %d bytes, want %d", c.agent, got, c.room)
 			}
-			got := strings.Contains(strings.Join(lines, ""), notifyMethod)
-			cramped := len(w.server.Cramped()) > 0
-			if got != c.job || cramped == c.job {
-				t.Errorf("%s: job %v, want %v; cramped %v", c.agent, got, c.job, cramped)
+			if !bytes.Equal(coinbase2(w.T, lines), c.job.Coinbase2) {
+				t.Errorf("%s got the other job", c.agent)
 			}
+			if got := w.sessionOf(fmt.Sprint("a", i)).state.last(); got != c.job {
+				t.Errorf("shares of %s count for another job", c.agent)
+			}
+			all = append(all, joined{m, c.job})
 		}
-		w.server.Publish(w.job(1, hard), false)
-		if s := w.sessionOf("a"); s == nil {
-			t.Fatal("no session")
-		}
-		for _, s := range w.server.live() {
-			if s.state.last() == nil {
-				t.Errorf("%s has no job", s.state.agent)
+
+		// So it is with a sign of life, and on the next tip.
+		for i, publish := range []func(){
+			func() {
+				w.server.rules().KeepAlive = time.Second
+				w.server.keepAlive(time.Now().Add(time.Minute))
+			},
+			func() {
+				job := w.job(2, hard)
+				w.server.PublishWide(w.widen(job), job, false)
+			},
+		} {
+			publish()
+			for _, m := range all {
+				if got := coinbase2(w.T, m.received()); !bytes.Equal(got, m.job.Coinbase2) {
+					t.Errorf("job %d after the first has another coinbase: %x", i, got)
+				}
 			}
 		}
 	})
 }
 
-// A device that came while a job was being made gets none that it cannot hold,
+// A job that a device cannot hold is not sent to it, if there is no other one,
 // however many miners can.
 func TestTooWideJobIsNotSent(t *testing.T) {
 	inWorld(t, Config{}, byAddress(), func(w *world) {
 		w.server.Publish(w.job(1, hard), true)
 		m, _ := w.join("NerdMinerV2", "a.x")
 		other, _ := w.join("bitaxe", "b.x")
-		job := w.job(2, hard)
-		wide, err := job.With(w.server.NextJobID(), work.Layout{Outputs: []work.Output{{Script: make([]byte, 300), Value: job.Value}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.server.Publish(wide, true)
-		if lines := m.received(); len(lines) > 0 || len(w.server.Cramped()) == 0 {
-			t.Errorf("received %q, and the pool knows: %v", lines, len(w.server.Cramped()) > 0)
+		w.server.Publish(w.widen(w.job(2, hard)), true)
+		if lines := m.received(); len(lines) > 0 {
+			t.Errorf("received %q", lines)
 		}
 		other.received()
 

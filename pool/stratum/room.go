@@ -1,7 +1,5 @@
 package stratum
 
-import "github.com/dmpool/dmpool/pool/work"
-
 // Bytes that a coinbase may have, by what the miner's firmware can hold
 // (stratum.md 2.4). The usual size is what stock firmware of unknown make and
 // the pools that it was tested with agree on.
@@ -21,12 +19,15 @@ func (d device) coinbaseRoom() int {
 	return d.room
 }
 
-// CoinbaseRoom returns the bytes of a coinbase that every connected miner can
-// hold.
+// CoinbaseRoom returns the bytes that a coinbase which pays many may have: more
+// than the usual only if all connected miners can hold it. Who cannot hold the usual
+// has no say, and gets the narrow job of [Server.PublishWide]: nobody who says that
+// he is small makes it smaller for the others.
 func (s *Server) CoinbaseRoom() int {
 	room := 0
 	for _, session := range s.live() {
-		if own, active := session.coinbaseRoom(); active && (room == 0 || own < room) {
+		own, active := session.coinbaseRoom()
+		if active && own >= roomUsual && (room == 0 || own < room) {
 			room = own
 		}
 	}
@@ -40,21 +41,4 @@ func (s *session) coinbaseRoom() (room int, active bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.claims.device.coinbaseRoom(), s.state.active
-}
-
-// Cramped tells when a miner has come that cannot hold the coinbase of the
-// present job. It waits for the next one, which has to fit into [Server.CoinbaseRoom].
-func (s *Server) Cramped() <-chan struct{} { return s.cramped }
-
-// fits reports whether the session can hold a job's coinbase, and asks for one
-// that it can. The caller holds mu.
-func (s *session) fits(job *work.Job) bool {
-	if job.CoinbaseSize() <= s.state.claims.device.coinbaseRoom() {
-		return true
-	}
-	select {
-	case s.server.cramped <- struct{}{}:
-	default:
-	}
-	return false
 }

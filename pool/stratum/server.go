@@ -37,7 +37,6 @@ type Server struct {
 	current     atomic.Pointer[notice]
 	publishedAt time.Time      // guarded by publishing
 	heldTip     chainhash.Hash // see tip; set before the server starts
-	cramped     chan struct{}  // see Cramped
 
 	mu          sync.Mutex
 	sessions    map[uint32]*session // by extranonce1
@@ -64,7 +63,6 @@ func NewServer(c Config, b Backend) *Server {
 		closed:   make(map[uint32]remains),
 		retired:  make(map[chainhash.Hash]time.Time),
 		said:     make(map[string]time.Time),
-		cramped:  make(chan struct{}, 1),
 	}
 	s.Apply(c)
 
@@ -112,25 +110,36 @@ func (s *Server) count() int {
 // clean. It returns when the job is in every socket that takes it at once; no
 // miner can delay it.
 func (s *Server) Publish(job *work.Job, clean bool) {
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	s.publish(job, nil, clean, time.Now())
+	defer s.survive("publish")
+	s.publish(newNotice(job, nil), clean)
+}
+
+// PublishWide is Publish for a job whose coinbase some devices cannot hold: these
+// get the narrow one, of the same template, and nobody else notices.
+func (s *Server) PublishWide(job, narrow *work.Job, clean bool) {
+	defer s.survive("publish")
+	n := newNotice(job, nil)
+	n.narrow = newNotice(narrow, nil)
+	s.publish(n, clean)
 }
 
 // PublishOwn is Publish for jobs whose coinbase pays the miner itself: each
 // session gets what layOut makes of the job for the first worker that it was
 // authorised with, and nothing if that fails.
 func (s *Server) PublishOwn(job *work.Job, layOut LayOut, clean bool) {
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	s.publish(job, layOut, clean, time.Now())
+	defer s.survive("publish")
+	s.publish(newNotice(job, layOut), clean)
 }
 
-// publish does the work of Publish. The caller holds publishing.
-func (s *Server) publish(job *work.Job, layOut LayOut, clean bool, at time.Time) {
-	defer s.survive("publish")
-	n := newNotice(job, layOut)
-	last := s.tip()
+func (s *Server) publish(n *notice, clean bool) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	s.spread(n, clean, time.Now())
+}
+
+// spread does the work of Publish. The caller holds publishing.
+func (s *Server) spread(n *notice, clean bool, at time.Time) {
+	job, last := n.job, s.tip()
 	s.current.Store(n)
 	if last != (chainhash.Hash{}) && last != job.PrevHash {
 		clean = true
@@ -180,7 +189,7 @@ func (s *Server) keepAlive(at time.Time) {
 	if !s.rules().FixedTime {
 		t = max(t, uint32(at.Unix()))
 	}
-	s.publish(n.job.WithID(s.NextJobID(), t), n.layOut, false, at)
+	s.spread(n.again(s.NextJobID, t), false, at)
 }
 
 // survive is deferred where a fault of this program is no one session's: the next

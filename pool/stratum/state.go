@@ -179,7 +179,14 @@ func (s *session) pick(n *notice) (own *notice, ok bool) {
 		return nil, false
 	}
 	own, err := n.of(s.state.names[0].worker, s.server.NextJobID)
-	return own, err == nil && s.fits(own.job)
+	if err != nil {
+		return nil, false
+	}
+	room := s.state.claims.device.coinbaseRoom()
+	if own.narrow != nil && own.job.CoinbaseSize() > room {
+		own = own.narrow
+	}
+	return own, own.job.CoinbaseSize() <= room
 }
 
 // first makes the item that takes the server's job to a miner that has none
