@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -21,10 +22,19 @@ import (
 // torn one, which is always the last: it was promised to nobody and is dropped.
 type spool struct {
 	path  string
-	file  *os.File // nil while there is nothing to keep
-	size  int64    // bytes of good records; what follows in the file is torn
-	first int64    // seq of the first and the last share, 0 when it is empty
+	file  file  // nil while there is nothing to keep
+	size  int64 // bytes of good records; what follows in the file is torn
+	first int64 // seq of the first and the last share, 0 when it is empty
 	last  int64
+}
+
+// file is an *os.File, as far as the spool uses it.
+type file interface {
+	io.ReaderAt
+	io.WriterAt
+	Truncate(size int64) error
+	Sync() error
+	Close() error
 }
 
 const recordHeader = 8
@@ -93,15 +103,25 @@ func (s *spool) append(entries []entry) error {
 			return fmt.Errorf("create spool: %w", err)
 		}
 	}
-	// A record that fails is overwritten by the next one.
 	if _, err := s.file.WriteAt(record, s.size); err != nil {
-		return fmt.Errorf("write spool: %w", err)
+		return errors.Join(fmt.Errorf("write spool: %w", err), s.takeBack())
 	}
 	if err := s.file.Sync(); err != nil {
-		return fmt.Errorf("sync spool: %w", err)
+		return errors.Join(fmt.Errorf("sync spool: %w", err), s.takeBack())
 	}
 	s.size += int64(len(record))
 	s.extend(entries)
+
+	return nil
+}
+
+// takeBack cuts off what a failed append has written. It may be a whole record, and
+// the next start would store its shares, which their miners were told are lost and
+// have sent again.
+func (s *spool) takeBack() error {
+	if err := errors.Join(s.file.Truncate(s.size), s.file.Sync()); err != nil {
+		return fmt.Errorf("take back spool record: %w", err)
+	}
 
 	return nil
 }

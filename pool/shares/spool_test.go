@@ -239,6 +239,55 @@ func TestSpoolAfterTorn(t *testing.T) {
 	}
 }
 
+// unsynced is a file on a disk that takes what is written and then fails for a
+// number of times.
+type unsynced struct {
+	file
+
+	failures int
+}
+
+func (u *unsynced) Sync() error {
+	if u.failures > 0 {
+		u.failures--
+
+		return errors.New("disk on fire")
+	}
+
+	return u.file.Sync()
+}
+
+// A record whose shares were reported as lost does not come back, whether the
+// disk recovers at once or not before the next start.
+func TestSpoolTakesBackWhatItDidNotKeep(t *testing.T) {
+	for failures := 1; failures <= 2; failures++ {
+		path := filepath.Join(t.TempDir(), "spool")
+		s, err := openSpool(path, quiet().Logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.append([]entry{{1, share("a", 1, 0)}}); err != nil {
+			t.Fatal(err)
+		}
+		s.file = &unsynced{s.file, failures}
+		if err := s.append([]entry{{2, share("a", 2, 0)}}); err == nil {
+			t.Fatal("a share was acknowledged that is not on the disk")
+		}
+
+		// As a crash would find it.
+		again, err := openSpool(path, quiet().Logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.last != 1 || again.size != s.size {
+			t.Errorf("%d failures: the spool ends with share %d, want 1", failures, again.last)
+		}
+		if err := errors.Join(again.close(), s.close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Only when neither the database nor the spool takes a share does the miner hear of it.
 func TestSpoolFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shares.db")
