@@ -2,6 +2,7 @@ package stratum
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -28,9 +29,10 @@ type Held struct {
 	At       time.Time
 	Tip      chainhash.Hash
 	Jobs     work.Jobs
-	Sessions map[uint32][]HeldJob // by extranonce1
-	Accepted []work.Mark          // shares on Tip
-	LastJob  uint32               // number of the newest job; none comes again
+	Sessions map[uint32][]HeldJob    // by extranonce1
+	Homes    map[uint32]netip.Prefix // the networks of all sessions that can be resumed
+	Accepted []work.Mark             // shares on Tip
+	LastJob  uint32                  // number of the newest job; none comes again
 }
 
 // HeldJob is a job as one session got it.
@@ -45,13 +47,19 @@ type HeldJob struct {
 func (s *Server) Held() Held {
 	at := time.Now()
 	h := Held{At: at, Tip: s.tip(), LastJob: s.jobID.Load()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.Homes = make(map[uint32]netip.Prefix)
+	for extranonce1, r := range s.closed {
+		if r.home.IsValid() {
+			h.Homes[extranonce1] = r.home
+		}
+	}
 	accepted := s.seen.On(h.Tip)
 	if len(accepted) > heldShares {
 		s.log().Info("Too many shares on this block: jobs are not kept over the restart", "shares", len(accepted))
 		return h
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	recent := s.recentTemplates(h.Tip)
 	jobs := make(map[uint32]*work.Job)
 	h.Sessions = make(map[uint32][]HeldJob)
@@ -99,6 +107,12 @@ func (s *Server) recentTemplates(tip chainhash.Hash) []*work.Template {
 func (s *Server) recallHeld(h Held, at time.Time) {
 	if int32(h.LastJob-s.jobID.Load()) > 0 { // the clock was set back, or the numbers ran ahead of it
 		s.jobID.Store(h.LastJob)
+	}
+	for extranonce1, home := range h.Homes {
+		if r, known := s.closed[extranonce1]; known {
+			r.home = home
+			s.closed[extranonce1] = r
+		}
 	}
 	if len(h.Jobs) == 0 {
 		return

@@ -69,7 +69,7 @@ var musts = []struct{ what, tests string }{
 	{"5 places and arrivals", "TestMaxSessions TestMaxPerAddress TestPlacesAtHome TestArrivalsAreDelayed TestStrangersLeaveRoomToResume"},
 	{"5 submit rate", "TestPace TestPaceOfStrangers TestDroppedSubmissionsAreForgotten"},
 	{"5 bans", "TestBans"},
-	{"5 resume", "TestResume TestResumeAfterNewTip TestProbeIsNotKept stratum/minersim.TestResume"},
+	{"5 resume", "TestResume TestResumeAfterNewTip TestResumeNeedsTheSameNetwork TestExtranonce1IsDrawn TestProbeIsNotKept stratum/minersim.TestResume"},
 	{"5 restart", "TestHandshakeBeforeFirstJob TestResumeAfterRestart TestKeptSharesCountAfterRestart .TestBlockFoundDuringRestart"},
 	{"5 node away", "TestPauseSendsMinersAway TestKeepAlive"},
 	{"5 shutdown", "TestStopDrains TestStopIsBounded TestFoundAfterStop"},

@@ -1,6 +1,10 @@
 package stratum
 
 import (
+	"crypto/rand"
+	"encoding/binary"
+	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -15,7 +19,31 @@ const resumeTime = 10 * time.Minute
 // for.
 type remains struct {
 	at     time.Time
-	issued []issued // at no more than the session's last difficulty
+	home   netip.Prefix // see homeOf; the zero one if that is not known
+	issued []issued     // at no more than the session's last difficulty
+}
+
+// homeOf returns the network that a miner comes from, as small as it stays when
+// the miner gets another address, and the zero Prefix for what is no IP address.
+func homeOf(peer net.Addr) netip.Prefix {
+	tcp, ok := peer.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	addr, bits := tcp.AddrPort().Addr().Unmap().WithZone(""), 24
+	if addr.Is6() {
+		bits = 64
+	}
+	home, _ := addr.Prefix(bits) // fails only for more bits than there are
+	return home
+}
+
+// drawExtranonce1 draws by lot: with an id that follows from another one, a
+// stranger could take up the session of his neighbour.
+func drawExtranonce1() uint32 {
+	var random [4]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return binary.BigEndian.Uint32(random[:])
 }
 
 // enlist gives a new session an extranonce1 that no other one has, nor one that
@@ -23,19 +51,26 @@ type remains struct {
 func (s *Server) enlist(session *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for taken := true; taken; {
-		s.extranonce1++
-		_, live := s.sessions[s.extranonce1]
-		_, closed := s.closed[s.extranonce1]
-		taken = live || closed
+	extranonce1 := s.draw()
+	for s.taken(extranonce1) {
+		extranonce1 = s.draw()
 	}
-	session.name(s.extranonce1)
-	s.sessions[s.extranonce1] = session
+	session.name(extranonce1)
+	s.sessions[extranonce1] = session
+}
+
+// taken reports whether a session has an extranonce1 or may come back to it. The
+// caller holds mu.
+func (s *Server) taken(extranonce1 uint32) bool {
+	_, live := s.sessions[extranonce1]
+	_, closed := s.closed[extranonce1]
+	return live || closed
 }
 
 // resume gives a session the identity that the miner asks for with the id of
-// its last session. A session that still lives is left alone: its connection
-// may be half open, but it may also be somebody else's.
+// its last session, if it comes from the same network. A session that still lives
+// is left alone: its connection may be half open, but it may also be somebody
+// else's.
 func (s *Server) resume(session *session, sid string, at time.Time) {
 	extranonce1, ok := hex32([]byte(sid))
 	if !ok || len(sid) != 8 || string(appendHex32(nil, extranonce1)) != sid {
@@ -48,6 +83,9 @@ func (s *Server) resume(session *session, sid string, at time.Time) {
 	}
 	r, known := s.closed[extranonce1]
 	if known = known && at.Sub(r.at) < resumeTime; !known && !at.Before(s.adoptUntil) {
+		return
+	}
+	if r.home.IsValid() && r.home != homeOf(session.peer) {
 		return
 	}
 	delete(s.closed, extranonce1)
@@ -77,7 +115,7 @@ func (s *Server) release(session *session, at time.Time) {
 		limit -= limit / 4 // as with the places: strangers cannot take those of the miners at home
 	}
 	if s.buryOld(at); len(s.closed) < limit {
-		s.closed[session.extranonce1] = session.state.leave(at)
+		s.closed[session.extranonce1] = session.state.leave(at, homeOf(session.peer))
 	}
 }
 
@@ -99,8 +137,8 @@ func (s *Server) buryOld(at time.Time) {
 // the time.
 const maxInherited = 64
 
-// leave returns what is left of the session's jobs.
-func (st *state) leave(at time.Time) remains {
+// leave returns what is left of a session from home.
+func (st *state) leave(at time.Time, home netip.Prefix) remains {
 	st.forget(at)
 	jobs := slices.Concat(st.inherited, st.issued)
 	if n := len(jobs); n > maxInherited {
@@ -111,7 +149,7 @@ func (st *state) leave(at time.Time) remains {
 			jobs[i].difficulty = min(jobs[i].difficulty, st.current)
 		}
 	}
-	return remains{at: at, issued: jobs}
+	return remains{at: at, home: home, issued: jobs}
 }
 
 // inherit takes over the jobs of the session before. Those on another tip are as

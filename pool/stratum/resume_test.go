@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,83 @@ func TestResumeAfterNewTip(t *testing.T) {
 	})
 }
 
+// An id is not enough to take up the session of somebody else, who still finds it
+// in its place, over a restart too.
+func TestResumeNeedsTheSameNetwork(t *testing.T) {
+	tests := []struct {
+		name, from, by string
+		want           bool
+	}{
+		{"same address", "203.0.113.5:1", "203.0.113.5:2", true},
+		{"another address at home", "192.168.1.5:1", "192.168.1.77:1", true},
+		{"stranger", "203.0.113.5:1", "203.0.114.5:1", false},
+		{"stranger for one at home", "192.168.1.5:1", "203.0.113.5:1", false},
+		{"IPv6, another host part", "[2001:db8:1:2::1]:1", "[2001:db8:1:2::9]:1", true},
+		{"IPv6, stranger", "[2001:db8:1:2::1]:1", "[2001:db8:1:3::1]:1", false},
+		{"IPv4 in IPv6", "203.0.113.5:1", "[::ffff:203.0.113.9]:1", true},
+	}
+	for _, restart := range []bool{false, true} {
+		for _, test := range tests {
+			t.Run(fmt.Sprint(test.name, ", restart: ", restart), func(t *testing.T) {
+				inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+					w.server.Publish(w.job(1, hard), true)
+					m := w.connectFrom(test.from)
+					m.send(subscribeLine("cpuminer") + authorizeLine)
+					m.received()
+					sid := m.session().id
+					_ = m.conn.Close()
+					synctest.Wait()
+					if restart {
+						w.newLife(time.Second, nil)
+					}
+					ask := func(addr string) (got string) {
+						m := w.connectFrom(addr)
+						return strings.Split(m.ask(request("1", "subscribe", `["cpuminer","`+sid+`"]`)), `"`)[7]
+					}
+					if got := ask(test.by); (got == sid) != test.want {
+						t.Errorf("resumed as %s, want %s: %v", got, sid, test.want)
+					}
+					if got := ask(test.from); (got == sid) == test.want {
+						t.Errorf("the miner itself then resumes as %s", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// An extranonce1 does not tell the next one, and is given out once until the
+// session that had it cannot come back.
+func TestExtranonce1IsDrawn(t *testing.T) {
+	inWorld(t, Config{}, &fakeBackend{}, func(w *world) {
+		w.server.Publish(w.job(1, hard), true)
+		first := w.ready("x")
+		w.ready("x")
+		var ids []uint32
+		for _, info := range w.server.Sessions() {
+			id, ok := hex32([]byte(info.ID))
+			if !ok {
+				t.Fatal(info.ID)
+			}
+			ids = append(ids, id)
+		}
+		if apart := ids[1] - ids[0]; apart+1000 <= 2000 {
+			t.Errorf("%08x and %08x follow each other", ids[0], ids[1])
+		}
+		_ = first.conn.Close()
+		synctest.Wait()
+
+		drawn := []uint32{ids[0], ids[1], 7} // of the closed one, and of the live one
+		w.server.draw = func() (id uint32) {
+			id, drawn = drawn[0], drawn[1:]
+			return id
+		}
+		if got := strings.Split(w.connect().ask(request("1", "subscribe", `["x"]`)), `"`)[7]; got != "00000007" {
+			t.Errorf("a new session is %s, want the only one that is free", got)
+		}
+	})
+}
+
 // A miner may send its subscription, its name and the shares that it still has
 // all at once.
 func TestResumeInOneSegment(t *testing.T) {
@@ -110,7 +188,7 @@ func TestResumedJobsAreForgotten(t *testing.T) {
 			st.inherit(r, job.PrevHash)
 			st.issued = append(st.issued, issued{job: job, at: at})
 			at = at.Add(jobMemory / 2)
-			r = st.leave(at)
+			r = st.leave(at, netip.Prefix{})
 		}
 		if n := len(r.issued); n < 2 || n > 3 {
 			t.Errorf("%d jobs are kept, want those of the last %v", n, jobMemory)

@@ -1,8 +1,6 @@
 package stratum
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -38,16 +36,16 @@ type Server struct {
 	publishedAt time.Time      // guarded by publishing
 	heldTip     chainhash.Hash // see tip; set before the server starts
 
-	mu          sync.Mutex
-	sessions    map[uint32]*session // by extranonce1
-	extranonce1 uint32              // the last one given out
-	closed      map[uint32]remains  // sessions that can be resumed
-	adoptUntil  time.Time           // until then unknown ones, too
-	buriedAt    time.Time
-	retired     map[chainhash.Hash]time.Time
-	pausedAt    time.Time            // zero: not paused
-	patient     bool                 // the pause is an Idle
-	said        map[string]time.Time // when the log last told of something that strangers cause
+	mu         sync.Mutex
+	sessions   map[uint32]*session // by extranonce1
+	draw       func() uint32       // an extranonce1 that may be taken
+	closed     map[uint32]remains  // sessions that can be resumed
+	adoptUntil time.Time           // until then unknown ones, too
+	buriedAt   time.Time
+	retired    map[chainhash.Hash]time.Time
+	pausedAt   time.Time            // zero: not paused
+	patient    bool                 // the pause is an Idle
+	said       map[string]time.Time // when the log last told of something that strangers cause
 }
 
 // NewServer returns a server that has not started.
@@ -63,16 +61,13 @@ func NewServer(c Config, b Backend) *Server {
 		closed:   make(map[uint32]remains),
 		retired:  make(map[chainhash.Hash]time.Time),
 		said:     make(map[string]time.Time),
+		draw:     drawExtranonce1,
 	}
 	s.Apply(c)
 
 	// Numbers of jobs must not come back after a restart, when miners still
 	// remember the old ones.
 	s.jobID.Store(uint32(now.UnixMilli()))
-
-	var random [4]byte
-	_, _ = rand.Read(random[:]) // never fails
-	s.extranonce1 = binary.BigEndian.Uint32(random[:])
 	return s
 }
 

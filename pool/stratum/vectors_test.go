@@ -67,7 +67,7 @@ func TestSubmitVectors(t *testing.T) {
 				if !ok {
 					t.Fatal(v.Extranonce1)
 				}
-				w.server.extranonce1 = en1 - 1
+				w.server.draw = func() uint32 { return en1 }
 				w.server.Publish(job, true)
 				w.backend.authorize = func(string) (Worker, error) { return Worker{FixedDifficulty: 0.0002}, nil }
 				m := w.ready("cpuminer")
