@@ -50,12 +50,13 @@
 // # Coming back
 //
 // The id of a session is its extranonce1, drawn by lot. A miner that presents it
-// within ten minutes after its connection closed, from the same network (/24, or /64
-// of IPv6), gets it again, and its unsent shares still count; over a restart [Server.Closed] and [Server.Recall] carry the ids.
-// Over a restart in order [Server.Held] carries the networks and the last jobs on
-// the tip as well, whole, as a share for one of them may be a block, and the shares that have
-// counted, so that none counts twice. After a crash there is no such record: a
-// resumed miner's shares for jobs from before it are "Job not found".
+// within ten minutes after its connection closed, from the same network (/24, or
+// /64 of IPv6), gets it again, and its unsent shares still count; over a restart
+// [Server.Closed] and [Server.Recall] carry the ids. Over a restart in order
+// [Server.Held] carries the networks as well, and the last jobs on the tip, whole,
+// as a share for one of them may be a block, and the shares that have counted, so
+// that none counts twice. After a crash there is no such record: a resumed miner's
+// shares for jobs from before it are "Job not found".
 // The difficulty that suited a worker is remembered by its name and kind of
 // device; it starts at half of that.
 //

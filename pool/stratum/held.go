@@ -23,7 +23,7 @@ const (
 // Held is what is needed to take a share, after a restart in order, for a job
 // from before it: the last jobs on the tip, complete with their transactions,
 // because a share may be a block; which session got them, and at what
-// difficulty; and the shares that have been accepted, so that none counts twice.
+// difficulty; from where a session may be taken up; and the shares that have been accepted, so that none counts twice.
 // The zero value holds nothing. It can be written as JSON.
 type Held struct {
 	At       time.Time
