@@ -31,13 +31,15 @@
 // each session gets jobs that pay the address of its first name, with "direct" all
 // get one that pays the miners of the PPLNS window as far as there is room; what
 // does not fit is owed. A device whose firmware cannot hold that coinbase gets a job
-// that pays the wallet, and takes nothing from the others. How a block will be settled, and who is due what, is the
-// plan of its job and goes with it as the note of its layout, so a change of the
-// settings applies from the next job on. Each coinbase is decoded by the witness
-// before it leaves, its payees are compared with the plan, and a new list of payees
-// is proposed to the node once; on a new tip a job that pays the wallet goes out at
-// once, and the miners do not wait for the opinion. If a direct job cannot be made, the block pays the
-// wallet and is settled by the ledger, and [Status].Fallback says why.
+// that pays the wallet, and takes nothing from the others. How a block will be
+// settled, and who is due what, is the plan of its job and goes with it as the note
+// of its layout, so a change of the settings applies from the next job on.
+//
+// Each coinbase is decoded by the witness before it leaves, its payees are compared
+// with the plan, and a new list of payees is proposed to the node once. On a new tip
+// nobody waits for that opinion: a job that pays the wallet goes out at once, and the
+// direct one follows. If a direct job cannot be made, the block pays the wallet and
+// is settled by the ledger, and [Status].Fallback says why.
 //
 // # Lifetimes
 //

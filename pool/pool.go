@@ -87,7 +87,17 @@ func New(c Config) (*Pool, error) {
 	if err := c.Settings.Validate(); err != nil {
 		return nil, fmt.Errorf("check settings: %w", err)
 	}
-	p := &Pool{Config: c, startedAt: time.Now(), chain: make(chan sweep, 1), turn: make(chan struct{}, 1), again: make(chan struct{}, 1), doubts: make(chan error, 1), rejected: make(chan rejection, 1), direct: newDirect(), ports: make(chan struct{}, 1)}
+	p := &Pool{
+		Config:    c,
+		startedAt: time.Now(),
+		again:     make(chan struct{}, 1),
+		doubts:    make(chan error, 1),
+		rejected:  make(chan rejection, 1),
+		direct:    newDirect(),
+		ports:     make(chan struct{}, 1),
+		chain:     make(chan sweep, 1),
+		turn:      make(chan struct{}, 1),
+	}
 	if c.Script != nil {
 		p.script.Store(&c.Script)
 	}
