@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/dmpool/dmpool/pool/ledger"
 )
 
 // TestE2E is the main job: from an empty directory to a payout that a person
@@ -42,6 +44,11 @@ func TestE2E(t *testing.T) {
 	observerShows(t, tab, d, paid)
 	booksAgreeWithWallet(t, box)
 	receiptsHold(t, d, program, paid)
+
+	// The other ways to settle, and back.
+	for _, settlement := range []string{ledger.SettlementSolo, ledger.SettlementDirect, ledger.SettlementLedger} {
+		settlesBy(t, tab, d, program, settlement)
+	}
 
 	// The power goes out. What was is still there, and mining goes on.
 	d.kill()
