@@ -31,18 +31,51 @@ func (a *Appliance) BookSurplus(ctx context.Context, c Correction) error {
 }
 
 func (a *Appliance) correct(ctx context.Context, action string, c Correction, do func(context.Context, payout.Lift) error) error {
-	var operators int
-	if err := a.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM operator`).Scan(&operators); err != nil {
-		return fmt.Errorf("count operators: %w", err)
+	operators, err := a.operators(ctx)
+	if err != nil {
+		return err
 	}
-	err := do(ctx, payout.Lift{
+	err = do(ctx, payout.Lift{
 		Reason: c.Reason, Actor: c.Actor, IP: c.IP, Freezes: c.Freezes, Amount: c.Amount, Operators: operators,
 	})
-	result := "ok"
-	if err != nil {
-		result = err.Error()
+	return errors.Join(err, a.Audit(context.WithoutCancel(ctx), AuditEntry{
+		Actor: c.Actor, Action: action, Result: resultOf(err), IP: c.IP, Detail: map[string]string{"reason": c.Reason, "sats": strconv.FormatInt(c.Amount, 10)},
+	}))
+}
+
+// AdjustAccount corrects what one miner is owed, see [payout.Desk.Adjust]; how
+// many have to agree is filled in here. The errors are those of
+// [Appliance.LiftFreeze].
+func (a *Appliance) AdjustAccount(ctx context.Context, adjust payout.Adjust) error {
+	return a.adjust(ctx, adjust, a.payouts.Adjust)
+}
+
+func (a *Appliance) adjust(ctx context.Context, adjust payout.Adjust, do func(context.Context, payout.Adjust) error) (err error) {
+	if adjust.Operators, err = a.operators(ctx); err != nil {
+		return err
+	}
+	err = do(ctx, adjust)
+	detail := map[string]string{"reason": adjust.Reason, "sats": strconv.FormatInt(adjust.Amount, 10)}
+	if adjust.TxID != nil {
+		detail["txid"] = adjust.TxID.String()
 	}
 	return errors.Join(err, a.Audit(context.WithoutCancel(ctx), AuditEntry{
-		Actor: c.Actor, Action: action, Result: result, IP: c.IP, Detail: map[string]string{"reason": c.Reason, "sats": strconv.FormatInt(c.Amount, 10)},
+		Actor: adjust.Actor, Action: "account.adjust", Object: adjust.Address, Result: resultOf(err), IP: adjust.IP, Detail: detail,
 	}))
+}
+
+// operators counts the people who operate the box.
+func (a *Appliance) operators(ctx context.Context) (n int, err error) {
+	if err := a.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM operator`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count operators: %w", err)
+	}
+	return n, nil
+}
+
+// resultOf is what the audit log says came out.
+func resultOf(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return "ok"
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/dmpool/dmpool/pool/payout"
 )
 
@@ -24,6 +26,29 @@ func TestCorrectionIsAudited(t *testing.T) {
 		}
 		entry := lastAudit(t, a)
 		if entry.Action != "books.lift" || entry.Detail["reason"] != "a test" || entry.Detail["sats"] != "-5" || (entry.Result == "ok") != (want == nil) {
+			t.Errorf("audit entry %+v", entry)
+		}
+	}
+}
+
+// So is a correction of one account, with the transaction that it is about.
+func TestAdjustmentIsAudited(t *testing.T) {
+	a := setUpBox(t)
+	txid := chainhash.HashH([]byte("theirs"))
+	for _, want := range []error{nil, payout.ErrSecondPerson} {
+		err := a.adjust(t.Context(), payout.Adjust{Address: "bcrt1q", TxID: &txid, Amount: 5, Reason: "a test", Actor: "anna", IP: "::1"},
+			func(_ context.Context, adjust payout.Adjust) error {
+				if adjust.Operators != 1 || adjust.Actor != "anna" || adjust.Amount != 5 || *adjust.TxID != txid {
+					t.Errorf("asked with %+v", adjust)
+				}
+				return want
+			})
+		if !errors.Is(err, want) {
+			t.Errorf("error %v, want %v", err, want)
+		}
+		entry := lastAudit(t, a)
+		if entry.Action != "account.adjust" || entry.Object != "bcrt1q" || entry.Detail["reason"] != "a test" || entry.Detail["sats"] != "5" ||
+			entry.Detail["txid"] != txid.String() || (entry.Result == "ok") != (want == nil) {
 			t.Errorf("audit entry %+v", entry)
 		}
 	}

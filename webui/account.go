@@ -26,6 +26,8 @@ type accountView struct {
 	Problem string // why the minimum does not do, a sentence
 	Wrong   bool   // the password was
 	Saved   bool
+
+	Adjust adjustView
 }
 
 // Seen names the rule that the form was made from.
@@ -55,6 +57,10 @@ func (s *site) findAccount(ctx context.Context, r *http.Request) (accountView, e
 			continue
 		}
 		v := accountView{owedLine: o, PoolMin: rules.MinPayoutSat, Held: o.Hold, Saved: r.URL.Query().Has("saved")}
+		if v.Adjust, err = s.box.Adjustable(ctx, address); err != nil {
+			return accountView{}, err
+		}
+		v.Adjust.Done, v.Adjust.Waits = r.URL.Query().Has("adjusted"), r.URL.Query().Has("waits")
 		if o.MinPayout > 0 {
 			v.Typed = sats().write(&o.MinPayout)
 		}

@@ -46,7 +46,12 @@ type correctLine struct {
 	User   string
 	Amount int64
 	Reason string
+
+	Address string // whose account it was about; empty when it was about the wallet
 }
+
+// Off is what was taken off, as a positive number.
+func (l correctLine) Off() int64 { return -l.Amount }
 
 // CanLift reports whether there is a freeze that a person can end.
 func (v booksView) CanLift() bool { return len(v.Open) > 0 }

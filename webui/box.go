@@ -43,6 +43,8 @@ type box interface {
 	Exported(ctx context.Context, id, rev int64) (psbt string, err error)
 	ImportPayout(ctx context.Context, f signedFile) error
 	SetAccountRule(ctx context.Context, rule accountRule) error
+	Adjustable(ctx context.Context, address string) (adjustView, error)
+	AdjustAccount(ctx context.Context, a adjustment) (decided bool, err error)
 	ChangePayout(ctx context.Context, c payoutChange) error
 	UnlockWallet(ctx context.Context, passphrase string, op operator, ip string) error
 

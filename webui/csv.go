@@ -18,6 +18,7 @@ import (
 //	balance   of all buckets of the account after the row, in sat and in BTC
 //	block_…   of the whole block: a miner's part of the fee would be a rounded
 //	          number that stands nowhere in the books
+//	type      what happened; adj is a correction by hand
 //	actor     who booked it; in the statement of the whole pool only, because whoever
 //	          knows an address need not know the operators' names
 //	price     left empty, for the reader to fill in

@@ -54,6 +54,8 @@ type golden struct {
 
 	approved  []approval
 	ruled     []accountRule
+	adjust    adjustView
+	adjusted  []adjustment
 	changed   []payoutChange
 	books     booksView
 	corrected []correction
@@ -379,6 +381,13 @@ func (g *golden) ImportPayout(_ context.Context, f signedFile) error {
 func (g *golden) SetAccountRule(_ context.Context, r accountRule) error {
 	g.ruled = append(g.ruled, r)
 	return nil
+}
+
+func (g *golden) Adjustable(context.Context, string) (adjustView, error) { return g.adjust, nil }
+
+func (g *golden) AdjustAccount(_ context.Context, a adjustment) (bool, error) {
+	g.adjusted = append(g.adjusted, a)
+	return !g.lonely, nil
 }
 
 func (g *golden) UnlockWallet(_ context.Context, passphrase string, _ operator, _ string) error {

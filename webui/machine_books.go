@@ -42,7 +42,7 @@ func (m *machine) Books(ctx context.Context) (booksView, error) {
 		return booksView{}, fmt.Errorf("read corrections: %w", err)
 	}
 	for _, c := range said {
-		v.Said = append(v.Said, correctLine{At: c.At, User: c.User, Amount: c.Amount, Reason: c.Reason})
+		v.Said = append(v.Said, correctLineOf(c))
 	}
 	if c, known := desk.Compared(); known {
 		v.Compared = &compareLine{

@@ -57,11 +57,20 @@ func postingLineOf(l ledger.Line) postingLine {
 
 // fillPayout says which transaction and output a settled amount went to. That of
 // a payout is in the key of the event, pay:<id>:settle:<txid>, because it may have
-// had several; a block settles with its coinbase what this pays itself.
+// had several; a block settles with its coinbase what this pays itself. What had
+// paid a miner whose account was corrected by hand stands with the correction.
 func (m *machine) fillPayout(ctx context.Context, p *postingLine, l ledger.Line, payouts map[int64]payout.Payout) error {
 	settles := l.Kind == ledger.KindSettle || l.Kind == ledger.KindUnsettle
 	if l.Block != nil && settles {
 		p.TxID = l.Block.Coinbase.String()
+	}
+	desk := m.box.Payouts()
+	if l.Kind == ledger.KindAdjust && desk != nil {
+		said, err := desk.Corrections(ctx)
+		if err != nil {
+			return fmt.Errorf("read corrections: %w", err)
+		}
+		p.TxID = adjustedBy(said, l.Ref)
 	}
 	text, ok := strings.CutPrefix(l.Ref, "pay:")
 	if !ok {
@@ -78,7 +87,6 @@ func (m *machine) fillPayout(ctx context.Context, p *postingLine, l ledger.Line,
 	}
 	p.TxID = parts[3]
 
-	desk := m.box.Payouts()
 	if desk == nil || p.Bucket == "" {
 		return nil
 	}

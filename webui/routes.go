@@ -47,6 +47,7 @@ func (s *site) routes() []route {
 		{"POST /payouts/{id}/import", operators, login, false, s.importPayout},
 		{"GET /accounts/{address}", operators, desk, false, s.page("account", s.account)},
 		{"POST /accounts/{address}", operators, login, false, s.setAccountRule},
+		{"POST /accounts/{address}/adjust", operators, login, false, s.adjustAccount},
 		{"GET /books", operators, desk, false, s.page("books", s.books)},
 		{"POST /books/lift", operators, login, false, s.correctBooks(true)},
 		{"POST /books/surplus", operators, login, false, s.correctBooks(false)},

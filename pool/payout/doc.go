@@ -73,7 +73,8 @@
 // is written in the ledger, the wallet's own locks are a copy. And if money
 // leaves the wallet that the ledger knows nothing of, or coins are missing that the
 // books say are there ([Comparison]), everything stops ([Desk.Frozen]) until a
-// person has said what it was ([Desk.Lift]).
+// person has said what it was ([Desk.Lift]). What it was can then be put right on the account of a miner who
+// has it, and a debt that nobody will pay be written off ([Desk.Adjust]).
 //
 // # Who drives it
 //

@@ -38,10 +38,21 @@ type Lift struct {
 type Correction struct {
 	What   string // the same for all who agreed to the same; adj:<What> is its event, if an amount was booked
 	User   string
-	Amount int64 // satoshis; negative when they were gone
+	Amount int64 // satoshis; negative when they were gone, or were taken off the account
 	Reason string
 	At     time.Time
+
+	Address string          // whose account was corrected; empty when it was about the wallet
+	TxID    *chainhash.Hash // what had paid them; nil when a debt was written off
+
+	account int64
 }
+
+// adjPrefix and what a correction is called are the key of its event.
+const adjPrefix = "adj:"
+
+// errNobody says that a correction has no author.
+var errNobody error = problemError("Somebody has to say, in their name, what it was.")
 
 // There is nothing of the kind to correct.
 var (
@@ -124,7 +135,7 @@ func (d *Desk) checkDecided(ctx context.Context, f Freeze) error {
 // writes down who agreed and, when those are enough, carries it out.
 func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Comparison, []Freeze) (int64, error)) error {
 	if l.Reason == "" || l.Actor == "" {
-		return problemError("Somebody has to say, in their name, what it was.")
+		return errNobody
 	}
 	err := d.exclusive(ctx, func() error {
 		p, err := d.survey(ctx)
@@ -229,19 +240,10 @@ func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze, g
 			return err
 		}
 		what := correctionID(amount, open, booked)
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO correction (what, user, amount, reason, ip, at)
-			SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM correction WHERE what = ?1 AND user = ?2)`,
-			what, l.Actor, amount, l.Reason, l.IP, now.UnixMilli())
-		if err != nil {
+		var err error
+		decided, err = say(ctx, tx, Correction{What: what, User: l.Actor, Amount: amount, Reason: l.Reason, At: now}, l.IP, l.Operators)
+		if err != nil || !decided {
 			return err
-		}
-		var people int
-		if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM correction WHERE what = ?`, what).Scan(&people); err != nil {
-			return err
-		}
-		if decided = people >= min(max(l.Operators, 1), 2); !decided {
-			return nil
 		}
 
 		if err := book(ctx, tx, what, amount, open, l.Actor, now); err != nil {
@@ -269,11 +271,31 @@ func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze, g
 	return nil
 }
 
+// say writes a person's yes to a correction and reports whether it was the last one
+// needed.
+func say(ctx context.Context, tx *ledger.Tx, c Correction, ip string, operators int) (decided bool, err error) {
+	var txid []byte
+	if c.TxID != nil {
+		txid = c.TxID[:]
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO correction (what, user, amount, reason, ip, at, account, txid)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, NULLIF(?7, 0), ?8 WHERE NOT EXISTS (SELECT 1 FROM correction WHERE what = ?1 AND user = ?2)`,
+		c.What, c.User, c.Amount, c.Reason, ip, c.At.UnixMilli(), c.account, txid)
+	if err != nil {
+		return false, err
+	}
+	var people int
+	err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM correction WHERE what = ?`, c.What).Scan(&people)
+
+	return people >= min(max(operators, 1), 2), err
+}
+
 // book makes the books say what the wallet has, and reverses the freezes.
 func book(ctx context.Context, tx *ledger.Tx, what string, amount int64, open []Freeze, actor string, at time.Time) error {
 	if amount != 0 {
 		err := tx.Post(ctx, ledger.Event{
-			Key: "adj:" + what, Kind: ledger.KindAdjust, Ref: "adj:" + what, Actor: actor, At: at,
+			Key: adjPrefix + what, Kind: ledger.KindAdjust, Ref: adjPrefix + what, Actor: actor, At: at,
 		}, []ledger.Posting{
 			{Account: ledger.WalletSpendable, Amount: amount},
 			{Account: ledger.PoolReserve, Amount: -amount},
@@ -303,12 +325,17 @@ func hold(ctx context.Context, tx *ledger.Tx, address, actor string, at time.Tim
 
 // correctionID is the same for all who want the same correction, and never comes
 // twice: freezes are reversed once, and n counts the corrections booked before.
-// It has the form of a UUID of version 8 (RFC 9562).
 func correctionID(amount int64, open []Freeze, n int) string {
 	text := fmt.Appendf(nil, "correction %d of %d sats", n, amount)
 	for _, f := range open {
 		text = fmt.Appendf(text, "\n%s", f.key)
 	}
+
+	return uuid(text)
+}
+
+// uuid is a name for a text, in the form of a UUID of version 8 (RFC 9562).
+func uuid(text []byte) string {
 	id := sha256.Sum256(text)
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
 
@@ -318,13 +345,16 @@ func correctionID(amount int64, open []Freeze, n int) string {
 // Corrections lists what people said when they corrected the books, the latest
 // first.
 func (d *Desk) Corrections(ctx context.Context) ([]Correction, error) {
-	rows, err := d.db.Reader().QueryContext(ctx, `SELECT what, user, amount, reason, at FROM correction ORDER BY at DESC, what, user`)
+	rows, err := d.db.Reader().QueryContext(ctx, `
+		SELECT c.what, c.user, c.amount, c.reason, c.at, COALESCE(a.address, ''), c.txid
+		FROM correction c LEFT JOIN account a ON a.id = c.account
+		ORDER BY c.at DESC, c.what, c.user`)
 	if err != nil {
 		return nil, fmt.Errorf("list corrections: %w", err)
 	}
 	all, err := sqlite.Collect(rows, func(r *sql.Rows) (c Correction, err error) {
 		var at int64
-		err = r.Scan(&c.What, &c.User, &c.Amount, &c.Reason, &at)
+		err = r.Scan(&c.What, &c.User, &c.Amount, &c.Reason, &at, &c.Address, hashColumn{&c.TxID})
 		c.At = time.UnixMilli(at)
 
 		return c, err

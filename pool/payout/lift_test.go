@@ -3,7 +3,6 @@ package payout
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -158,15 +157,7 @@ func TestLiftAfterOldBackup(t *testing.T) {
 	b.wallet.mine(3, 0)
 	paid := b.get(p.ID).Items[0]
 
-	backup, err := os.ReadFile(full)
-	b.must(err)
-	b.must(b.db.Close())
-	for _, suffix := range []string{"-wal", "-shm"} {
-		_ = os.Remove(b.path + suffix)
-	}
-	b.must(os.WriteFile(b.path, backup, 0o600))
-	b.open()
-	b.advance()
+	b.restore(full)
 	b.must(b.desk.Lift(t.Context(), b.seen(Lift{Reason: "a restored backup", Actor: "ann", Operators: 1})))
 
 	b.policy.MaxItems = 200
