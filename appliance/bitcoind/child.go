@@ -29,7 +29,13 @@ type ChildConfig struct {
 	// Warmup takes the text out of a Probe error that is progress ("Loading
 	// block index…") and tells whether it is one. Nil: no error is.
 	Warmup func(error) (text string, ok bool)
-	Logger *slog.Logger // gets the node's log lines at level Debug; nil: slog.Default
+	// Mend is asked before the node repairs damage by itself, and keeps a record
+	// of it. Its error is half a sentence on why a person has to decide, with the
+	// next step. Nil: a person always decides.
+	Mend func(context.Context, Class, Repair) error
+	// Measure tells the free space of the file system of a directory; nil: Survey.
+	Measure func(dir string) (Machine, error)
+	Logger  *slog.Logger // gets the node's log lines at level Debug; nil: slog.Default
 
 	LogLines     int           // of the node's log to keep; 500
 	ProbeEvery   time.Duration // until ready; 250 ms
@@ -49,6 +55,10 @@ type Child struct {
 	log    *ring
 	board  *board
 	again  chan struct{} // holds a wish to restart
+	full   bool          // the node waits for room on the disk; only for Run
+
+	mu      sync.Mutex
+	ordered Repair // of the next start
 }
 
 var _ Runner = (*Child)(nil)
@@ -60,6 +70,9 @@ func NewChild(config ChildConfig) *Child {
 	}
 	if config.Warmup == nil {
 		config.Warmup = func(error) (string, bool) { return "", false }
+	}
+	if config.Measure == nil {
+		config.Measure = Survey
 	}
 	if config.LogLines <= 0 {
 		config.LogLines = 500
@@ -140,7 +153,12 @@ func (c *Child) Run(ctx context.Context) error {
 			sleep(ctx, c.config.RetryMin)
 			continue
 		}
-		failed.text += fmt.Sprintf(". Next try in %s.", pause)
+		failed, repairing := c.mend(ctx, failed)
+		if repairing {
+			c.report(PhaseFailed, failed)
+			continue
+		}
+		failed.text = strings.TrimSuffix(failed.text, ".") + fmt.Sprintf(". Next try in %s.", pause)
 		c.report(PhaseFailed, failed)
 		c.rest(ctx, pause)
 		pause = min(2*pause, c.config.RetryMax)
@@ -160,31 +178,37 @@ func (c *Child) once(ctx context.Context) (failure, time.Duration) {
 
 	binary, err := c.locate(ctx)
 	if err != nil {
-		return failure{ClassBinary, fmt.Sprintf("The node cannot start: %v", err)}, 0
+		return failure{class: ClassBinary, text: fmt.Sprintf("The node cannot start: %v", err)}, 0
+	}
+	args, failed := c.prepare(ctx, binary)
+	if failed.class != "" || ctx.Err() != nil {
+		return failed, 0
 	}
 	mark := c.log.mark()
-	p, err := start(binary, c.config.Conf.args(), c.log)
+	p, err := start(binary, args, c.log)
 	if err != nil {
-		return failure{ClassBinary, fmt.Sprintf("The node's program cannot be started: %v", err)}, 0
+		return failure{class: ClassBinary, text: fmt.Sprintf("The node's program cannot be started: %v", err)}, 0
 	}
 	c.board.update(func(s *State) {
-		*s = State{Phase: PhaseStarting, Text: "The node is starting.", PID: p.pid(), Restarts: s.Restarts}
+		*s = State{Phase: PhaseStarting, Text: "The node is starting.", PID: p.pid(), Restarts: s.Restarts, Repair: s.Repair}
 	})
 	c.config.Logger.Info("Node started", "pid", p.pid())
 
-	healthy, again := c.watch(ctx, p)
-	if ctx.Err() != nil || again {
+	healthy, again, failed := c.watch(ctx, p)
+	if ctx.Err() != nil || again || failed.class != "" {
 		c.stop(ctx, p)
 	}
 	<-p.done
 	c.log.flush()
 	c.config.Logger.Info("Node ended", "pid", p.pid(), "status", p.exit().String())
 
-	if again {
-		return failure{classRestart, "The node is starting again."}, healthy
+	switch {
+	case again:
+		return failure{class: classRestart, text: "The node is starting again."}, healthy
+	case failed.class != "":
+		return failed, healthy
 	}
-	command := binary + " " + strings.Join(c.config.Conf.args(), " ")
-	return classify(p.exit(), c.log.since(mark), c.config.Conf.Dir, command), healthy
+	return classify(p.exit(), c.log.since(mark), c.config.Conf.Dir), healthy
 }
 
 // classRestart is no failure: the node was stopped to be started again.
@@ -205,15 +229,18 @@ func (c *Child) locate(ctx context.Context) (string, error) {
 // obstacle looks for what would keep the node from starting, or, worse, from
 // telling: a ZMQ port that is taken is no error to bitcoind.
 func (c *Child) obstacle(ctx context.Context) (failure, bool) {
+	if f, ok := c.room(); !ok {
+		return f, true
+	}
 	holder, pid, err := lockHolder(c.config.Conf.lockFile())
 	switch {
 	case err != nil:
-		return failure{ClassDirectory, "The node cannot start: " + err.Error()}, true
+		return failure{class: ClassDirectory, text: "The node cannot start: " + err.Error()}, true
 	case pid != 0:
-		return failure{ClassLock, fmt.Sprintf("Another bitcoind, %s, still uses %s; waiting for it to finish. "+
+		return failure{class: ClassLock, text: fmt.Sprintf("Another bitcoind, %s, still uses %s; waiting for it to finish. "+
 			"If it is not ending, stop it with: kill %d", holder, c.config.Conf.Dir, pid)}, true
 	case holder != "":
-		return failure{ClassLock, fmt.Sprintf("Another bitcoind, %s, still uses %s; waiting for it to finish", holder, c.config.Conf.Dir)}, true
+		return failure{class: ClassLock, text: fmt.Sprintf("Another bitcoind, %s, still uses %s; waiting for it to finish", holder, c.config.Conf.Dir)}, true
 	}
 
 	for _, port := range []int{c.config.Conf.RPCPort, c.config.Conf.ZMQPort, c.config.Conf.P2PPort} {
@@ -221,16 +248,17 @@ func (c *Child) obstacle(ctx context.Context) (failure, bool) {
 			continue
 		}
 		if err := CheckPort(ctx, port); err != nil {
-			return failure{ClassPort, fmt.Sprintf("The node cannot start: %v. Stop that program or choose another port", err)}, true
+			return failure{class: ClassPort, text: fmt.Sprintf("The node cannot start: %v. Stop that program or choose another port", err)}, true
 		}
 	}
 
 	return failure{}, false
 }
 
-// watch probes the node until it ends, ctx does, or it is to be started again,
-// and returns for how long it was ready without a break at the end.
-func (c *Child) watch(ctx context.Context, p *process) (healthy time.Duration, again bool) {
+// watch probes the node until it ends, ctx does, it is to be started again,
+// or the disk has no more room for it, and returns for how long it was ready
+// without a break at the end.
+func (c *Child) watch(ctx context.Context, p *process) (healthy time.Duration, again bool, failed failure) {
 	var watcher sync.WaitGroup
 	ctx, cancel := context.WithCancel(ctx)
 	watcher.Go(func() {
@@ -247,6 +275,10 @@ func (c *Child) watch(ctx context.Context, p *process) (healthy time.Duration, a
 	var ready time.Time // zero while it is not
 	every := c.config.ProbeEvery
 	for sleep(ctx, every) {
+		var ok bool
+		if failed, ok = c.room(); !ok {
+			break
+		}
 		err := c.probe(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -266,9 +298,9 @@ func (c *Child) watch(ctx context.Context, p *process) (healthy time.Duration, a
 	cancel()
 	watcher.Wait()
 	if ready.IsZero() {
-		return 0, again
+		return 0, again, failed
 	}
-	return time.Since(ready), again
+	return time.Since(ready), again, failed
 }
 
 func (c *Child) probe(ctx context.Context) error {
@@ -314,13 +346,18 @@ func (c *Child) stop(ctx context.Context, p *process) {
 
 // live shows a phase of the running process.
 func (c *Child) live(phase Phase, text string) {
-	c.board.update(func(s *State) { s.Phase, s.Text, s.Class = phase, text, "" })
+	c.board.update(func(s *State) {
+		s.Phase, s.Text, s.Class = phase, text, ""
+		if phase == PhaseReady {
+			s.Repair = RepairNone
+		}
+	})
 }
 
 // report shows and logs why there is no process.
 func (c *Child) report(phase Phase, f failure) {
 	changed := c.board.update(func(s *State) {
-		s.Phase, s.Text, s.Class, s.PID = phase, f.text, f.class, 0
+		s.Phase, s.Text, s.Class, s.PID, s.Repair = phase, f.text, f.class, 0, f.repair
 		if phase == PhaseFailed {
 			s.Restarts++
 		}

@@ -11,17 +11,17 @@ import (
 // failure is why a node does not run. The zero value means that it ended
 // because it was asked to.
 type failure struct {
-	class Class
-	text  string // a sentence, and the next step
+	class  Class
+	text   string // a sentence, and the next step
+	repair Repair // that a person may order
 }
 
 // lastLines is how far back from the end a reason is looked for.
 const lastLines = 100
 
 // classify finds out why the node ended by itself, from its exit status and
-// the lines that it logged. command is how an operator starts the same node by
-// hand.
-func classify(exit *os.ProcessState, lines []string, dir, command string) failure {
+// the lines that it logged.
+func classify(exit *os.ProcessState, lines []string, dir string) failure {
 	lines = lines[max(0, len(lines)-lastLines):]
 
 	// The first rule whose text appears decides: a full disk also looks like
@@ -29,7 +29,7 @@ func classify(exit *os.ProcessState, lines []string, dir, command string) failur
 	rules := []struct {
 		class Class
 		text  string   // may hold %s for the log line
-		signs []string // any of them
+		signs []string // any of them; * is anything in the same line
 	}{
 		{
 			ClassLock, "Another bitcoind still uses " + dir + "; waiting for it to finish",
@@ -52,7 +52,7 @@ func classify(exit *os.ProcessState, lines []string, dir, command string) failur
 			ClassConfig, "The node refuses its configuration: %s",
 			[]string{
 				"Error reading configuration file", "Error parsing command line", "Config setting for",
-				"Settings file could not be read", "Prune configured below", "which is ignored, because a different configuration",
+				"Settings file could not be read", "Prune configured below", "to go back to unpruned mode", "which is ignored, because a different configuration",
 			},
 		},
 		{
@@ -68,23 +68,30 @@ func classify(exit *os.ProcessState, lines []string, dir, command string) failur
 			[]string{"database disk image is malformed", "Wallet corrupted", "wallet.dat corrupt"},
 		},
 		{
-			ClassChainstate, "The node's database of coins is damaged. Stop the pool, repair it with " +
-				command + " -reindex-chainstate, stop that when it says \"Done loading\", and start the pool again",
-			[]string{"Error opening coins database"},
+			ClassDrive, "The disk that holds " + dir + " cannot be read or written: %s. It is probably failing. " +
+				"Save the copies of the wallet and the ledger elsewhere and replace it",
+			[]string{"Input/output error"},
 		},
 		{
-			ClassBlocks, "The node's block files are damaged. Stop the pool, repair them with " +
-				command + " -reindex, stop that when it says \"Done loading\", and start the pool again",
+			ClassChainstate, "The node's database of coins is damaged",
+			[]string{
+				"Error opening coins database", "Corruption:*/chainstate/", "Error reading from database, shutting down",
+				"Unable to replay blocks", "Unsupported chainstate database format",
+			},
+		},
+		{
+			ClassBlocks, "The node's block files, or their index, are damaged",
 			[]string{
 				"Error opening block database", "Error loading block database", "Error initializing block database",
-				"block checksum mismatch", "Corrupted block database detected",
+				"Corruption:*/blocks/index/", "Corrupted block database detected", "block checksum mismatch",
+				"requires validation. Please restart with -reindex",
 			},
 		},
 	}
 	for _, rule := range rules {
 		for _, sign := range rule.signs {
 			if line, ok := find(lines, sign); ok {
-				return failure{rule.class, strings.ReplaceAll(rule.text, "%s", line)}
+				return failure{class: rule.class, text: strings.ReplaceAll(rule.text, "%s", line)}
 			}
 		}
 	}
@@ -96,22 +103,23 @@ func classify(exit *os.ProcessState, lines []string, dir, command string) failur
 	}
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGKILL:
-		return failure{ClassKilled, "The node was killed. If nobody did that, the machine ran out of memory: see its kernel log"}
+		return failure{class: ClassKilled, text: "The node was killed. If nobody did that, the machine ran out of memory: see its kernel log"}
 	case status.Signaled():
-		return failure{ClassKilled, fmt.Sprintf("The node was ended by signal %d (%s)", status.Signal(), status.Signal())}
+		return failure{class: ClassKilled, text: fmt.Sprintf("The node was ended by signal %d (%s)", status.Signal(), status.Signal())}
 	case exit.Success():
-		return failure{ClassStopped, "Somebody stopped the node, not the pool"}
+		return failure{class: ClassStopped, text: "Somebody stopped the node, not the pool"}
 	case last != "":
-		return failure{ClassCrash, "The node ended with an error: " + last}
+		return failure{class: ClassCrash, text: "The node ended with an error: " + last}
 	default:
-		return failure{ClassCrash, fmt.Sprintf("The node ended (%s) and its log does not say why", exit)}
+		return failure{class: ClassCrash, text: fmt.Sprintf("The node ended (%s) and its log does not say why", exit)}
 	}
 }
 
 // find returns the first line that holds sign, without time stamp and marks.
 func find(lines []string, sign string) (string, bool) {
+	first, second, _ := strings.Cut(sign, "*")
 	for _, line := range lines {
-		if strings.Contains(line, sign) {
+		if _, rest, ok := strings.Cut(line, first); ok && strings.Contains(rest, second) {
 			return strings.TrimRight(logPrefix.ReplaceAllString(line, ""), ". "), true
 		}
 	}

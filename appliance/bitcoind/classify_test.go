@@ -82,14 +82,43 @@ func TestClassify(t *testing.T) {
 			"2026-11-22T20:25:12Z [error] Fatal LevelDB error: Corruption: no meta-nextfile entry in descriptor\n" +
 				"2026-11-22T20:25:12Z : Error opening coins database.\n" +
 				"Please restart with -reindex or -reindex-chainstate to recover." + after,
-			ClassChainstate, "bitcoind -datadir=/node -reindex-chainstate",
+			ClassChainstate, "database of coins is damaged",
 		},
 		{
 			"damaged block index", "exit 1",
 			"2026-11-22T20:25:12Z [error] Fatal LevelDB error: Corruption: no meta-nextfile entry in descriptor\n" +
 				"2026-11-22T20:25:12Z : Error opening block database.\n" +
 				"Please restart with -reindex or -reindex-chainstate to recover." + after,
-			ClassBlocks, "bitcoind -datadir=/node -reindex,",
+			ClassBlocks, "index, are damaged",
+		},
+		{
+			"coins found damaged while running", "kill -ABRT $$",
+			"2026-11-22T20:25:12Z [error] Fatal LevelDB error: Corruption: block checksum mismatch: /node/chainstate/000005.ldb\n" +
+				"2026-11-22T20:25:12Z Error reading from database: Fatal LevelDB error",
+			ClassChainstate, "database of coins",
+		},
+		{
+			"index found damaged while running", "exit 1",
+			"2026-11-22T20:25:12Z [error] Fatal LevelDB error: Corruption: block checksum mismatch: /node/blocks/index/000005.ldb",
+			ClassBlocks, "block files",
+		},
+		{
+			"damaged block", "exit 1",
+			"2026-11-22T20:25:12Z [error] ReadRawBlock: Block magic mismatch for FlatFilePos(nFile=0, nPos=28369): d1875b03 versus expected fabfb5da\n" +
+				"2026-11-22T20:25:12Z : Corrupted block database detected.\nPlease restart with -reindex or -reindex-chainstate to recover." + after,
+			ClassBlocks, "block files",
+		},
+		{
+			"failing disk", "exit 1",
+			"2026-11-22T20:25:12Z [error] Fatal LevelDB error: IO error: /node/chainstate/000005.ldb: Input/output error\n" +
+				"2026-11-22T20:25:12Z : Error opening coins database." + after,
+			ClassDrive, "replace it",
+		},
+		{
+			"pruned chain to be kept whole", "exit 1",
+			": You need to rebuild the database using -reindex to go back to unpruned mode.  This will redownload the entire blockchain.\n" +
+				"Please restart with -reindex or -reindex-chainstate to recover." + after,
+			ClassConfig, "unpruned mode",
 		},
 		{
 			"something new", "exit 1",
@@ -103,7 +132,7 @@ func TestClassify(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := classify(ended(t, test.exit), strings.Split(test.log, "\n"), "/node", "bitcoind -datadir=/node")
+			got := classify(ended(t, test.exit), strings.Split(test.log, "\n"), "/node")
 			if got.class != test.class || !strings.Contains(got.text, test.text) {
 				t.Errorf("classify = %+v, want class %s and a text with %q", got, test.class, test.text)
 			}
@@ -113,7 +142,7 @@ func TestClassify(t *testing.T) {
 
 func TestClassifyLooksOnlyAtTheEnd(t *testing.T) {
 	lines := append([]string{"2026-11-22T20:25:12Z Disk space is too low!"}, make([]string, lastLines)...)
-	if got := classify(ended(t, "exit 0"), lines, "/node", "bitcoind"); got.class != ClassStopped {
+	if got := classify(ended(t, "exit 0"), lines, "/node"); got.class != ClassStopped {
 		t.Errorf("class = %s, want %s: what was long ago is no reason", got.class, ClassStopped)
 	}
 }

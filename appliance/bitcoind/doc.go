@@ -29,6 +29,18 @@
 //
 // bitcoind's exit status is 1 for every failure. The reason is in its last log
 // lines; they are read and turned into a sentence with a next step.
+//
+// # Damage
+//
+// Two kinds of damage a node can mend by itself, by building its databases anew
+// with a flag of one start ([Repair]). That takes long, and what is damaged again
+// soon after points to a failing disk or memory: so [ChildConfig.Mend] keeps a
+// record and decides, and a person may order it with [Child.Repair]. A wrong
+// clock, a full disk, a wallet or another chain's directory is never answered
+// that way.
+//
+// A node that finds no room on its disk dies in the middle of what it writes. It
+// is stopped in order before that ([LimitsOf]).
 package bitcoind
 
 import (
@@ -73,6 +85,7 @@ const (
 	ClassLock       Class = "lock"       // another process holds the data directory; waiting for it
 	ClassPort       Class = "port"       // a port is taken
 	ClassDisk       Class = "disk"       // the disk is full
+	ClassDrive      Class = "drive"      // the disk cannot be read or written
 	ClassClock      Class = "clock"      // the chain has a block from the future: the clock is wrong
 	ClassChainstate Class = "chainstate" // the database of coins is damaged: -reindex-chainstate
 	ClassBlocks     Class = "blocks"     // the blocks or their index are damaged: -reindex
@@ -93,4 +106,5 @@ type State struct {
 	Restarts int       // how often it failed since Run began
 	Since    time.Time // when Phase was entered
 	Class    Class     // empty unless something is wrong
+	Repair   Repair    // what would mend it, when that waits for a person's word
 }

@@ -194,7 +194,6 @@ func TestRealNodeEndsWithItsDaemonAndKeepsItsBlocks(t *testing.T) {
 	}
 	first := conf
 	first.RPCPort = port
-	const anyone = "raw(51)#8lvh9jxk" // an output that everybody can spend
 	if err := rpc(t.Context(), first, "generatetodescriptor", nil, 7, anyone); err != nil {
 		t.Fatal(err)
 	}
