@@ -205,6 +205,9 @@ func (p *Pool) giveBack(ctx context.Context, info node.ChainInfo, reached int32)
 	if after.Blocks >= reached || !p.privateChain() {
 		return nil
 	}
+	if after.InitialBlockDownload && after.Headers > after.Blocks {
+		return nil // it still reads its own block files: what is missing may come
+	}
 	// Nobody else has this chain, so what is missing now stays missing. Mining
 	// goes on from here; blocks above keep their state, and their money, until
 	// their headers are known again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -92,6 +93,38 @@ func TestPrivateChainGoesOnWhenBlocksAreLost(t *testing.T) {
 	b.node.Forget(2)
 	b.awaitState(b.mine(), ledger.StateAccepted)
 	b.awaitState(hash, ledger.StateAccepted)
+}
+
+// A node that still reads its own block files has lost nothing: the private chain
+// does not go on from where it happens to be.
+func TestPrivateChainWaitsForANodeThatReadsItsBlocks(t *testing.T) {
+	b := newBench(t)
+	b.awaitState(b.mine(), ledger.StateAccepted)
+	first, _ := b.node.Tip()
+	b.node.Mine(2)
+	cursor := func() int32 {
+		height, _, _, err := b.ledger.Cursor(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return height
+	}
+	b.eventually("the cursor is at the tip", func() bool { return cursor() == 3 })
+	reading := map[string]any{"chain": "regtest", "blocks": 1, "headers": 3, "bestblockhash": first.String(), "initialblockdownload": true}
+	answer := func(headers int) {
+		reading["headers"] = headers
+		told := maps.Clone(reading)
+		b.node.Handle("getblockchaininfo", func(nodetest.Call) (any, error) { return told, nil })
+	}
+	answer(3)
+	b.node.Forget(2)
+	if err := b.pool.CheckBlocks(t.Context()); err != nil || cursor() != 3 {
+		t.Errorf("cursor at %d (%v) while the node reads its blocks, want 3", cursor(), err)
+	}
+	answer(1)
+	if err := b.pool.CheckBlocks(t.Context()); err != nil || cursor() != 1 {
+		t.Errorf("cursor at %d (%v) when it has read them all, want 1", cursor(), err)
+	}
 }
 
 func TestBlockIsSubmittedUntilTheNodeAnswers(t *testing.T) {

@@ -33,6 +33,7 @@ type NetworkInfo struct {
 	Version        int      `json:"version"`    // such as 290500 for 29.5
 	Subversion     string   `json:"subversion"` // such as "/Satoshi:29.0.0/"
 	NetworkActive  bool     `json:"networkactive"`
+	TimeOffset     int64    `json:"timeoffset"` // seconds by which the median of the peers' clocks is ahead of the node's; 0 with few peers
 	Connections    int      `json:"connections"`
 	ConnectionsIn  int      `json:"connections_in"`
 	ConnectionsOut int      `json:"connections_out"`
