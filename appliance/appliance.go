@@ -187,6 +187,7 @@ func (a *Appliance) runPool(ctx context.Context, p *pool.Pool, nodeEnded chan er
 	g.Go(func() error { return a.wallet.run(ctx) })
 	g.Go(func() error { return a.watchNode(ctx) })
 	g.Go(func() error { return a.measureSync(ctx) })
+	g.Go(func() error { return a.keepRoom(ctx) })
 	g.Go(func() error { return a.followPayouts(ctx) })
 	g.Go(func() error {
 		s, err := newScheduler(a)
@@ -267,7 +268,7 @@ func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source
 	a.payouts = payout.New(a.db, a.ledger, a.node, a.payoutPolicy, a.keys, a.tellPayout, a.log)
 	child := bitcoind.NewChild(bitcoind.ChildConfig{
 		Locate: a.core.locate, Conf: conf,
-		Probe: a.probeNode, Stop: a.node.Stop, Warmup: warmingUp, Logger: a.log,
+		Probe: a.probeNode, Stop: a.node.Stop, Warmup: warmingUp, Mend: a.mendNode, Logger: a.log,
 	})
 	a.child.Store(child)
 	return child, node.NewSource(a.node, conf.ZMQ(), a.log), nil

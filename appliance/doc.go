@@ -15,6 +15,7 @@
 //	<network>/ledger.db         money, settings, operators, audit: precious
 //	<network>/shares.db         the share log: large and replaceable
 //	<network>/jobs.held         from one stop to the next start: the miners' last jobs
+//	<network>/ballast           room held back for the databases; not for private chains
 //	<network>/passphrase        the wallet's passphrase when the box unlocks by itself, 0600
 //	<network>/node/<chain>/     the node's own directory with bitcoin.conf
 //	…/wallet-backups/           in there: one copy of the wallet for each of seven days
@@ -30,6 +31,10 @@
 // have. A node that follows another chain is refused on every network: it gets
 // no job out, no wallet, and no payment, and the pages say why (package
 // pool/node/guard).
+//
+// A damaged node is repaired once without anybody; a second time within thirty
+// days a person is asked ([Appliance.RepairNode]). It is stopped before its disk
+// is full, and a clock that is wrong is told of (package bitcoind).
 //
 // # The wallet
 //

@@ -58,6 +58,8 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 		c.NextStep = "Open the node page; the box keeps asking."
 	case n.Class == classChain:
 		c.Status, c.Reason, c.NextStep = Down, n.Text, n.Next
+	case n.Phase == "failed" && n.Repair:
+		c.Status, c.Reason, c.NextStep = Down, n.Text, "Open the node page; a repair can be ordered there."
 	case n.Phase == "failed":
 		c.Status, c.Reason, c.NextStep = Down, n.Text, "Open the node page; its log tells what bitcoind says."
 	case n.Asked && n.Phase != "ready":
@@ -66,6 +68,8 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 	case n.Phase != "ready":
 		c.Status, c.Reason = Degraded, n.Text
 		c.NextStep = "Wait: the box starts the node by itself and tries again when it fails."
+	case len(n.Warnings) > 0:
+		c.Status, c.Reason, c.NextStep = Degraded, n.Warnings[0].Text, n.Warnings[0].Next
 	}
 	return c
 }

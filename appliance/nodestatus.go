@@ -21,6 +21,8 @@ type NodeStatus struct {
 	Text     string // what it does now, a sentence; of a node that starts its own words
 	Next     string // what to do about it, a sentence; empty when there is nothing
 	Notice   string // what to know about this network, a sentence; empty for most
+	Warnings []Warning
+	Repair   bool // a repair of its databases waits for a person, see RepairNode
 	PID      int
 	Restarts int
 	Since    time.Time // of the process's phase
@@ -70,7 +72,10 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	state := child.State()
 	s.Phase, s.Class, s.Text = string(state.Phase), string(state.Class), state.Text
 	s.PID, s.Restarts, s.Since = state.PID, state.Restarts, state.Since
-	s.Log = child.Log()
+	s.Log, s.Repair = child.Log(), state.Repair != bitcoind.RepairNone
+	if m, err := bitcoind.Survey(a.dir.node(a.network)); err == nil {
+		s.warn(roomWarning(a.network, a.dir.node(a.network), m))
+	}
 	if state.Phase != bitcoind.PhaseReady {
 		return s
 	}
@@ -79,6 +84,13 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 		s.Phase, s.Text = string(bitcoind.PhaseWarming), s.Problem
 	}
 	return s
+}
+
+// warn adds a warning, if there is one.
+func (s *NodeStatus) warn(w Warning, there bool) {
+	if there {
+		s.Warnings = append(s.Warnings, w)
+	}
 }
 
 // askChain fills in what only the node knows.
@@ -96,6 +108,7 @@ func (a *Appliance) askChain(ctx context.Context, s *NodeStatus) error {
 	s.Progress, s.IBD = chain.VerificationProgress, chain.InitialBlockDownload
 	s.Peers = network.Connections
 	s.TipTime = time.Unix(chain.Time, 0)
+	s.warn(clockWarning(time.Now(), s.TipTime, time.Duration(network.TimeOffset)*time.Second))
 
 	err = a.node.Vouch(ctx)
 	if refused, ok := errors.AsType[*guard.RefusedError](err); ok {

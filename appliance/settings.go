@@ -18,6 +18,7 @@ const (
 	settingReward  = "reward_address" // the wallet's address that every coinbase pays
 	settingPorts   = "node_ports"     // nodePorts
 	settingPrune   = "node_prune_mib" // what was decided when the node first started, see nodePlan
+	settingRepair  = "node_repair"    // nodeRepair
 	settingOrigin  = "wallet_origin"  // walletOrigin
 	settingRescan  = "wallet_rescan"  // walletRescan
 	settingBackup  = "wallet_backup"  // WalletBackup

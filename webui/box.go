@@ -56,6 +56,7 @@ type box interface {
 
 	Node(ctx context.Context) nodeView
 	GetCore(ctx context.Context, version string, op operator, ip string) error
+	RepairNode(ctx context.Context, op operator, ip string) error
 	StopCore(ctx context.Context, op operator, ip string) error
 	UploadCore(ctx context.Context, file io.Reader, op operator, ip string) error
 	Jobs(ctx context.Context) (jobsView, error)

@@ -398,6 +398,13 @@ func (g *golden) UnlockWallet(_ context.Context, passphrase string, _ operator, 
 	return nil
 }
 
+func (g *golden) RepairNode(context.Context, operator, string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ordered = append(g.ordered, "repair")
+	return g.fail
+}
+
 func (g *golden) GetCore(_ context.Context, version string, _ operator, _ string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

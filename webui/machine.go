@@ -163,6 +163,8 @@ func asProblem(err error) error {
 		return notFound()
 	case errors.Is(err, payout.ErrStale), errors.Is(err, appliance.ErrSettingsChanged):
 		return stale(err)
+	case errors.Is(err, appliance.ErrNothingToRepair):
+		return refused("The node has nothing to repair. Look at the node page again.")
 	case errors.As(err, &core):
 		return refused(asSentence(core))
 	case errors.As(err, &wallet):

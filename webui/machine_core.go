@@ -17,6 +17,10 @@ func (m *machine) GetCore(ctx context.Context, version string, op operator, ip s
 	return asProblem(m.box.GetCore(ctx, version, op.Name, ip))
 }
 
+func (m *machine) RepairNode(ctx context.Context, op operator, ip string) error {
+	return asProblem(m.box.RepairNode(ctx, op.Name, ip))
+}
+
 func (m *machine) StopCore(ctx context.Context, op operator, ip string) error {
 	return asProblem(m.box.StopCore(ctx, op.Name, ip))
 }

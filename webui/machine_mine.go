@@ -345,7 +345,10 @@ func (m *machine) Node(ctx context.Context) nodeView {
 		Next: n.Next, Notice: n.Notice, LeftLeast: n.LeftLeast, LeftMost: n.LeftMost,
 		Wallet: walletView{Name: w.Name, Mode: w.Unlock, Problem: w.Problem, Locked: w.NeedsKey, Address: w.Address},
 	}
-	v.Core = m.core()
+	v.Core, v.Repair = m.core(), n.Repair
+	for _, w := range n.Warnings {
+		v.Warnings = append(v.Warnings, w.Text+" "+w.Next)
+	}
 	if n.Asked {
 		v.Progress = &n.Progress
 	}

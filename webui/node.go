@@ -14,6 +14,9 @@ type nodeView struct {
 	Progress *float64 // verification, 0 to 1
 	Next     string   // what to do about the node's state, a sentence
 	Notice   string   // what to know about this network, a sentence
+	Warnings []string // what to mend at this machine, in sentences
+	Repair   bool     // a repair of the node waits for the operator
+	Wrong    bool     // the password for it was wrong
 
 	LeftLeast, LeftMost time.Duration // of the download; zero is not known
 	PID                 int
@@ -48,4 +51,23 @@ func (v nodeView) Left() string {
 
 func (s *site) node(r *http.Request, _ caller) (any, error) {
 	return s.box.Node(r.Context()), nil
+}
+
+// repairNode orders the repair that the node waits for.
+func (s *site) repairNode(w http.ResponseWriter, r *http.Request, who caller) error {
+	right, err := s.proves(r, who)
+	if err != nil {
+		return err
+	}
+	if !right {
+		v := s.box.Node(r.Context())
+		v.Wrong = true
+		s.show(w, r, who, http.StatusUnprocessableEntity, "node", v)
+		return nil
+	}
+	if err := s.box.RepairNode(r.Context(), who.Operator, who.IP.String()); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/node", http.StatusSeeOther)
+	return nil
 }

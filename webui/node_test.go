@@ -1,6 +1,9 @@
 package webui
 
 import (
+	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +35,7 @@ func TestNodePageTellsProgress(t *testing.T) {
 		{"refused", func(v *nodeView) {
 			v.Feed.Phase, v.Feed.Text, v.Next = "failed", "The node is Bitcoin Knots.", "Use Bitcoin Core."
 		}, []string{"failed", "The node is Bitcoin Knots. Use Bitcoin Core."}, []string{"<progress"}},
+		{"warned", func(v *nodeView) { v.Warnings = []string{"The disk fills up. Make room."} }, []string{"The disk fills up. Make room."}, nil},
 		{"public signet", func(v *nodeView) { v.Notice = "Blocks cannot be found." }, []string{"Blocks cannot be found."}, nil},
 	}
 	for _, test := range tests {
@@ -67,5 +71,35 @@ func TestConnectPageTellsOfSignet(t *testing.T) {
 		if strings.Contains(body, want) != told {
 			t.Errorf("on %s the page says %q: %t", network, want, !told)
 		}
+	}
+}
+
+// A repair is offered only while the node waits for one, and takes the password.
+func TestRepairNode(t *testing.T) {
+	w := open(t, newGolden())
+	w.signIn()
+	if body := w.get("/node").body; strings.Contains(body, "/node/repair") {
+		t.Error("the page offers a repair that nothing needs")
+	}
+	w.box.node.Repair = true
+	body := w.get("/node").body
+	checkPage(t, body)
+	if !strings.Contains(body, "Repair it now") {
+		t.Error("the page does not offer the repair")
+	}
+	form := url.Values{"password": {password}}
+	if resp := w.do(http.MethodPost, "/node/repair", form); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("without the form's token: status %d", resp.StatusCode)
+	}
+	form.Set("token", w.token())
+	form.Set("password", "wrong")
+	resp := w.do(http.MethodPost, "/node/repair", form)
+	checkPage(t, resp.body)
+	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(resp.body, "the password is wrong") || len(w.box.ordered) > 0 {
+		t.Errorf("with a wrong password: status %d, %v", resp.StatusCode, w.box.ordered)
+	}
+	form.Set("password", password)
+	if resp := w.do(http.MethodPost, "/node/repair", form); resp.StatusCode != http.StatusSeeOther || !slices.Equal(w.box.ordered, []string{"repair"}) {
+		t.Errorf("status %d, %v", resp.StatusCode, w.box.ordered)
 	}
 }

@@ -62,6 +62,7 @@ func (s *site) routes() []route {
 		{"POST /wallet/copy", operators, login, false, s.takeCopy()},
 		{"GET /ledger.csv", operators, desk, false, s.poolCSV},
 		{"GET /node", operators, desk, false, s.page("node", s.node)},
+		{"POST /node/repair", operators, login, false, s.repairNode},
 		{"POST /node/core", operators, login, false, s.getCore},
 		{"POST /node/core/stop", operators, desk, false, s.stopCore},
 		{"POST " + uploadPath, operators, login, false, s.uploadCore},
