@@ -85,7 +85,12 @@ func (d *Desk) Import(ctx context.Context, id, rev int64, text, actor string) er
 			return problemError("The imported file is refused: signatures are missing.")
 		}
 
-		return d.storeForeign(ctx, one, next, plan, raw)
+		tx, err := plan.checkSigned(raw)
+		if err != nil {
+			return problemf("The signed transaction is refused: %v.", err)
+		}
+
+		return d.storeForeign(ctx, one, next, tx, raw)
 	})
 	if err != nil {
 		return fmt.Errorf("import payout %d: %w", id, err)
@@ -171,13 +176,8 @@ func (d *Desk) storeExport(ctx context.Context, one, next Payout, actor string) 
 	return nil
 }
 
-// storeForeign stores a transaction that was signed elsewhere, if it is the
-// approved one and its signatures are good.
-func (d *Desk) storeForeign(ctx context.Context, one, next Payout, plan Plan, raw []byte) error {
-	tx, err := plan.checkSigned(raw)
-	if err != nil {
-		return problemf("The signed transaction is refused: %v.", err)
-	}
+// storeForeign stores the approved transaction as it was signed elsewhere.
+func (d *Desk) storeForeign(ctx context.Context, one, next Payout, tx *wire.MsgTx, raw []byte) error {
 	to := one.State
 	if to == Approved {
 		to = Signed
@@ -187,7 +187,7 @@ func (d *Desk) storeForeign(ctx context.Context, one, next Payout, plan Plan, ra
 		return err
 	}
 
-	d.log.Info("Payout signed elsewhere", "payout", one.ID, "sats", one.Total, "txid", plan.TxID)
+	d.log.Info("Payout signed elsewhere", "payout", one.ID, "sats", one.Total, "txid", next.TxID)
 	one.State = to
 	d.changed(one)
 
@@ -196,7 +196,8 @@ func (d *Desk) storeForeign(ctx context.Context, one, next Payout, plan Plan, ra
 
 // adopt looks whether a transaction that was handed out has been sent from
 // elsewhere, as wallet programs do with what they have signed: then the wallet has
-// it, and it is stored as if it had been imported.
+// it, and it is stored as if it had been imported. Once it is in a block, how it was
+// signed does not matter any more: its id says that it pays what was approved.
 func (d *Desk) adopt(ctx context.Context, one Payout) (bool, error) {
 	for _, a := range one.Attempts {
 		if a.Signed() || !a.Exported() {
@@ -218,7 +219,16 @@ func (d *Desk) adopt(ctx context.Context, one Payout) (bool, error) {
 			return false, err
 		}
 
-		return true, d.storeForeign(ctx, one, next, plan, tx.Raw)
+		check := plan.checkSigned
+		if tx.Confirmations > 0 {
+			check = plan.checkPaid
+		}
+		signed, err := check(tx.Raw)
+		if err != nil {
+			return false, problemf("The transaction was sent from elsewhere, and is refused unless a block has it: %v.", err)
+		}
+
+		return true, d.storeForeign(ctx, one, next, signed, tx.Raw)
 	}
 
 	return false, nil

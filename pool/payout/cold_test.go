@@ -1,6 +1,7 @@
 package payout
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -209,24 +210,50 @@ func (b *box) openSignature(change func(func(*psbt.Packet)) string) string {
 	})
 }
 
+// sendElsewhere has the network take a signed file without the box.
+func (b *box) sendElsewhere(signed string) {
+	b.t.Helper()
+	packet, err := decodePSBT(signed)
+	b.must(err)
+	raw, err := extract(packet)
+	b.must(err)
+	tx := new(wire.MsgTx)
+	b.must(tx.Deserialize(bytes.NewReader(raw)))
+	b.wallet.txs[tx.TxHash()] = &fakeTx{tx: tx, mempool: true}
+}
+
+// TestExportedAndSignedOpenly: a signature that lets others change the outputs is not
+// taken while they can. Once a block has what was approved, they cannot.
+func TestExportedAndSignedOpenly(t *testing.T) {
+	b, p := coldBox(t)
+	text, p := b.export(p.ID)
+	b.sendElsewhere(b.openSignature(func(f func(*psbt.Packet)) string {
+		packet, err := decodePSBT(text)
+		b.must(err)
+		f(packet)
+		signed, err := packet.B64Encode()
+		b.must(err)
+
+		return signed
+	}))
+
+	b.advance()
+	b.want(p.ID, Approved, "does not cover the whole transaction")
+	b.wallet.mine(1, 0)
+	b.advance()
+	b.want(p.ID, Confirmed, "")
+	b.wallet.mine(2, 0)
+	b.advance()
+	b.want(p.ID, Settled, "")
+	b.checkPaid()
+}
+
 // TestExportedAndSentElsewhere: the program that signs also sends. That is our
 // payout, and no theft.
 func TestExportedAndSentElsewhere(t *testing.T) {
 	b, p := coldBox(t)
 	text, p := b.export(p.ID)
-	packet, err := decodePSBT(b.signElsewhere(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := extract(packet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tx := new(wire.MsgTx)
-	if err := tx.Deserialize(strings.NewReader(string(raw))); err != nil {
-		t.Fatal(err)
-	}
-	b.wallet.txs[tx.TxHash()] = &fakeTx{tx: tx, mempool: true}
+	b.sendElsewhere(b.signElsewhere(text))
 
 	b.advance()
 	if reason, frozen := b.desk.Frozen(t.Context()); frozen {
