@@ -206,6 +206,9 @@ func (d *Desk) step(ctx context.Context, p pass, one Payout) (moved bool, err er
 			return d.fund(ctx, p, one)
 		}
 	case Signed, Broadcast, Confirmed, Settled, Cancelling, Cancelled, Failed:
+		if asked, ok := one.asked(); ok && !p.frozen && !d.now().Before(one.ExpiresAt) {
+			return true, d.lapse(ctx, one, asked)
+		}
 		if err := d.trackSponsors(ctx, p, one); err != nil {
 			return false, err
 		}

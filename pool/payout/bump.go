@@ -16,7 +16,8 @@ import (
 //
 // Within the fee that was approved, this call is enough. A higher fee, up to what
 // the policy allows now, waits for an approval of its own: the payout has then a
-// new revision and a new digest, and Can.Approve is set.
+// new revision and a new digest, and Can.Approve is set. Without one in time the
+// higher fee lapses, and the payout is as it was.
 func (d *Desk) Bump(ctx context.Context, c Change) error {
 	return d.change(ctx, "bump", c, func(can Can) bool { return can.Bump }, func(_ pass, one Payout) error {
 		head, _ := one.head()
@@ -61,6 +62,9 @@ func (d *Desk) approveBump(ctx context.Context, tx *ledger.Tx, p Payout, asked A
 	if !p.Can.Approve || p.Rev != a.Rev || !bytes.Equal(asked.Digest, a.Digest) {
 		return false, ErrStale
 	}
+	if !now.Before(p.ExpiresAt) {
+		return false, ErrExpired
+	}
 	bump, err := d.through(ctx, p, asked)
 	if err != nil {
 		return false, err
@@ -84,6 +88,27 @@ func (d *Desk) approveBump(ctx context.Context, tx *ledger.Tx, p Payout, asked A
 	}
 
 	return true, move(ctx, tx.Tx, p, p.State, now)
+}
+
+// lapse gives up a higher fee that nobody has approved in time. It was never signed,
+// so nothing else changes.
+func (d *Desk) lapse(ctx context.Context, one Payout, asked Attempt) error {
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE payout_tx SET state = 'dead' WHERE id = ?`, asked.id)
+		if err != nil {
+			return err
+		}
+
+		return move(ctx, tx.Tx, one, one.State, d.now())
+	})
+	if err != nil {
+		return fmt.Errorf("let bump lapse: %w", err)
+	}
+
+	d.log.Info("Higher fee not approved in time", "payout", one.ID, "fee", asked.Fee)
+	d.changed(one)
+
+	return nil
 }
 
 // checkDescendants refuses to replace a transaction of which somebody, most

@@ -139,7 +139,8 @@ type attempt struct {
 
 // storeAttempt writes an attempt with its coins and its approval and gives the
 // payout a new revision, and perhaps a new state. What waited for a signature
-// before is overtaken.
+// before is overtaken. One that needs an approval of its own waits for it as long
+// as a plan does.
 func (d *Desk) storeAttempt(ctx context.Context, one Payout, to State, a attempt, c Change) error {
 	now := d.now()
 	digest := a.plan.Digest()
@@ -158,7 +159,12 @@ func (d *Desk) storeAttempt(ctx context.Context, one Payout, to State, a attempt
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE payout_tx SET replaces = ?, rev = ?, digest = ?, fee_cap = ?, approved = ? WHERE id = ?`,
 			a.replaces.id, a.plan.Rev, digest[:], a.plan.FeeCap, a.method != "", id)
-		if err != nil || a.method == "" {
+		if err != nil {
+			return err
+		}
+		if a.method == "" {
+			_, err = tx.ExecContext(ctx, `UPDATE payout SET expires_at = ? WHERE id = ?`, now.Add(d.policy().Expiry).UnixMilli(), one.ID)
+
 			return err
 		}
 

@@ -20,7 +20,7 @@ type Payout struct {
 	Note      string
 	CreatedAt time.Time
 	UpdatedAt time.Time // of the last change of state
-	ExpiresAt time.Time // when the wait for an approval, or then for a signature, ends; zero while a draft
+	ExpiresAt time.Time // when the wait for an approval, of a higher fee as well, or then for a signature, ends; zero while a draft
 
 	Total      int64 // sum of the items
 	FeePolicy  FeePolicy

@@ -294,6 +294,44 @@ func TestFault28PayoutComesBack(t *testing.T) {
 	r.checkAgree()
 }
 
+// TestBumpLapses: a higher fee that nobody approves in time is asked for no longer, and
+// the payout goes on as it was.
+func TestBumpLapses(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	b.policy.FeeCap, b.policy.FeeCapBps = 3000, -1
+	p := b.sent()
+	b.now = b.now.Add(b.desk.policy().Expiry) // longer ago than a plan waits
+	b.policy.FeeCap = 50_000
+	b.must(b.desk.Bump(t.Context(), changeOf(p, "50")))
+	b.now = b.now.Add(b.desk.policy().Expiry - time.Millisecond)
+	b.advance()
+	asked := b.want(p.ID, Broadcast, "")
+	if b.wantFates(p.ID, "pay broadcast, bump funded"); !asked.Waits || !asked.ExpiresAt.Equal(b.now.Add(time.Millisecond)) {
+		t.Errorf("waits %v until %v", asked.Waits, asked.ExpiresAt)
+	}
+
+	b.now = b.now.Add(time.Millisecond)
+	if err := b.desk.Approve(t.Context(), approvalOf(asked)); !errors.Is(err, ErrExpired) {
+		t.Errorf("a yes that comes too late: %v, want ErrExpired", err)
+	}
+	b.advance()
+	after := b.want(p.ID, Broadcast, "")
+	b.wantFates(p.ID, "pay broadcast, bump dead")
+	if after.Waits || !after.Can.Bump || *after.TxID != *p.TxID || after.Fee != p.Fee || string(after.Digest) != string(p.Digest) {
+		t.Errorf("after the lapse: %+v", after)
+	}
+	if err := b.desk.Approve(t.Context(), approvalOf(asked)); !errors.Is(err, ErrStale) {
+		t.Errorf("a yes to what has lapsed: %v, want ErrStale", err)
+	}
+	b.must(b.desk.Bump(t.Context(), changeOf(after, "50"))) // asked for once more
+	b.advance()
+	b.wantFates(p.ID, "pay broadcast, bump dead, bump funded")
+	b.wallet.mine(3, 0)
+	b.advance()
+	b.want(p.ID, Settled, "")
+	b.checkPaid()
+}
+
 // TestLockedWallet: what a person asked for waits until the wallet can sign it.
 func TestLockedWallet(t *testing.T) {
 	b := newBox(t, fullLedger(t))
