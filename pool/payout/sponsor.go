@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/psbt/v2"
@@ -161,9 +162,9 @@ func (d *Desk) trackSponsors(ctx context.Context, p pass, one Payout) error {
 			if s.Fate == FateSettled || seen.confirmations >= d.policy().ConfirmationsToSettle {
 				next.Fate = FateSettled
 			}
-		case seen.confirmations < 0:
+		case seen.confirmations <= -undoneDepth || one.outlived(s):
 			next.Fate = FateDead
-		case n == len(one.Sponsors)-1 && !p.frozen && (one.State == Broadcast || one.State == Confirmed || one.State == Settled):
+		case seen.confirmations >= 0 && n == len(one.Sponsors)-1 && !p.frozen && (one.State == Broadcast || one.State == Confirmed || one.State == Settled):
 			if next.Fate, next.Refusal, err = d.resend(ctx, s); err != nil {
 				return err
 			}
@@ -176,6 +177,17 @@ func (d *Desk) trackSponsors(ctx context.Context, p pass, one Payout) error {
 	}
 
 	return nil
+}
+
+// outlived reports whether a block has what leaves a child no coin: a transaction of
+// the family that is not its parent, or another child of that one. The wallet may
+// not say so, as it only knows children that the node has taken.
+func (p Payout) outlived(s Attempt) bool {
+	return slices.ContainsFunc(p.Attempts, func(a Attempt) bool {
+		return a.Fate == FateConfirmed && a.TxID != *s.Replaces
+	}) || slices.ContainsFunc(p.Sponsors, func(o Attempt) bool {
+		return o.id != s.id && o.Height > 0 && *o.Replaces == *s.Replaces
+	})
 }
 
 // resend gives a child to the node once more.

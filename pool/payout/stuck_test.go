@@ -225,6 +225,68 @@ func TestFault26Descendants(t *testing.T) {
 	}
 }
 
+// TestSponsorWithoutParent: a child that no node ever took is dead when a block has
+// another transaction of the family, or another child, and holds no coin for ever.
+func TestSponsorWithoutParent(t *testing.T) {
+	full := fullLedger(t)
+	for name, tt := range map[string]struct {
+		instead func(b *box, p Payout)
+		want    State
+		fates   []Fate
+	}{
+		"cancelled": {func(b *box, p Payout) { b.must(b.desk.CancelSent(t.Context(), changeOf(p, ""))) }, Cancelled, []Fate{FateDead}},
+		"another":   {func(b *box, p Payout) { b.must(b.desk.Sponsor(t.Context(), changeOf(p, "40"))) }, Settled, []Fate{FateDead, FateSettled}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, full)
+			p := b.sent()
+			b.wallet.refuse = refusal("sendrawtransaction", node.ErrCodeRejected, "mempool full")
+			b.must(b.desk.Sponsor(t.Context(), changeOf(p, "15")))
+			b.wallet.refuse = nil
+			p = b.get(p.ID)
+			if len(p.Sponsors) != 1 || p.Sponsors[0].Fate != FateSigned {
+				t.Fatalf("sponsors %+v", p.Sponsors)
+			}
+
+			tt.instead(b, p)
+			b.advance()
+			b.wallet.mine(undoneDepth, 0)
+			b.advance()
+			p = b.want(p.ID, tt.want, "")
+			for n, s := range p.Sponsors {
+				if s.Fate != tt.fates[n] {
+					t.Errorf("child %d is %s, want %s", n, s.Fate, tt.fates[n])
+				}
+			}
+			b.wallet.mine(deep, 0)
+			b.advance()
+			b.advance()
+			if leased, err := leases(t.Context(), b.db.Reader()); err != nil || len(leased) != 0 {
+				t.Errorf("leases %v, %v after %d blocks", leased, err, deep)
+			}
+			b.checkBooks()
+		})
+	}
+}
+
+// TestSponsorConflict: another transaction that has the change of a payout can leave the
+// chain as long as it is not deep, and then the child is sent again.
+func TestSponsorConflict(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	p := b.sent()
+	b.must(b.desk.Sponsor(t.Context(), changeOf(p, "15")))
+	child := b.get(p.ID).Sponsors[0]
+	b.wallet.txs[*p.TxID].mempool, b.wallet.txs[*p.TxID].block = false, b.wallet.height
+	b.wallet.steal(b.wallet.txs[child.TxID].tx) // in the next block
+	for blocks := 1; blocks <= undoneDepth; blocks++ {
+		b.advance()
+		if got := b.get(p.ID).Sponsors[0].Fate; (got == FateDead) != (blocks == undoneDepth) {
+			t.Errorf("conflict %d blocks deep: the child is %s", blocks, got)
+		}
+		b.wallet.mine(1, 0)
+	}
+}
+
 // TestFault26CancelWithChild: a cancelling transaction replaces the payout and the
 // child that paid for it.
 func TestFault26CancelWithChild(t *testing.T) {
