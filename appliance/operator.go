@@ -217,23 +217,25 @@ func (g *gate) try(who account, password, hash string, now time.Time) (ok bool, 
 }
 
 // Login checks a user name and a password. It returns [ErrLogin], a
-// [*ThrottledError], or an error of the database. Every attempt is audited.
-func (a *Appliance) Login(ctx context.Context, user, password, ip string) (Operator, error) {
-	var op Operator
+// [*ThrottledError], or an error of the database. Every attempt is audited. since
+// is when the password that was right had been set: checking takes a while, and a
+// session may only begin if the operator has no newer one by then.
+func (a *Appliance) Login(ctx context.Context, user, password, ip string) (op Operator, since time.Time, err error) {
 	var hash string
-	err := a.db.Reader().QueryRowContext(ctx,
-		`SELECT id, name, password_hash FROM operator WHERE name = ?`, user).Scan(&op.ID, &op.Name, &hash)
+	var set int64
+	err = a.db.Reader().QueryRowContext(ctx,
+		`SELECT id, name, password_hash, updated_at FROM operator WHERE name = ?`, user).Scan(&op.ID, &op.Name, &hash, &set)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return Operator{}, fmt.Errorf("read operator: %w", err)
+		return Operator{}, time.Time{}, fmt.Errorf("read operator: %w", err)
 	}
 	actor := op.Name
 	if actor == "" {
 		actor = "unknown" // what was typed may be a password in the wrong field
 	}
 	if err := a.checkSecret(ctx, user, actor, password, hash, "login", ip); err != nil {
-		return Operator{}, err
+		return Operator{}, time.Time{}, err
 	}
-	return op, nil
+	return op, time.UnixMilli(set), nil
 }
 
 // Reauthenticate checks the password of a signed-in operator again, before

@@ -34,7 +34,7 @@ func TestLogin(t *testing.T) {
 	}
 	a := open(t, dir)
 
-	op, err := a.Login(ctx, "Anna", goodPassword, "192.168.1.9")
+	op, _, err := a.Login(ctx, "Anna", goodPassword, "192.168.1.9")
 	if err != nil || op.Name != "anna" {
 		t.Fatalf("%+v, %v", op, err)
 	}
@@ -44,7 +44,7 @@ func TestLogin(t *testing.T) {
 	if err := a.Reauthenticate(ctx, op.ID, "wrong", "192.168.1.9"); !errors.Is(err, ErrLogin) {
 		t.Errorf("wrong password: %v", err)
 	}
-	if _, err := a.Login(ctx, "bert", goodPassword, "192.168.1.9"); !errors.Is(err, ErrLogin) {
+	if _, _, err := a.Login(ctx, "bert", goodPassword, "192.168.1.9"); !errors.Is(err, ErrLogin) {
 		t.Errorf("unknown name: %v", err)
 	}
 	log, err := a.AuditLog(ctx, 10)
@@ -196,13 +196,13 @@ func TestStrangersDoNotLockOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := open(t, dir)
-	op, err := a.Login(ctx, "anna", goodPassword, "192.168.1.9")
+	op, _, err := a.Login(ctx, "anna", goodPassword, "192.168.1.9")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var throttled *ThrottledError
 	for i := range 20 {
-		_, err := a.Login(ctx, "anna", "wrong", fmt.Sprintf("192.168.1.%d", 100+i))
+		_, _, err := a.Login(ctx, "anna", "wrong", fmt.Sprintf("192.168.1.%d", 100+i))
 		if errors.As(err, &throttled) {
 			break
 		}
@@ -210,13 +210,13 @@ func TestStrangersDoNotLockOut(t *testing.T) {
 	if throttled == nil {
 		t.Fatal("twenty wrong passwords are not slowed down")
 	}
-	if _, err := a.Login(ctx, "anna", goodPassword, "192.168.1.100"); !errors.As(err, &throttled) {
+	if _, _, err := a.Login(ctx, "anna", goodPassword, "192.168.1.100"); !errors.As(err, &throttled) {
 		t.Errorf("right password from a stranger's address: %v", err)
 	}
 	if err := a.Reauthenticate(ctx, op.ID, goodPassword, "192.168.1.9"); err != nil {
 		t.Errorf("the operator approves a payout: %v", err)
 	}
-	if _, err := a.Login(ctx, "anna", goodPassword, "192.168.1.9"); err != nil {
+	if _, _, err := a.Login(ctx, "anna", goodPassword, "192.168.1.9"); err != nil {
 		t.Errorf("the operator signs in again: %v", err)
 	}
 }

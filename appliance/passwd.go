@@ -49,7 +49,7 @@ func SetPassword(ctx context.Context, dir, user, password string) (name string, 
 			entry.Action = "operator.add"
 			err = addOperator(ctx, tx, name, hash, entry.At)
 		} else {
-			err = writePassword(ctx, tx, op, hash, entry.At)
+			_, err = writePassword(ctx, tx, op, hash, entry.At)
 		}
 		if err != nil {
 			return err

@@ -88,24 +88,28 @@ func (a *Appliance) RemoveOperator(ctx context.Context, op Operator, actor, ip s
 }
 
 // ChangePassword gives an operator a new password and ends all their sessions.
-func (a *Appliance) ChangePassword(ctx context.Context, op Operator, password, ip string) error {
+// since is when it was set, as [Appliance.Login] tells it.
+func (a *Appliance) ChangePassword(ctx context.Context, op Operator, password, ip string) (since time.Time, err error) {
 	hash, err := checkedHash(password, op.Name)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
-	return a.changePeople(ctx, AuditEntry{Actor: op.Name, Action: "password", Object: op.Name, IP: ip},
+	err = a.changePeople(ctx, AuditEntry{Actor: op.Name, Action: "password", Object: op.Name, IP: ip},
 		func(tx *sql.Tx, all []Person, now time.Time) error {
 			if !slices.ContainsFunc(all, op.is) {
 				return errGone
 			}
-			if err := writePassword(ctx, tx, op, hash, now); err != nil {
+			set, err := writePassword(ctx, tx, op, hash, now)
+			if err != nil {
 				return err
 			}
+			since = set
 			if _, err := tx.ExecContext(ctx, `DELETE FROM web_session WHERE operator = ?`, op.ID); err != nil {
 				return fmt.Errorf("end sessions: %w", err)
 			}
 			return nil
 		})
+	return since, err
 }
 
 // errGone is the answer to a page that was open while somebody else removed the
@@ -161,13 +165,18 @@ func addOperator(ctx context.Context, tx *sql.Tx, name, hash string, now time.Ti
 	return nil
 }
 
-func writePassword(ctx context.Context, tx *sql.Tx, op Operator, hash string, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `UPDATE operator SET password_hash = ?, updated_at = ? WHERE id = ?`,
-		hash, now.UnixMilli(), op.ID)
+// writePassword writes the hash of a new password and returns when it was set: later
+// than the one before even if the clock was turned back, so that it tells the two
+// apart.
+func writePassword(ctx context.Context, tx *sql.Tx, op Operator, hash string, now time.Time) (since time.Time, err error) {
+	var set int64
+	err = tx.QueryRowContext(ctx, `
+		UPDATE operator SET password_hash = ?, updated_at = MAX(?, updated_at + 1) WHERE id = ? RETURNING updated_at`,
+		hash, now.UnixMilli(), op.ID).Scan(&set)
 	if err != nil {
-		return fmt.Errorf("write password: %w", err)
+		return time.Time{}, fmt.Errorf("write password: %w", err)
 	}
-	return nil
+	return time.UnixMilli(set), nil
 }
 
 // checkedHash returns the hash of a password that keeps the rules, or a

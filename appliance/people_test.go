@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 const nextPassword = "Another horse 8"
@@ -65,10 +66,10 @@ func TestSetPassword(t *testing.T) {
 	if user, added, err := SetPassword(ctx, dir, "", nextPassword); err != nil || user != "anna" || added {
 		t.Fatalf("%q, %v, %v", user, added, err)
 	}
-	if _, err := a.Login(ctx, "anna", goodPassword, "::1"); !errors.Is(err, ErrLogin) {
+	if _, _, err := a.Login(ctx, "anna", goodPassword, "::1"); !errors.Is(err, ErrLogin) {
 		t.Errorf("old password: %v", err)
 	}
-	if _, err := a.Login(ctx, "anna", nextPassword, "::1"); err != nil {
+	if _, _, err := a.Login(ctx, "anna", nextPassword, "::1"); err != nil {
 		t.Errorf("new password: %v", err)
 	}
 	if n := a.person(t, "anna").Sessions; n != 0 {
@@ -84,7 +85,7 @@ func TestSetPassword(t *testing.T) {
 	if user, added, err := SetPassword(ctx, dir, "ANNA", goodPassword); err != nil || user != "anna" || added {
 		t.Errorf("%q, %v, %v", user, added, err)
 	}
-	if _, err := a.Login(ctx, "bert", nextPassword, "::1"); err != nil {
+	if _, _, err := a.Login(ctx, "bert", nextPassword, "::1"); err != nil {
 		t.Errorf("the other one's password: %v", err)
 	}
 }
@@ -95,12 +96,15 @@ func TestPeople(t *testing.T) {
 	for name, try := range map[string]func() error{
 		"the last one is removed":  func() error { return a.RemoveOperator(ctx, anna, "anna", "") },
 		"a weak password":          func() error { return a.AddOperator(ctx, "bert", "short", "anna", "") },
-		"a weak one for oneself":   func() error { return a.ChangePassword(ctx, anna, "Password anna 1", "") },
+		"a weak one for oneself":   func() error { _, err := a.ChangePassword(ctx, anna, "Password anna 1", ""); return err },
 		"a name that is taken":     func() error { return a.AddOperator(ctx, "ANNA", nextPassword, "anna", "") },
 		"a name that is no name":   func() error { return a.AddOperator(ctx, "<b>", nextPassword, "anna", "") },
 		"somebody who is not here": func() error { return a.RemoveOperator(ctx, Operator{ID: 9, Name: "bert"}, "anna", "") },
 		"an id that is another's":  func() error { return a.RemoveOperator(ctx, Operator{ID: anna.ID, Name: "bert"}, "anna", "") },
-		"a password of nobody":     func() error { return a.ChangePassword(ctx, Operator{ID: 9, Name: "bert"}, nextPassword, "") },
+		"a password of nobody": func() error {
+			_, err := a.ChangePassword(ctx, Operator{ID: 9, Name: "bert"}, nextPassword, "")
+			return err
+		},
 	} {
 		if _, ok := errors.AsType[*PersonError](try()); !ok {
 			t.Errorf("%s: %v, want a PersonError", name, try())
@@ -120,10 +124,10 @@ func TestPeople(t *testing.T) {
 	if n := a.person(t, "bert").Sessions; n != 2 {
 		t.Errorf("bert has %d sessions, want 2", n)
 	}
-	if err := a.ChangePassword(ctx, bert, goodPassword, ""); err != nil {
+	if _, err := a.ChangePassword(ctx, bert, goodPassword, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Login(ctx, "bert", goodPassword, "::1"); err != nil {
+	if _, _, err := a.Login(ctx, "bert", goodPassword, "::1"); err != nil {
 		t.Error(err)
 	}
 	if a.person(t, "bert").Sessions != 0 || a.person(t, "anna").Sessions != 1 {
@@ -171,6 +175,30 @@ func TestNamesOfTheProgram(t *testing.T) {
 		err := a.AddOperator(t.Context(), name, "Correct horse 7 staple", "anna", "::1")
 		if _, refused := errors.AsType[*PersonError](err); !refused || !strings.Contains(err.Error(), "part of the program") {
 			t.Errorf("an operator %s: %v", name, err)
+		}
+	}
+}
+
+// When a password was set tells it from the next one, whatever the clock does.
+func TestPasswordsDiffer(t *testing.T) {
+	a, _, anna := peopled(t)
+	ctx := t.Context()
+	before := time.Time{}
+	for _, password := range []string{goodPassword, nextPassword, goodPassword} {
+		set, err := a.ChangePassword(ctx, anna, password, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, since, err := a.Login(ctx, "anna", password, "::1"); err != nil || !since.Equal(set) || !since.After(before) {
+			t.Errorf("signed in with a password of %v, %v; set at %v after %v", since, err, set, before)
+		}
+		before = set.Add(time.Hour)
+		err = a.db.Update(ctx, func(tx *sql.Tx) error { // the clock was an hour ahead
+			_, err := tx.ExecContext(ctx, `UPDATE operator SET updated_at = ?`, before.UnixMilli())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

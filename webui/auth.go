@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gorilla/sessions"
 )
@@ -125,7 +126,7 @@ func (s *site) login(w http.ResponseWriter, r *http.Request, who caller) error {
 		s.loginForm(w, r, who, http.StatusForbidden, v)
 		return nil
 	}
-	op, err := s.box.Login(r.Context(), v.User, r.PostFormValue("password"), who.IP.String())
+	op, since, err := s.box.Login(r.Context(), v.User, r.PostFormValue("password"), who.IP.String())
 	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
 		v.Problem = "wrong"
 		s.loginForm(w, r, who, http.StatusUnauthorized, v)
@@ -134,7 +135,13 @@ func (s *site) login(w http.ResponseWriter, r *http.Request, who caller) error {
 	if err != nil {
 		return err
 	}
-	if err := s.startSession(w, r, who, op); err != nil {
+	err = s.startSession(w, r, who, op, since)
+	if errors.Is(err, errSuperseded) {
+		v.Problem = "wrong"
+		s.loginForm(w, r, who, http.StatusUnauthorized, v)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	http.SetCookie(w, &http.Cookie{Name: loginCookie, Path: "/login", MaxAge: -1, HttpOnly: true})
@@ -142,8 +149,9 @@ func (s *site) login(w http.ResponseWriter, r *http.Request, who caller) error {
 	return nil
 }
 
-// startSession ends whatever session the browser had and saves a new one.
-func (s *site) startSession(w http.ResponseWriter, r *http.Request, who caller, op operator) error {
+// startSession ends whatever session the browser had and saves a new one, if the
+// operator's password is still the one of since; otherwise it is errSuperseded.
+func (s *site) startSession(w http.ResponseWriter, r *http.Request, who caller, op operator, since time.Time) error {
 	if !who.session.IsNew {
 		if err := s.store.end(r.Context(), who.session.ID); err != nil {
 			return err
@@ -154,6 +162,7 @@ func (s *site) startSession(w http.ResponseWriter, r *http.Request, who caller, 
 	clear(session.Values)
 	session.Values[keyOperatorID] = strconv.FormatInt(op.ID, 10)
 	session.Values[keyOperator] = op.Name
+	session.Values[keyPassword] = strconv.FormatInt(since.UnixMilli(), 10)
 	session.Values[keyToken] = rand.Text()
 	return session.Save(r, w)
 }

@@ -20,7 +20,7 @@ type box interface {
 	Health(ctx context.Context) health
 	Changes() (events <-chan event, cancel func())
 
-	Login(ctx context.Context, user, password, ip string) (operator, error)
+	Login(ctx context.Context, user, password, ip string) (op operator, since time.Time, err error)
 	Reauthenticate(ctx context.Context, op operator, password, ip string) error
 	SignedOut(ctx context.Context, op operator, ip string)
 
@@ -52,7 +52,7 @@ type box interface {
 	ChangeSettings(ctx context.Context, rev int64, s pool.Settings, op operator, ip string) error
 
 	People(ctx context.Context) ([]personLine, error)
-	ChangePeople(ctx context.Context, c peopleChange) error
+	ChangePeople(ctx context.Context, c peopleChange) (since time.Time, err error)
 
 	Node(ctx context.Context) nodeView
 	GetCore(ctx context.Context, version string, op operator, ip string) error

@@ -234,15 +234,15 @@ func (g *golden) SetUp(context.Context) bool      { return !g.unset }
 func (g *golden) Health(context.Context) health   { return g.health }
 func (g *golden) Changes() (<-chan event, func()) { return g.changes, func() {} }
 
-func (g *golden) Login(_ context.Context, user, pass, _ string) (operator, error) {
+func (g *golden) Login(_ context.Context, user, pass, _ string) (operator, time.Time, error) {
 	if user == "admin" && pass == password {
-		return operator{ID: 1, Name: "admin"}, nil
+		return operator{ID: 1, Name: "admin"}, passwordSet, nil
 	}
-	return operator{}, &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword}
+	return operator{}, time.Time{}, &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword}
 }
 
 func (g *golden) Reauthenticate(ctx context.Context, op operator, pass, ip string) error {
-	_, err := g.Login(ctx, op.Name, pass, ip)
+	_, _, err := g.Login(ctx, op.Name, pass, ip)
 	return err
 }
 func (g *golden) SignedOut(context.Context, operator, string) { g.out++ }
@@ -356,12 +356,12 @@ func (g *golden) ChangePayout(_ context.Context, c payoutChange) error {
 
 func (g *golden) People(context.Context) ([]personLine, error) { return g.people, nil }
 
-func (g *golden) ChangePeople(_ context.Context, c peopleChange) error {
+func (g *golden) ChangePeople(_ context.Context, c peopleChange) (time.Time, error) {
 	if c.Name == "taken" {
-		return refused("There is an operator taken already.")
+		return time.Time{}, refused("There is an operator taken already.")
 	}
 	g.moved = append(g.moved, c)
-	return nil
+	return passwordSet, nil
 }
 
 func (g *golden) Books(context.Context) (booksView, error) { return g.books, nil }

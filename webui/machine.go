@@ -111,9 +111,9 @@ func (m *machine) walletStatus(ctx context.Context) appliance.WalletStatus {
 	})
 }
 
-func (m *machine) Login(ctx context.Context, user, password, ip string) (operator, error) {
-	op, err := m.box.Login(ctx, user, password, ip)
-	return operator(op), asProblem(err)
+func (m *machine) Login(ctx context.Context, user, password, ip string) (operator, time.Time, error) {
+	op, since, err := m.box.Login(ctx, user, password, ip)
+	return operator(op), since, asProblem(err)
 }
 
 func (m *machine) Reauthenticate(ctx context.Context, op operator, password, ip string) error {

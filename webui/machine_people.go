@@ -3,6 +3,7 @@ package webui
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/dmpool/dmpool/appliance"
 )
@@ -19,14 +20,17 @@ func (m *machine) People(ctx context.Context) ([]personLine, error) {
 	return lines, nil
 }
 
-func (m *machine) ChangePeople(ctx context.Context, c peopleChange) error {
+// ChangePeople makes a change. Of a new password it says when it was set.
+func (m *machine) ChangePeople(ctx context.Context, c peopleChange) (since time.Time, err error) {
 	switch c.Action {
 	case personAdd:
-		return asProblem(m.box.AddOperator(ctx, c.Name, c.Password, c.Operator.Name, c.IP))
+		err = m.box.AddOperator(ctx, c.Name, c.Password, c.Operator.Name, c.IP)
 	case personRemove:
-		return asProblem(m.box.RemoveOperator(ctx, appliance.Operator(c.Person), c.Operator.Name, c.IP))
+		err = m.box.RemoveOperator(ctx, appliance.Operator(c.Person), c.Operator.Name, c.IP)
 	case personPassword:
-		return asProblem(m.box.ChangePassword(ctx, appliance.Operator(c.Operator), c.Password, c.IP))
+		since, err = m.box.ChangePassword(ctx, appliance.Operator(c.Operator), c.Password, c.IP)
+	default:
+		return time.Time{}, fmt.Errorf("change people: there is no action %q", c.Action)
 	}
-	return fmt.Errorf("change people: there is no action %q", c.Action)
+	return since, asProblem(err)
 }

@@ -91,8 +91,9 @@ func (s *site) changePeople(name string) handler {
 		if right && name != personRemove && c.Password != r.PostFormValue("again") {
 			v.Problem = "The two new passwords differ."
 		}
+		var since time.Time
 		if !v.Wrong && v.Problem == "" {
-			err = s.box.ChangePeople(r.Context(), c)
+			since, err = s.box.ChangePeople(r.Context(), c)
 			if p, ok := errors.AsType[*problem](err); ok && p.Code == "refused" {
 				v.Problem = p.Detail
 			} else if err != nil {
@@ -103,7 +104,7 @@ func (s *site) changePeople(name string) handler {
 			s.show(w, r, who, http.StatusUnprocessableEntity, "people", v)
 			return nil
 		}
-		return s.afterPeople(w, r, who, c)
+		return s.afterPeople(w, r, who, c, since)
 	}
 }
 
@@ -124,13 +125,16 @@ func (v peopleView) person(r *http.Request) (operator, error) {
 
 // afterPeople leads on. The sessions of who was removed, or has a new password,
 // are gone: who changed their own goes on in a new one.
-func (s *site) afterPeople(w http.ResponseWriter, r *http.Request, who caller, c peopleChange) error {
+func (s *site) afterPeople(w http.ResponseWriter, r *http.Request, who caller, c peopleChange, since time.Time) error {
 	next := "/people?done=" + c.Action
 	switch {
 	case c.Action == personRemove && c.Person.ID == who.Operator.ID:
 		next = "/login?out"
 	case c.Action == personPassword:
-		if err := s.startSession(w, r, who, who.Operator); err != nil {
+		err := s.startSession(w, r, who, who.Operator, since)
+		if errors.Is(err, errSuperseded) {
+			next = "/login"
+		} else if err != nil {
 			return err
 		}
 	}

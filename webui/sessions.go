@@ -48,7 +48,12 @@ const (
 	keyOperatorID = "operator_id"
 	keyOperator   = "operator"
 	keyToken      = "form_token"
+	keyPassword   = "password_set" // Unix milliseconds: which of the operator's passwords was given
 )
+
+// errSuperseded says that an operator was removed, or got another password, after
+// the one of the session was found right.
+var errSuperseded = errors.New("the password is not the operator's any more")
 
 // cookieName is distinctive, because cookies do not know ports and another
 // app on this machine receives ours. Over TLS the prefix makes browsers
@@ -158,7 +163,8 @@ func (s *store) load(ctx context.Context, id string) (map[string]string, error) 
 	return values, nil
 }
 
-// write stores a session and, in the same breath, drops those that ended.
+// write stores a session and, in the same breath, drops those that ended. A new
+// password ends all sessions: one that is based on the old one does not come after.
 func (s *store) write(r *http.Request, id string, values map[string]string) error {
 	data, err := json.Marshal(values)
 	if err != nil {
@@ -168,6 +174,10 @@ func (s *store) write(r *http.Request, id string, values map[string]string) erro
 	if err != nil {
 		return fmt.Errorf("store session without an operator: %w", err)
 	}
+	set, err := strconv.ParseInt(values[keyPassword], 10, 64)
+	if err != nil {
+		return fmt.Errorf("store session without a password: %w", err)
+	}
 	ctx, now := r.Context(), s.now()
 	err = s.db.Update(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM web_session WHERE expires_at <= ? OR seen_at <= ?`,
@@ -175,13 +185,19 @@ func (s *store) write(r *http.Request, id string, values map[string]string) erro
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `
+		stored, err := tx.ExecContext(ctx, `
 			INSERT INTO web_session (id_hash, operator, data, created_at, seen_at, expires_at, ip, user_agent)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			SELECT ?, id, ?, ?, ?, ?, ?, ? FROM operator WHERE id = ? AND updated_at = ?
 			ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, seen_at = excluded.seen_at`,
-			idHash(id), operator, data, now.UnixMilli(), now.UnixMilli(), now.Add(sessionLife).UnixMilli(),
-			remoteIP(r).String(), cut(r.UserAgent(), 200))
-		return err
+			idHash(id), data, now.UnixMilli(), now.UnixMilli(), now.Add(sessionLife).UnixMilli(),
+			remoteIP(r).String(), cut(r.UserAgent(), 200), operator, set)
+		if err != nil {
+			return err
+		}
+		if n, err := stored.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, errSuperseded)
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("store session: %w", err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func TestSessionCookie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session.Values[keyOperatorID] = "1"
+	session.Values[keyOperatorID], session.Values[keyPassword] = "1", strconv.FormatInt(passwordSet.UnixMilli(), 10)
 	rec := httptest.NewRecorder()
 	if err := session.Save(req, rec); err != nil {
 		t.Fatal(err)
@@ -187,5 +188,33 @@ func TestSessionHoldsText(t *testing.T) {
 	session.Values["n"] = 7
 	if err := session.Save(req, httptest.NewRecorder()); err == nil {
 		t.Error("a number was stored")
+	}
+}
+
+// A password that was checked just before there was another one opens nothing: the
+// new one has ended all sessions, and this one would come after.
+func TestOldPasswordStartsNoSession(t *testing.T) {
+	for name, change := range map[string]string{
+		"changed": `UPDATE operator SET updated_at = updated_at + 1`,
+		"removed": `DELETE FROM operator`,
+		"another": `DELETE FROM operator; INSERT INTO operator (id, name, password_hash, created_at, updated_at) VALUES (1, 'admin', '-', 1, 1)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t, newGolden())
+			token := hidden(t, w.get("/login").body, "token")
+			err := w.db.Update(t.Context(), func(tx *sql.Tx) error {
+				_, err := tx.ExecContext(t.Context(), change)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The box has compared the password before that happened.
+			resp := w.do(http.MethodPost, "/login", url.Values{"user": {"admin"}, "password": {password}, "token": {token}})
+			if resp.StatusCode != http.StatusUnauthorized || countSessions(t, w) != 0 || w.signedIn() {
+				t.Errorf("status %d, %d sessions", resp.StatusCode, countSessions(t, w))
+			}
+			checkPage(t, resp.body)
+		})
 	}
 }

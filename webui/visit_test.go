@@ -29,12 +29,15 @@ func openDB(t testing.TB) *sqlite.DB {
 	return db
 }
 
+// passwordSet is when that person's password was set.
+var passwordSet = noon.Add(-900 * time.Hour)
+
 // addOperator stores the person that sessions belong to.
 func addOperator(t testing.TB, db *sqlite.DB) {
 	t.Helper()
 	err := db.Update(t.Context(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), `
-			INSERT INTO operator (id, name, password_hash, created_at, updated_at) VALUES (1, 'admin', '-', 0, 0)`)
+			INSERT INTO operator (id, name, password_hash, created_at, updated_at) VALUES (1, 'admin', '-', 0, ?)`, passwordSet.UnixMilli())
 		return err
 	})
 	if err != nil {
