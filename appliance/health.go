@@ -15,7 +15,7 @@ const (
 
 // Check is the state of one part of the box with its reason and what to do.
 type Check struct {
-	Name     string // "node", "stratum", "db", "wallet", "ledger"
+	Name     string // "node", "stratum", "db", "wallet", "ledger", "disk"
 	Status   string // Healthy, Degraded or Down
 	Reason   string // a sentence, also when all is well
 	NextStep string // a sentence, empty when there is nothing to do
@@ -37,6 +37,7 @@ func (a *Appliance) Health(ctx context.Context) Health {
 	defer cancel()
 	h := Health{Status: Healthy, Checks: []Check{
 		a.checkNodeHealth(ctx), a.checkStratumHealth(ctx), a.checkDBHealth(ctx), a.checkWalletHealth(ctx), a.checkMoneyHealth(ctx),
+		a.checkDiskHealth(),
 	}}
 	for _, c := range h.Checks {
 		if c.Status == Down || c.Status == Degraded && h.Status == Healthy {

@@ -37,6 +37,7 @@ func (a *Appliance) jobs() []job {
 		{"ledger-check", "Adds up the whole ledger and compares it with its own balances; freezes payouts if it does not agree", time.Hour, false, a.checkLedger},
 		{"wallet-backup", "Copies the wallet, opens the copy to see that it is whole, and keeps one for each of seven days", 24 * time.Hour, true, a.backUpWallet},
 		{"wallet-reminder", "Asks for a test of the way back to the wallet, until there was one", 7 * 24 * time.Hour, false, a.remindOfWords},
+		{"disk-guard", "Looks at the free space; when there is little, forgets single shares, which only the list of the newest shares needs", time.Minute, false, a.guardDisk},
 		{"upkeep", "Removes what is older than it has to be kept, checks the databases", 6 * time.Hour, false, a.upkeep},
 	}
 	if a.privateChain() {

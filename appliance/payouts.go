@@ -20,6 +20,7 @@ func (a *Appliance) payoutPolicy() payout.Policy {
 		MaxPayout: s.MaxPayoutSat, Max24h: s.Max24hSat,
 		SecondPersonAbove: s.SecondPersonAboveSat,
 		AutoApproveBelow:  s.AutoApproveBelowSat, AutoApproveDaily: s.AutoApproveDailySat,
+		NotNow: a.room().notNow(),
 	}
 }
 

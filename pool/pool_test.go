@@ -35,7 +35,7 @@ func TestBlockGoesFromFoundToMature(t *testing.T) {
 	}
 }
 
-func TestOrphanedBlockIsReversedAndCanComeBack(t *testing.T) {
+func TestFault34OrphanIsReversedAndCanComeBack(t *testing.T) {
 	b := newBench(t)
 	b.node.Mine(1)
 	parent, _ := b.node.Tip()
@@ -161,7 +161,7 @@ func TestWinningShareLostInACrash(t *testing.T) {
 }
 
 // A crash before submitblock, or right after it, must not lose the block.
-func TestBlockFoundBeforeACrashIsSubmittedAtTheNextStart(t *testing.T) {
+func TestFault37CrashBeforeSubmit(t *testing.T) {
 	b := newBench(t)
 	hash := b.mine()
 	b.awaitState(hash, ledger.StateAccepted)

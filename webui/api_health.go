@@ -72,6 +72,10 @@ func publicReason(name, status string) string {
 		return "The wallet is ready."
 	case "wallet degraded", "wallet down":
 		return "The wallet is not ready; payouts wait."
+	case "disk healthy":
+		return "There is room on the disk."
+	case "disk degraded", "disk down":
+		return "The disk is nearly full."
 	case "ledger healthy":
 		return "The books agree."
 	case "ledger degraded":

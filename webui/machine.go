@@ -174,7 +174,7 @@ func asProblem(err error) error {
 	case errors.As(err, &person):
 		return refused(asSentence(person))
 	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue),
-		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrExported), errors.Is(err, payout.ErrSecondPerson):
+		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrExported), errors.Is(err, payout.ErrSecondPerson), errors.Is(err, payout.ErrNotNow):
 		return refused(asSentence(err))
 	}
 	if sentence, ok := payout.Sentence(err); ok {

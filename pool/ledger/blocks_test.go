@@ -236,7 +236,7 @@ func TestFreeze(t *testing.T) {
 
 // A reward goes into the books, out of them and in again, as often as the chain
 // changes its mind, and each time exactly.
-func TestReorgs(t *testing.T) {
+func TestFault34Reorgs(t *testing.T) {
 	l, _ := open(t)
 	h := mine(t, l, 1)
 	off := ledger.Observation{Known: true, Confirmations: -1, Maturity: 101}

@@ -96,7 +96,7 @@ func writeUntilKilled(ctx context.Context, path string) error {
 
 // A process that is killed at any moment leaves a ledger that is in order, that
 // has everything it acknowledged, and that can be carried on with.
-func TestKill(t *testing.T) {
+func TestFault44Kill(t *testing.T) {
 	path := filepath.Join(directory(t), "ledger.db")
 	program, err := os.Executable()
 	if err != nil {

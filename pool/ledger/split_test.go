@@ -243,30 +243,55 @@ func drawInput(t *rapid.T) ledger.SplitInput {
 	return in
 }
 
-// quota is what an account is due before rounding, computed in another way.
-func quota(in ledger.SplitInput, r ledger.SplitResult, account int64) *big.Rat {
-	sum, own := new(big.Rat), new(big.Rat)
+// quotas is what each account is due before rounding, computed in another way.
+func quotas(in ledger.SplitInput, r ledger.SplitResult) map[int64]*big.Rat {
+	sum, due := new(big.Rat), map[int64]*big.Rat{}
 	for _, w := range in.Weights {
 		sum.Add(sum, w.Score)
-		if w.Account == account {
-			own.Add(own, w.Score)
+		if due[w.Account] == nil {
+			due[w.Account] = new(big.Rat)
 		}
+		due[w.Account].Add(due[w.Account], w.Score)
 	}
 	if x := big.NewRat(in.Terms.WindowMilli, 1000); in.Terms.Underfill == ledger.UnderfillHold && sum.Cmp(x) < 0 {
 		sum = x
 	}
-	own.Quo(own, sum)
+	perScore := new(big.Rat).Quo(new(big.Rat).SetInt64(in.Value-r.Fee-r.Donation), sum)
+	for _, q := range due {
+		q.Mul(q, perScore)
+	}
 
-	return own.Mul(own, new(big.Rat).SetInt64(in.Value-r.Fee-r.Donation))
+	return due
 }
 
-func split(t *rapid.T, in ledger.SplitInput) ledger.SplitResult {
+func split(t rapid.TB, in ledger.SplitInput) ledger.SplitResult {
 	r, err := ledger.Split(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	return r
+}
+
+// checkSplit makes sure of the invariants I1 to I3.
+func checkSplit(t rapid.TB, in ledger.SplitInput, r ledger.SplitResult) {
+	t.Helper()
+
+	one, due := big.NewRat(1, 1), quotas(in, r)
+	sum := r.Fee + r.Donation + r.Reserve
+	for i, c := range r.Credits {
+		sum += c.Amount
+		if c.Amount < 0 || c.Account != in.Weights[i].Account {
+			t.Fatalf("I2: credit %+v to an account that did not work, or negative", c)
+		}
+		off := new(big.Rat)
+		if off.Sub(due[c.Account], new(big.Rat).SetInt64(c.Amount)).Abs(off).Cmp(one) >= 0 {
+			t.Fatalf("I3: credit %+v is %s sat off its quota", c, off.FloatString(3))
+		}
+	}
+	if sum != in.Value || r.Reserve < 0 || r.Fee < 0 || r.Donation < 0 {
+		t.Fatalf("I1: %+v adds up to %d, want %d", r, sum, in.Value)
+	}
 }
 
 func TestSplitInvariants(t *testing.T) {
@@ -276,20 +301,7 @@ func TestSplitInvariants(t *testing.T) {
 		in := drawInput(t)
 		r := split(t, in)
 
-		sum := r.Fee + r.Donation + r.Reserve
-		for i, c := range r.Credits {
-			sum += c.Amount
-			if c.Amount < 0 || c.Account != in.Weights[i].Account {
-				t.Fatalf("I2: credit %+v to an account that did not work, or negative", c)
-			}
-			off := quota(in, r, c.Account)
-			if off.Sub(off, new(big.Rat).SetInt64(c.Amount)).Abs(off).Cmp(one) >= 0 {
-				t.Fatalf("I3: credit %+v is %s sat off its quota", c, off.FloatString(3))
-			}
-		}
-		if sum != in.Value || r.Reserve < 0 || r.Fee < 0 || r.Donation < 0 {
-			t.Fatalf("I1: %+v adds up to %d, want %d", r, sum, in.Value)
-		}
+		checkSplit(t, in, r)
 
 		// I4: order and the division of a miner's work do not matter. I5: nor does the run.
 		mixed := in
@@ -313,7 +325,7 @@ func TestSplitInvariants(t *testing.T) {
 		more := in
 		more.Weights = append([]ledger.AccountWeight{}, in.Weights...)
 		more.Weights[i].Score = new(big.Rat).Add(in.Weights[i].Score, big.NewRat(rapid.Int64Range(1, 1<<40).Draw(t, "more"), 4_838_420))
-		floor := quota(in, r, in.Weights[i].Account)
+		floor := quotas(in, r)[in.Weights[i].Account]
 		floor.Sub(floor, one)
 		if got := split(t, more).Credits[i].Amount; new(big.Rat).SetInt64(got).Cmp(floor) < 0 {
 			t.Fatalf("I6: more work gives %d sat, less than %s", got, floor.FloatString(3))

@@ -138,6 +138,8 @@ func Sentence(err error) string {
 			return "The Bitcoin node is still downloading the block chain."
 		case ErrCodeNoWallet:
 			return "The pool's wallet is not loaded in the Bitcoin node."
+		case ErrCodeWhichWallet:
+			return "The Bitcoin node has several wallets open and was not told which one is the pool's."
 		case ErrCodeNeedPassphrase:
 			return "The pool's wallet is locked."
 		case ErrCodeWallet:

@@ -192,10 +192,11 @@ func (d *Desk) step(ctx context.Context, p pass, one Payout) (moved bool, err er
 	}
 	switch one.State {
 	case Pending, Approved:
+		expired := d.expired(one)
 		if p.frozen {
 			return false, nil
 		}
-		if !d.now().Before(one.ExpiresAt) && !one.exported() {
+		if expired && !one.exported() {
 			return false, d.giveUp(ctx, one, Expired, "payout")
 		}
 		if one.State == Approved {

@@ -21,7 +21,7 @@ import (
 // Whoever drafted the payout can give the first yes, but not the one that decides.
 //
 // The error is ErrStale when the payout is not as it was on the screen,
-// ErrExpired, ErrFrozen, ErrCap, ErrHold, ErrSecondPerson, or ErrNotFound.
+// ErrExpired, ErrFrozen, ErrNotNow, ErrCap, ErrHold, ErrSecondPerson, or ErrNotFound.
 func (d *Desk) Approve(ctx context.Context, a Approval) error {
 	if a.User == "" || a.Method == "" || a.Method == methodRule {
 		return errors.New("approve payout: the user or the method is missing")
@@ -68,11 +68,14 @@ func (d *Desk) writeApproval(ctx context.Context, tx *ledger.Tx, p Payout, a App
 	if p.State != Pending || p.Rev != a.Rev || !bytes.Equal(p.Digest, a.Digest) {
 		return false, ErrStale
 	}
-	if !now.Before(p.ExpiresAt) {
+	if d.expired(p) {
 		return false, ErrExpired
 	}
 	if a.Method == methodRule && !policy.needsNobody(p.Total, 0) {
 		return false, ErrSecondPerson // the rule has changed meanwhile, and is nobody of two
+	}
+	if err := policy.now(); err != nil {
+		return false, err
 	}
 	if _, err := p.plan(p.Rev); err != nil {
 		return false, err

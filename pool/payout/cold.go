@@ -44,7 +44,7 @@ func (d *Desk) Export(ctx context.Context, id, rev int64, actor string) (text st
 			return nil
 		}
 		if one.State == Approved {
-			if !d.now().Before(one.ExpiresAt) {
+			if d.expired(one) {
 				return ErrExpired
 			}
 			if err := d.checkApproved(ctx, one, plan); err != nil {

@@ -32,6 +32,8 @@ var (
 	ErrSecondPerson = errors.New("another person has to approve this payout")
 	// ErrHold says that an account of the payout is on hold.
 	ErrHold = errors.New("an account of this payout is on hold")
+	// ErrNotNow says that the policy allows nothing new at the moment; see [Policy.NotNow].
+	ErrNotNow = errors.New("no payout is made at the moment")
 	// ErrFrozen says that no payout may be made; see [Desk.Frozen].
 	ErrFrozen = errors.New("payouts are frozen")
 )
@@ -47,6 +49,7 @@ type Desk struct {
 	notify func(Event)
 	log    *slog.Logger
 	now    func() time.Time
+	uptime func() time.Duration // cannot be set, other than now
 
 	cold atomic.Bool   // the wallet has no private keys
 	tip  atomic.Int32  // height of the chain at the last pass
@@ -61,6 +64,7 @@ type Desk struct {
 	broken     string // what is wrong with the ledger's books, a sentence; empty when they balance
 	uncovered  bool   // and that is only that miners are owed more than there is
 	comparison Comparison
+	deadlines  map[int64]deadline // by payout, since this Desk was made
 }
 
 // New returns a Desk. policy is asked at each step. notify is told of every
@@ -76,8 +80,9 @@ func New(db *sqlite.DB, l *ledger.Ledger, w Wallet, policy func() Policy, pass P
 		db: db, ledger: l, wallet: w,
 		policy: func() Policy { return policy().orDefaults() },
 		pass:   pass, notify: notify, log: log,
-		now:  time.Now,
-		turn: make(chan struct{}, 1),
+		now: time.Now, uptime: monotonic(),
+		turn:      make(chan struct{}, 1),
+		deadlines: map[int64]deadline{},
 	}
 }
 
@@ -92,7 +97,7 @@ type DraftRequest struct {
 
 // Draft selects what is due and reserves it, in one transaction. The payout is
 // the operator's to approve as soon as [Desk.Advance] has funded it. The error
-// is ErrNothingDue or ErrFrozen, or says what went wrong.
+// is ErrNothingDue, ErrNotNow or ErrFrozen, or says what went wrong.
 func (d *Desk) Draft(ctx context.Context, r DraftRequest) (Payout, error) {
 	if r.IdemKey == "" || r.Actor == "" {
 		return Payout{}, errors.New("draft payout: the actor or the idempotency key is missing")
@@ -103,6 +108,9 @@ func (d *Desk) Draft(ctx context.Context, r DraftRequest) (Payout, error) {
 		return d.Get(ctx, id)
 	}
 	if err := d.checkFrozen(ctx); err != nil {
+		return Payout{}, err
+	}
+	if err := d.policy().now(); err != nil {
 		return Payout{}, err
 	}
 

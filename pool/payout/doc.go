@@ -40,7 +40,8 @@
 //
 // # Before a signature
 //
-// Before a signature can exist a payout can be cancelled, or expires, and
+// Before a signature can exist a payout can be cancelled, or expires, even if
+// somebody sets the clock back meanwhile, and
 // compare-and-set on id, state and revision lets one of two clicks, tabs or passes
 // win.
 //

@@ -66,6 +66,9 @@ type Policy struct {
 	// Expiry is how long a plan waits for its approval, and then for its
 	// signature: 24 hours.
 	Expiry time.Duration
+	// NotNow, when not empty, says why nothing new is drafted or approved at the
+	// moment; what was approved goes on. It stands behind a colon, without a full stop.
+	NotNow string
 }
 
 // orDefaults fills in the fields that are zero.
@@ -98,6 +101,15 @@ func (p Policy) feeCap(total int64) int64 {
 	share := total/10_000*bps + total%10_000*bps/10_000
 
 	return max(share, p.FeeCap)
+}
+
+// now refuses everything new with an error that wraps ErrNotNow, if the policy does.
+func (p Policy) now() error {
+	if p.NotNow == "" {
+		return nil
+	}
+
+	return fmt.Errorf("%w: %s", ErrNotNow, p.NotNow)
 }
 
 // caps refuses a payout that is over a limit, with an error that wraps ErrCap.

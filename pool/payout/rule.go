@@ -78,7 +78,7 @@ func (d *Desk) approveByRule(ctx context.Context, id int64, policy Policy) (p Pa
 	}
 
 	err = d.approve(ctx, Approval{ID: p.ID, Rev: p.Rev, Digest: p.Digest, User: methodRule, Method: methodRule})
-	for _, waits := range []error{ErrStale, ErrExpired, ErrCap, ErrHold, ErrFrozen, ErrSecondPerson} {
+	for _, waits := range []error{ErrStale, ErrExpired, ErrCap, ErrHold, ErrFrozen, ErrNotNow, ErrSecondPerson} {
 		if errors.Is(err, waits) {
 			return p, false, nil
 		}

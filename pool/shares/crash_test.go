@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// crashEnv makes the test binary the victim of TestKill: it appends shares to
+// crashEnv makes the test binary the victim of TestFault44Kill: it appends shares to
 // the log at this path and prints the seq of each that was acknowledged.
 const crashEnv = "SHARES_CRASH_TEST"
 
@@ -54,7 +54,7 @@ func crashChild() bool {
 }
 
 // Whatever was acknowledged before a SIGKILL is there afterwards, and no number is given twice.
-func TestKill(t *testing.T) {
+func TestFault44Kill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shares.db")
 	acknowledged := map[int64]bool{}
 

@@ -243,9 +243,9 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-// Back-pressure: with nobody writing, Append blocks when the queue is full, and
-// what was queued is written once the writer runs.
-func TestQueueFull(t *testing.T) {
+// Back-pressure: with nobody writing, Append blocks when the queue is full, the
+// pages are answered meanwhile, and what was queued is written once the writer runs.
+func TestFault43QueueFull(t *testing.T) {
 	l, err := Open(t.Context(), filepath.Join(t.TempDir(), "shares.db"), Options{Queue: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -259,6 +259,9 @@ func TestQueueFull(t *testing.T) {
 	defer cancel()
 	if _, err := l.Append(hurried, share("a", 1, 0)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Append to a full queue = %v, want it to wait for its context", err)
+	}
+	if rows, err := l.Recent(t.Context(), "", 10, 0); err != nil || len(rows) != 0 {
+		t.Errorf("Recent with a full queue = %v, %v", rows, err)
 	}
 
 	ctx, stop := context.WithCancel(t.Context())

@@ -13,19 +13,19 @@ import (
 // is named after what the other pool does.
 
 // A day without shares does not end the window, and there is no number of shares
-// a day from which on older ones are left out.
-func TestPeerStopsAtAnEmptyDay(t *testing.T) {
+// a day from which on older ones are left out (p2poolv2: 100 000).
+func TestFault50PeerStopsAtAnEmptyDay(t *testing.T) {
 	l, _ := start(t, filepath.Join(t.TempDir(), "shares.db"), Options{})
 
-	const many = 6000
+	const many = 100_001
 	total := big.NewRat(0, 1)
 	var seq int64
 	for i, gap := range []time.Duration{0, 25 * time.Hour, 400 * 24 * time.Hour} {
 		batch := make([]Share, many)
 		for j := range batch {
 			batch[j] = share([]string{"a", "b", "c"}[i], 10, gap+time.Duration(j)*time.Millisecond)
-			total.Add(total, big.NewRat(10, 4838420))
 		}
+		total.Add(total, big.NewRat(10*many, 4838420))
 		seq = put(t, l, batch...)
 		if err := l.Prune(t.Context(), noon.Add(gap)); err != nil {
 			t.Fatal(err)
@@ -88,7 +88,7 @@ func TestPeerTakesTheEdgeShareWhole(t *testing.T) {
 }
 
 // X = 0.5 is half a block's work, not none.
-func TestPeerTruncatesX(t *testing.T) {
+func TestFault51PeerTruncatesX(t *testing.T) {
 	l, _ := start(t, filepath.Join(t.TempDir(), "shares.db"), Options{})
 	s := share("a", 900, 0)
 	s.Bits = bitsOf(t, 1000)

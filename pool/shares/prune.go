@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -33,6 +34,19 @@ func (l *Log) Prune(ctx context.Context, now time.Time) error {
 	}
 	if err := l.ageDays(ctx, floor(now.Add(-keep1h).Unix(), day)); err != nil {
 		return fmt.Errorf("sum up days: %w", err)
+	}
+
+	return nil
+}
+
+// DropSingles forgets all single shares but those that the sums still lack,
+// however young they are, for a disk that is nearly full: new ones take the place
+// of the old in the file, which grows no more for them. Windows of blocks, charts
+// and what a crash leaves stay exact, as they stand on the sums; only the list of
+// the newest shares gets shorter.
+func (l *Log) DropSingles(ctx context.Context) error {
+	if err := l.pruneShares(ctx, time.UnixMilli(math.MaxInt64)); err != nil {
+		return fmt.Errorf("drop single shares: %w", err)
 	}
 
 	return nil

@@ -54,21 +54,24 @@ func TestNetworkWork(t *testing.T) {
 	}
 }
 
-// With one share in each shift the window is that of single shares.
-func TestWindowVectors(t *testing.T) {
-	var vectors struct {
-		Shares []struct {
-			Account     string
-			Work        int64
-			NetworkWork int64 `json:"network_work"`
-		}
-		Cases []struct {
-			Name        string
-			FirstShare  int               `json:"first_share"`
-			WindowMilli int64             `json:"window_milli"`
-			Scores      map[string]string `json:"scores"`
-		}
+// pplnsVectors are the published test vectors of the window.
+type pplnsVectors struct {
+	Shares []struct {
+		Account     string
+		Work        int64
+		NetworkWork int64 `json:"network_work"`
 	}
+	Cases []struct {
+		Name        string
+		FirstShare  int               `json:"first_share"`
+		WindowMilli int64             `json:"window_milli"`
+		Scores      map[string]string `json:"scores"`
+	}
+}
+
+func readVectors(t *testing.T) (vectors pplnsVectors) {
+	t.Helper()
+
 	raw, err := os.ReadFile("testdata/pplns.json")
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +83,12 @@ func TestWindowVectors(t *testing.T) {
 		t.Fatal("no vectors")
 	}
 
+	return vectors
+}
+
+// With one share in each shift the window is that of single shares.
+func TestWindowVectors(t *testing.T) {
+	vectors := readVectors(t)
 	for _, c := range vectors.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			l, _ := start(t, filepath.Join(t.TempDir(), "shares.db"), Options{})

@@ -23,7 +23,7 @@ import (
 //	row 51  tags of 75 and 76 bytes            pool/work: TestNewJobRefuses; pool: TestCoinbaseTag
 //	row 52  coinbase of 255 bytes              pool/work: TestDefaultCoinbaseIsSmall
 //	row 62  restart under socket activation    appliance: TestRowsSocketActivation; here: TestRowsRestart
-//	row 65  answers of submitblock             pool: TestBlockIsSubmittedUntilTheNodeAnswers, TestBlockFoundBeforeACrashIsSubmittedAtTheNextStart
+//	row 65  answers of submitblock             pool: TestBlockIsSubmittedUntilTheNodeAnswers, TestFault37CrashBeforeSubmit
 //	row 66  two blocks at once                 pool: TestSameBlockTwiceIsBookedOnce; here as well
 type row struct {
 	name   string
