@@ -211,7 +211,7 @@ func TestNodePlanIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close()
+	t.Cleanup(func() { _ = a.Close() })
 	first, err := a.nodePlan(t.Context(), nodeSettings{})
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func TestNodeRepairIsAllowedOnceInThirtyDays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close()
+	t.Cleanup(func() { _ = a.Close() })
 	mend := func() error { return a.mendNode(ctx, bitcoind.ClassBlocks, bitcoind.RepairBlocks) }
 	if err := mend(); err != nil {
 		t.Errorf("the first repair: %v", err)
@@ -98,7 +98,7 @@ func TestBallast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.Close()
+	t.Cleanup(func() { _ = a.Close() })
 	size := func() int64 {
 		info, err := os.Stat(a.dir.ballast("signet"))
 		if err != nil {

@@ -70,8 +70,8 @@ func (r PayoutRules) Raised(before PayoutRules) []string {
 	return names
 }
 
-// validate returns a sentence for each bound that does not do.
-func (r PayoutRules) validate(minPayout int64) (errs []error) {
+// validatePayouts returns a sentence for each bound that does not do.
+func (r PayoutRules) validatePayouts(minPayout int64) (errs []error) {
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
 	if r.PayoutFeePolicy != "pool" && r.PayoutFeePolicy != "miners" {

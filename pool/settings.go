@@ -108,7 +108,7 @@ func (s Settings) Validate() error {
 	if s.PayoutEvery != 0 && s.PayoutEvery < 10 || s.PayoutEvery > 366*24*3600 {
 		refuse("payouts cannot be drafted every %d seconds; take 10 seconds to a year, or 0 for by hand", s.PayoutEvery)
 	}
-	errs = append(errs, s.PayoutRules.validate(s.MinPayoutSat)...)
+	errs = append(errs, s.validatePayouts(s.MinPayoutSat)...)
 	errs = append(errs, s.validateMiners()...)
 	return errors.Join(errs...)
 }

@@ -131,7 +131,7 @@ func TestGenerate(t *testing.T) {
 func TestWordsWithATypo(t *testing.T) {
 	for _, v := range []struct{ name, typed, want string }{
 		{"letter wrong", "lehal winner thank year wave sausage worth useful legal winner thank yellow", "word 1 is not of the list; near to it: legal"},
-		{"letters swapped", "legal winner thank year wave sausage worth usefull legal winner thank yelolw", "word 8 is not of the list; near to it: useful. word 12 is not of the list; near to it: yellow"},
+		{"letters swapped", "legal winner thank year wave sausage worth usefil legal winner thank yelolw", "word 8 is not of the list; near to it: useful. word 12 is not of the list; near to it: yellow"},
 		{"nothing near", "legal winner thank year wave sausage qqqqqqqq useful legal winner thank yellow", "word 7 is not of the list"},
 	} {
 		_, err := Parse(v.typed)
@@ -146,7 +146,7 @@ func TestWordsThatAreNone(t *testing.T) {
 		name, typed string
 		want        error
 	}{
-		{"in French", "abaisser abandon abdiquer abeille abolir aborder aboutir aboyer abrasif abreuver abriter abroger", ErrLanguage},
+		{"in French", "abaisser abandon abdiquer abeille abolir aborder aboutir aboyer abrasif abreuver abriter abroger", ErrLanguage}, //nolint:misspell // it is French
 		{"in Japanese", "あいこくしん あいこくしん あいこくしん あいこくしん あいこくしん あいこくしん あいこくしん あいこくしん あいこくしん あいこくしん あいこくしん あおぞら", ErrLanguage},
 		{"a word missing", strings.TrimSuffix(about, " about"), ErrCount},
 		{"a word too many", about + " about", ErrCount},

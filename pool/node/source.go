@@ -245,7 +245,7 @@ func (s *Source) report(err error) {
 	problem := Sentence(err)
 
 	s.mu.Lock()
-	changed := problem != s.state.Problem && !(NotReady(err) && NotReady(s.state.Err)) // it counts the blocks
+	changed := problem != s.state.Problem && (!NotReady(err) || !NotReady(s.state.Err)) // a node that is not ready counts the blocks
 	if (problem == "") != (s.state.Problem == "") {
 		s.state.Since = time.Now()
 	}
