@@ -76,7 +76,7 @@ func TestSendOutcomesChangeNothing(t *testing.T) {
 		{answer(-22, "TX decode failed"), Signed, FateSigned, "a person has to look"},
 		{answer(-28, "Loading block index…"), Signed, FateSigned, "is starting"},
 		{answer(-18, "Requested wallet does not exist or is not loaded"), Signed, FateSigned, "wallet is not loaded"},
-		{answer(-19, "Wallet file not specified"), Signed, FateSigned, "Wallet file not specified"},
+		{answer(-19, "Wallet file not specified"), Signed, FateSigned, "several wallets"},
 		{fmt.Errorf("call: %w", node.ErrUnreachable), Signed, FateSigned, "does not answer"},
 		{fmt.Errorf("call: %w", node.ErrUnauthorized), Signed, FateSigned, "does not accept the pool's login"},
 		{fmt.Errorf("call: %w", node.ErrBadAnswer), Signed, FateSigned, "does not understand"},
