@@ -30,6 +30,7 @@ type Config struct {
 	DataDir  string
 	Network  string         // only for the first start; later the data directory's own counts
 	Bitcoind string         // path of the node's program, empty: look for it
+	External ExternalNode   // a node that somebody else runs, instead of one of ours
 	Offline  bool           // the node looks for no peers: for rehearsals
 	Core     CoreConfig     // where Bitcoin Core comes from when there is none
 	Stratum  []net.Listener // open ports for miners; the appliance closes them
@@ -57,13 +58,20 @@ type Appliance struct {
 	wallet  *walletKeeper
 	core    *coreKeeper
 
+	login     node.Config            // of a node that somebody else runs
+	abilities abilities              // of that node
+	found     atomic.Pointer[string] // a node that runs here and is not used, a sentence
+
 	rules     rules
 	pool      atomic.Pointer[pool.Pool]
-	child     atomic.Pointer[bitcoind.Child]
+	runner    atomic.Pointer[nodeRunner]
 	schedule  atomic.Pointer[scheduler]
 	speed     speedometer   // of the node's download
 	nodeReady chan struct{} // a value each time the node became ready
 }
+
+// nodeRunner makes any runner fit into an atomic pointer.
+type nodeRunner struct{ bitcoind.Runner }
 
 // New opens the data directory and takes it for this process. It starts
 // nothing. Its errors are sentences for the person at the terminal.
@@ -71,11 +79,18 @@ func New(ctx context.Context, c Config) (*Appliance, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if err := c.External.check(); err != nil {
+		return nil, err
+	}
+	login, err := c.External.login()
+	if err != nil {
+		return nil, err
+	}
 	root, err := filepath.Abs(c.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	a := &Appliance{config: c, dir: dataDir{root}, log: c.Logger, startedAt: time.Now(), nodeReady: make(chan struct{}, 1)}
+	a := &Appliance{config: c, dir: dataDir{root}, log: c.Logger, login: login, startedAt: time.Now(), nodeReady: make(chan struct{}, 1)}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -148,10 +163,11 @@ func (a *Appliance) Run(ctx context.Context) error {
 	keeper.Go(func() { a.core.run(keeping) })
 	defer keeper.Wait()
 	defer stopKeeping()
+	a.lookAround(ctx)
 	if err := a.core.await(ctx); err != nil {
 		return stopped(ctx, err)
 	}
-	child, source, err := a.assemble(ctx)
+	runner, source, err := a.assemble(ctx)
 	if err != nil {
 		return stopped(ctx, err)
 	}
@@ -160,7 +176,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopNode()
 	nodeEnded := make(chan error, 1)
-	go func() { nodeEnded <- child.Run(nodeCtx) }()
+	go func() { nodeEnded <- runner.Run(nodeCtx) }()
 
 	p, err := pool.New(pool.Config{
 		Network: a.network, Maturity: a.maturity(), Node: a.node, Source: source,
@@ -243,7 +259,7 @@ func (a *Appliance) awaitSetUp(ctx context.Context) error {
 }
 
 // assemble reads the settings and makes the parts. It starts nothing.
-func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source, error) {
+func (a *Appliance) assemble(ctx context.Context) (bitcoind.Runner, *node.Source, error) {
 	settings, rev, err := a.StoredSettings(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -255,24 +271,56 @@ func (a *Appliance) assemble(ctx context.Context) (*bitcoind.Child, *node.Source
 	if _, err := a.readSetting(ctx, settingWallet, &wallet); err != nil {
 		return nil, nil, err
 	}
-	conf, err := a.nodeConf(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
 	if a.shares, err = shares.Open(ctx, a.dir.shares(a.network), shares.Options{Logger: a.log}); err != nil {
 		return nil, nil, fmt.Errorf("open share log: %w", err)
 	}
-	a.node = node.New(node.Config{URL: conf.RPCURL(), CookieFile: conf.CookieFile(), Wallet: wallet.Name, Network: a.network})
+	runner, zmq, err := a.makeNode(ctx, wallet.Name)
+	if err != nil {
+		return nil, nil, err
+	}
 	a.keys = &keyring{file: a.dir.passphrase(a.network), unlock: wallet.Unlock}
-	a.wallet = newWalletKeeper(a, wallet, filepath.Join(conf.Dir, "wallet-backups"))
+	a.wallet = newWalletKeeper(a, wallet, a.walletCopies())
 	a.payouts = payout.New(a.db, a.ledger, a.node, a.payoutPolicy, a.keys, a.tellPayout, a.log)
-	child := bitcoind.NewChild(bitcoind.ChildConfig{
+	a.runner.Store(&nodeRunner{runner})
+	return runner, node.NewSource(a.node, zmq, a.log), nil
+}
+
+// makeNode makes the node's runner and the client to it, and returns where the
+// node announces blocks.
+func (a *Appliance) makeNode(ctx context.Context, wallet string) (runner bitcoind.Runner, zmq string, err error) {
+	if a.config.External.named() {
+		login := a.login
+		login.Wallet, login.Network = wallet, a.network
+		a.node = node.New(login)
+		return a.watchExternal(), node.AskZMQ, nil
+	}
+	conf, err := a.nodeConf(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	a.node = node.New(node.Config{URL: conf.RPCURL(), CookieFile: conf.CookieFile(), Wallet: wallet, Network: a.network})
+	return bitcoind.NewChild(bitcoind.ChildConfig{
 		Locate: a.core.locate, Conf: conf,
 		Probe: a.probeNode, Stop: a.node.Stop, Warmup: warmingUp, Mend: a.mendNode, Logger: a.log,
-	})
-	a.child.Store(child)
-	return child, node.NewSource(a.node, conf.ZMQ(), a.log), nil
+	}), conf.ZMQ(), nil
 }
+
+// ownNode returns the node that the box runs itself, nil when there is none (yet).
+func (a *Appliance) ownNode() *bitcoind.Child {
+	if r := a.runner.Load(); r != nil {
+		own, _ := r.Runner.(*bitcoind.Child)
+		return own
+	}
+	return nil
+}
+
+// nodeDir is the data directory of the box's own node.
+func (a *Appliance) nodeDir() string {
+	return filepath.Join(a.dir.node(a.network), bitcoind.DataDirName(a.network))
+}
+
+// walletCopies is where the node puts copies of the wallet.
+func (a *Appliance) walletCopies() string { return filepath.Join(a.nodeDir(), "wallet-backups") }
 
 // nodeConf is the node's configuration. Its ports are free ones, chosen once
 // and kept.
@@ -302,7 +350,7 @@ func (a *Appliance) nodeConf(ctx context.Context) (bitcoind.Conf, error) {
 	}
 	return bitcoind.Conf{
 		Network: a.network,
-		Dir:     filepath.Join(a.dir.node(a.network), bitcoind.DataDirName(a.network)),
+		Dir:     a.nodeDir(),
 		RPCPort: ports.RPC, ZMQPort: ports.ZMQ,
 		PruneMiB: plan.PruneMiB, DBCacheMiB: plan.DBCacheMiB, Offline: a.config.Offline,
 	}, nil

@@ -91,13 +91,17 @@ func startBox(t *testing.T, dir, binary string) *runningBox {
 // launchBox starts a box and does not wait until it is healthy.
 func launchBox(t *testing.T, dir, binary string) *runningBox {
 	t.Helper()
+	return launchWith(t, Config{DataDir: dir, Bitcoind: binary})
+}
+
+func launchWith(t *testing.T, c Config) *runningBox {
+	t.Helper()
 	ln, err := Listen(t.Context(), "miners", "127.0.0.1:0", "--stratum")
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := New(t.Context(), Config{
-		DataDir: dir, Bitcoind: binary, Stratum: []net.Listener{ln}, Logger: slog.New(slog.DiscardHandler),
-	})
+	c.Stratum, c.Logger = []net.Listener{ln}, slog.New(slog.DiscardHandler)
+	box, err := New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +141,7 @@ func (b *runningBox) stop() {
 		return
 	}
 	b.stopped = true
-	pid := b.box.child.Load().State().PID
+	pid := b.box.runner.Load().State().PID
 	b.rest()
 	b.cancel()
 	if err := <-b.ended; err != nil {
@@ -208,7 +212,7 @@ func (b *runningBox) approve() (id int64) {
 // killNode ends bitcoind as a power cut would.
 func (b *runningBox) killNode() {
 	b.t.Helper()
-	if err := syscall.Kill(b.box.child.Load().State().PID, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(b.box.runner.Load().State().PID, syscall.SIGKILL); err != nil {
 		b.t.Fatal(err)
 	}
 }

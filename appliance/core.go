@@ -43,7 +43,7 @@ type CoreStatus struct {
 	Text    string // a sentence
 
 	InUse     string   // installed version that is in use, empty: none
-	Elsewhere bool     // the node's program was named at the start, so none of these is used
+	Elsewhere bool     // the node, or its program, was named at the start, so none of these is used
 	Choices   []string // versions that are known by their hash, the newest first
 	File      string   // name of the newest one's file, for who downloads it elsewhere
 	Site      string   // where that file is
@@ -228,6 +228,8 @@ func (k *coreKeeper) begin(state, version, text string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
+	case k.a.config.External.named():
+		return errors.New("this box uses a node that somebody else runs (--node-url), so a program of its own would not be used")
 	case k.elsewhere():
 		return errors.New("this box was started with a node's program of its own (--bitcoind or DMPOOL_BITCOIND), so another one would not be used")
 	case k.now.State == CoreTrial:
@@ -294,9 +296,9 @@ func (k *coreKeeper) finish(ctx context.Context, action string, o coreOrder, out
 	return err
 }
 
-// elsewhere tells whether the node's program was named at the start.
+// elsewhere tells whether the node's program, or the node, was named at the start.
 func (k *coreKeeper) elsewhere() bool {
-	return k.a.config.Bitcoind != "" || os.Getenv("DMPOOL_BITCOIND") != ""
+	return k.a.config.External.named() || k.a.config.Bitcoind != "" || os.Getenv("DMPOOL_BITCOIND") != ""
 }
 
 // locate returns the node's program: the one that was named at the start, the

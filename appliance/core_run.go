@@ -123,8 +123,8 @@ func (k *coreKeeper) use(ctx context.Context, v release.Version) error {
 
 // restart starts a running node again, with what is in use then.
 func (k *coreKeeper) restart() {
-	if child := k.a.child.Load(); child != nil {
-		child.Restart()
+	if own := k.a.ownNode(); own != nil {
+		own.Restart()
 	}
 }
 
@@ -135,8 +135,8 @@ func (k *coreKeeper) findTrial() error {
 		return err
 	}
 	t := &trial{Trial: found}
-	if child := k.a.child.Load(); child != nil {
-		t.old = child.State().PID
+	if runner := k.a.runner.Load(); runner != nil {
+		t.old = runner.State().PID
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -150,8 +150,8 @@ func (k *coreKeeper) findTrial() error {
 
 // judge looks at a version on trial and does what follows from it.
 func (k *coreKeeper) judge(ctx context.Context) {
-	client, child := k.a.NodeClient(), k.a.child.Load()
-	if client == nil || child == nil {
+	client, runner := k.a.NodeClient(), k.a.runner.Load()
+	if client == nil || runner == nil {
 		return
 	}
 	k.mu.Lock()
@@ -165,7 +165,7 @@ func (k *coreKeeper) judge(ctx context.Context) {
 	}
 	after := time.Since(t.begun)
 	k.mu.Unlock()
-	verdict, why := t.Judge(look(ctx, client, child, t.old), after)
+	verdict, why := t.Judge(look(ctx, client, runner, t.old), after)
 	if ctx.Err() != nil || verdict == release.Wait {
 		return
 	}
@@ -179,10 +179,10 @@ func (k *coreKeeper) judge(ctx context.Context) {
 }
 
 // look returns what can be seen of the node, unless it is still the process old.
-func look(ctx context.Context, client *node.Client, child *bitcoind.Child, old int) (s release.Sight) {
+func look(ctx context.Context, client *node.Client, runner bitcoind.Runner, old int) (s release.Sight) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	state := child.State()
+	state := runner.State()
 	if state.Phase != bitcoind.PhaseReady || state.PID == old {
 		return s
 	}
@@ -222,8 +222,12 @@ func (k *coreKeeper) close(ctx context.Context, t *trial, state, text string, er
 }
 
 // await returns when there is a program that the node can run. Without one the
-// box waits: a person can get Bitcoin Core on the node page.
+// box waits: a person can get Bitcoin Core on the node page. A node that somebody
+// else runs has its own.
 func (k *coreKeeper) await(ctx context.Context) error {
+	if k.a.config.External.named() {
+		return nil
+	}
 	for told := false; ; {
 		_, err := k.locate(ctx)
 		if !errors.Is(err, bitcoind.ErrNotFound) && !errors.Is(err, release.ErrDamaged) {

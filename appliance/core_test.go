@@ -298,7 +298,7 @@ func TestCoreFromNothing(t *testing.T) {
 	if c.InUse != "31.2" || !strings.Contains(c.Text, "half an hour") {
 		t.Errorf("Core in a trial = %+v", c)
 	}
-	untilCore(t, box, "the bad one is tried", func(CoreStatus) bool { return box.child.Load().State().Phase == bitcoind.PhaseFailed })
+	untilCore(t, box, "the bad one is tried", func(CoreStatus) bool { return box.runner.Load().State().Phase == bitcoind.PhaseFailed })
 	box.core.mu.Lock()
 	box.core.trial.begun = time.Now().Add(-time.Hour)
 	box.core.mu.Unlock()

@@ -36,6 +36,11 @@
 // days a person is asked ([Appliance.RepairNode]). It is stopped before its disk
 // is full, and a clock that is wrong is told of (package bitcoind).
 //
+// With [Config.External] the box has no node of its own and uses one that somebody
+// else runs: it asks what that node lets it do, says in words what is missing, and
+// waits when it is away. It never starts, stops or configures it. Before a box
+// downloads a chain it looks whether a node runs on the machine already, and says so.
+//
 // # The wallet
 //
 // Its keys are the node's own, made at the first start, or come from twelve words

@@ -51,9 +51,12 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 	n := a.Node(ctx)
 	c := Check{Name: "node", Status: Healthy, Reason: fmt.Sprintf("The node is at block %d.", n.Height)}
 	switch {
-	case a.child.Load() == nil && a.SetUp(ctx):
+	case a.runner.Load() == nil && a.SetUp(ctx):
 		c.Status, c.Reason = Down, n.Text
 		c.NextStep = "Open the node page and get Bitcoin Core there."
+		if found := a.found.Load(); found != nil {
+			c.NextStep = *found
+		}
 	case n.Problem != "":
 		c.Status, c.Reason = Degraded, n.Problem
 		c.NextStep = "Open the node page; the box keeps asking."
@@ -61,6 +64,10 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 		c.Status, c.Reason, c.NextStep = Down, n.Text, n.Next
 	case n.Phase == "failed" && n.Repair:
 		c.Status, c.Reason, c.NextStep = Down, n.Text, "Open the node page; a repair can be ordered there."
+	case n.Phase == "failed" && n.Address != "":
+		c.Status, c.Reason, c.NextStep = Down, n.Text, "Look at the node: the box does not run it, and goes on by itself when it answers."
+	case n.Phase == "ready" && lacking(n.Abilities) != "":
+		c.Status, c.Reason, c.NextStep = Degraded, lacking(n.Abilities), "Change that at the node; the box notices within a minute."
 	case n.Phase == "failed":
 		c.Status, c.Reason, c.NextStep = Down, n.Text, "Open the node page; its log tells what bitcoind says."
 	case n.Asked && n.Phase != "ready":

@@ -35,8 +35,10 @@ func (a *Appliance) SwitchNetwork(ctx context.Context, s NetworkSwitch) error {
 	if err := a.dir.prepare(s.Network); err != nil {
 		return err
 	}
-	if err := planFor(s.Network, a.dir.of(s.Network)); err != nil {
-		return err
+	if !a.config.External.named() {
+		if err := planFor(s.Network, a.dir.of(s.Network)); err != nil {
+			return err
+		}
 	}
 	return a.db.Update(ctx, func(tx *sql.Tx) error {
 		err := writeAudit(ctx, tx, AuditEntry{

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,9 +21,10 @@ type NodeStatus struct {
 	Class    string // why it failed, for programs; "chain" is a node that the guard refuses
 	Text     string // what it does now, a sentence; of a node that starts its own words
 	Next     string // what to do about it, a sentence; empty when there is nothing
-	Notice   string // what to know about this network, a sentence; empty for most
+	Notice   string // what to know about this network, or the way to the node; empty for most
 	Warnings []Warning
-	Repair   bool // a repair of its databases waits for a person, see RepairNode
+	Repair   bool   // a repair of its databases waits for a person, see RepairNode
+	Address  string // of a node that somebody else runs; empty: the box runs it
 	PID      int
 	Restarts int
 	Since    time.Time // of the process's phase
@@ -41,6 +43,8 @@ type NodeStatus struct {
 	// The rest of the download takes between LeftLeast and LeftMost; both are
 	// zero when that cannot be told.
 	LeftLeast, LeftMost time.Duration
+
+	Abilities []node.Ability // of a node that somebody else runs
 
 	Log []string // tail of the node's log
 }
@@ -62,18 +66,25 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	s := NodeStatus{
 		Phase: "absent", Text: "The box is not set up yet.", Since: a.startedAt, Notice: noticeOf(a.network), Presynced: -1,
 	}
-	child := a.child.Load()
-	if child == nil {
+	if found := a.found.Load(); found != nil {
+		s.Notice = strings.TrimSpace(s.Notice + " " + *found)
+	}
+	if a.config.External.named() {
+		s.Address, s.Abilities = a.config.External.URL, a.abilities.read()
+		s.Notice = strings.TrimSpace(s.Notice + " " + a.config.External.exposure())
+	}
+	runner := a.runner.Load()
+	if runner == nil {
 		if core := a.Core(); core.Text != "" && a.SetUp(ctx) {
 			s.Text = core.Text
 		}
 		return s
 	}
-	state := child.State()
+	state := runner.State()
 	s.Phase, s.Class, s.Text = string(state.Phase), string(state.Class), state.Text
 	s.PID, s.Restarts, s.Since = state.PID, state.Restarts, state.Since
-	s.Log, s.Repair = child.Log(), state.Repair != bitcoind.RepairNone
-	if m, err := bitcoind.Survey(a.dir.node(a.network)); err == nil {
+	s.Log, s.Repair = runner.Log(), state.Repair != bitcoind.RepairNone
+	if m, err := bitcoind.Survey(a.dir.node(a.network)); err == nil && s.Address == "" {
 		s.warn(roomWarning(a.network, a.dir.node(a.network), m))
 	}
 	if state.Phase != bitcoind.PhaseReady {
@@ -182,8 +193,8 @@ func (a *Appliance) measureSync(ctx context.Context) error {
 
 // nodeIsReady tells whether the node's RPC serves.
 func (a *Appliance) nodeIsReady() bool {
-	child := a.child.Load()
-	return child != nil && child.State().Phase == bitcoind.PhaseReady
+	runner := a.runner.Load()
+	return runner != nil && runner.State().Phase == bitcoind.PhaseReady
 }
 
 // probeNode tells the supervisor whether the node answers; the text of the error

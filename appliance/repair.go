@@ -43,7 +43,7 @@ func (a *Appliance) mendNode(ctx context.Context, class bitcoind.Class, repair b
 // RepairNode has the node build its damaged databases anew, because a person
 // says so. The error is [ErrNothingToRepair] when there is no need.
 func (a *Appliance) RepairNode(ctx context.Context, actor, ip string) error {
-	child := a.child.Load()
+	child := a.ownNode()
 	if child == nil {
 		return ErrNothingToRepair
 	}

@@ -27,6 +27,10 @@ type Answers struct {
 	Pool     PoolAnswer     `json:"pool"`
 	TimeZone string         `json:"time_zone"`
 	Language string         `json:"language"`
+
+	// External says that somebody else runs the node (--node-url), so that its
+	// chain needs no room here.
+	External bool `json:"-"`
 }
 
 // OperatorAnswer names the operator and the password.
@@ -194,8 +198,10 @@ func SetUp(ctx context.Context, dir string, a Answers) error {
 	if err := d.prepare(network); err != nil {
 		return err
 	}
-	if err := planFor(network, d.of(network)); err != nil {
-		return err
+	if !a.External {
+		if err := planFor(network, d.of(network)); err != nil {
+			return err
+		}
 	}
 	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
 	if err != nil {

@@ -107,6 +107,9 @@ func (w *walletKeeper) copyNow(ctx context.Context, now time.Time) (name string,
 	}
 	fresh := filepath.Join(w.dir, "new.tmp")
 	if err := w.a.node.BackupWallet(ctx, fresh); err != nil {
+		if w.a.config.External.named() && !node.Unavailable(err) {
+			err = fmt.Errorf("the node belongs to somebody else and cannot write into %s, so copy the wallet %s on its machine: %w", w.dir, w.current(), err)
+		}
 		return "", 0, fmt.Errorf("copy wallet: %w", err)
 	}
 	if err := w.tryCopy(ctx, fresh); err != nil {

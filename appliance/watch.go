@@ -12,11 +12,11 @@ import (
 
 // watchNode tells the others when the node becomes ready again.
 func (a *Appliance) watchNode(ctx context.Context) error {
-	child := a.child.Load()
+	runner := a.runner.Load()
 	last := bitcoind.State{}
 	for {
-		changed := child.Changed()
-		state := child.State()
+		changed := runner.Changed()
+		state := runner.State()
 		if state.Phase != last.Phase {
 			a.tellNode(string(state.Phase), state.Text)
 			if state.Phase == bitcoind.PhaseReady {

@@ -3,6 +3,8 @@ package webui
 import (
 	"context"
 	"io"
+
+	"github.com/dmpool/dmpool/appliance"
 )
 
 func (m *machine) core() coreView {
@@ -11,6 +13,14 @@ func (m *machine) core() coreView {
 		State: c.State, Text: c.Text, Busy: c.Busy(), Done: c.Done, Total: c.Total,
 		InUse: c.InUse, Elsewhere: c.Elsewhere, Choices: c.Choices, File: c.File, Site: c.Site,
 	}
+}
+
+func abilitiesOf(n appliance.NodeStatus) []abilityView {
+	var views []abilityView
+	for _, a := range n.Abilities {
+		views = append(views, abilityView{OK: a.OK, Text: a.Text})
+	}
+	return views
 }
 
 func (m *machine) GetCore(ctx context.Context, version string, op operator, ip string) error {

@@ -342,7 +342,7 @@ func (m *machine) Node(ctx context.Context) nodeView {
 	v := nodeView{
 		Feed: m.feed(ctx, status), Serving: status.Serving, Reason: status.Reason,
 		Headers: n.Headers, PID: n.PID, Restarts: n.Restarts, Since: n.Since, Log: n.Log,
-		Next: n.Next, Notice: n.Notice, LeftLeast: n.LeftLeast, LeftMost: n.LeftMost,
+		Next: n.Next, Notice: n.Notice, Address: n.Address, Abilities: abilitiesOf(n), LeftLeast: n.LeftLeast, LeftMost: n.LeftMost,
 		Wallet: walletView{Name: w.Name, Mode: w.Unlock, Problem: w.Problem, Locked: w.NeedsKey, Address: w.Address},
 	}
 	v.Core, v.Repair = m.core(), n.Repair

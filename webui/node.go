@@ -13,10 +13,13 @@ type nodeView struct {
 	Headers  int32
 	Progress *float64 // verification, 0 to 1
 	Next     string   // what to do about the node's state, a sentence
-	Notice   string   // what to know about this network, a sentence
+	Notice   string   // what to know about this network, or the way to the node
 	Warnings []string // what to mend at this machine, in sentences
 	Repair   bool     // a repair of the node waits for the operator
 	Wrong    bool     // the password for it was wrong
+	Address  string   // of a node that somebody else runs; empty: the box runs it
+
+	Abilities []abilityView // of that node
 
 	LeftLeast, LeftMost time.Duration // of the download; zero is not known
 	PID                 int
@@ -25,6 +28,12 @@ type nodeView struct {
 	Log                 []string
 	Wallet              walletView
 	Core                coreView
+}
+
+// abilityView is what a node that somebody else runs does for the pool, or not.
+type abilityView struct {
+	OK   bool
+	Text string
 }
 
 // walletView is the pool's wallet in the node; nil is not known.

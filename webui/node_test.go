@@ -36,6 +36,9 @@ func TestNodePageTellsProgress(t *testing.T) {
 			v.Feed.Phase, v.Feed.Text, v.Next = "failed", "The node is Bitcoin Knots.", "Use Bitcoin Core."
 		}, []string{"failed", "The node is Bitcoin Knots. Use Bitcoin Core."}, []string{"<progress"}},
 		{"warned", func(v *nodeView) { v.Warnings = []string{"The disk fills up. Make room."} }, []string{"The disk fills up. Make room."}, nil},
+		{"of somebody else", func(v *nodeView) {
+			v.Address, v.Abilities = "http://10.0.0.7:8332", []abilityView{{OK: false, Text: "It runs without wallets."}}
+		}, []string{"http://10.0.0.7:8332", "never starts, stops or configures it", "It runs without wallets."}, []string{"<dt>Process", "<dt>Restarts"}},
 		{"public signet", func(v *nodeView) { v.Notice = "Blocks cannot be found." }, []string{"Blocks cannot be found."}, nil},
 	}
 	for _, test := range tests {

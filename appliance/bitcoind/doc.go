@@ -49,7 +49,8 @@ import (
 )
 
 // Runner keeps a node running: as a child of this process ([Child]), or by
-// another means that the platform offers.
+// another means that the platform offers. For a node that somebody else runs
+// ([External]) it only looks.
 type Runner interface {
 	// Run keeps the node running until ctx ends, then stops it and returns
 	// when it is gone. It returns an error only for what another try cannot
@@ -80,7 +81,7 @@ const (
 // people.
 type Class string
 
-// The classes. All but ClassLock count as a restart.
+// The classes. All but ClassLock and ClassAway count as a restart.
 const (
 	ClassLock       Class = "lock"       // another process holds the data directory; waiting for it
 	ClassPort       Class = "port"       // a port is taken
@@ -96,6 +97,7 @@ const (
 	ClassKilled     Class = "killed"     // a signal ended it
 	ClassStopped    Class = "stopped"    // somebody else stopped it in order
 	ClassCrash      Class = "crash"      // anything else
+	ClassAway       Class = "away"       // somebody else's node cannot be asked
 )
 
 // State is a snapshot of the node.

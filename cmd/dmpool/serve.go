@@ -24,6 +24,7 @@ type serveFlags struct {
 	http      string
 	stratum   string
 	bitcoind  string
+	node      appliance.ExternalNode
 	logLevel  string
 	logFormat string
 }
@@ -71,6 +72,10 @@ func serve(ctx context.Context, c *cli) error {
 	f := serveFlags{dataDir: defaultDataDir(), logLevel: "info"}
 	f.add(c)
 	c.flags.StringVar(&f.network, "network", "practice", "main, testnet4, signet, practice or regtest, for the first start; later the data directory's own counts")
+	c.flags.StringVar(&f.node.URL, "node-url", "", "use the node at this address, such as http://127.0.0.1:8332, which somebody else runs")
+	c.flags.StringVar(&f.node.CookieFile, "node-cookie-file", "", "file in which that node leaves its password; or")
+	c.flags.StringVar(&f.node.User, "node-user", "", "user of that node's RPC (rpcauth), with")
+	c.flags.StringVar(&f.node.PasswordFile, "node-password-file", "", "file that holds the user's password")
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -111,7 +116,7 @@ func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (*box, error) 
 		return nil, err
 	}
 	a, err := appliance.New(ctx, appliance.Config{
-		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind,
+		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind, External: f.node,
 		Stratum: []net.Listener{miners}, Sockets: sockets, Logger: log,
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ func setup(ctx context.Context, c *cli) error {
 	dataDir := c.flags.String("data-dir", defaultDataDir(), "folder that holds everything of this box")
 	file := c.flags.String("answers", "", "JSON file with the answers, - for standard input")
 	change := c.flags.Bool("switch-network", false, "answer for another network than the data directory is used with; its data is kept")
+	external := c.flags.String("node-url", "", "the node that serve is going to use, when somebody else runs it: its chain needs no room here")
 	if err := c.parse(); err != nil {
 		return err
 	}
@@ -35,6 +36,7 @@ func setup(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
+	answers.External = *external != ""
 	setUp := appliance.SetUp
 	if *change {
 		setUp = appliance.SwitchAndSetUp

@@ -9,11 +9,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/dmpool/dmpool/pool/jsoncut"
@@ -33,7 +35,8 @@ const (
 
 // Config says where bitcoind's RPC server is and how to log in.
 type Config struct {
-	// URL is the address of the server, such as "http://127.0.0.1:8332".
+	// URL is the address of the server, such as "http://127.0.0.1:8332". With http:// only this machine and private
+	// networks are talked to, see ErrExposed.
 	URL string
 
 	// CookieFile is the file in which bitcoind leaves a new random password at each start. It is preferred over User
@@ -81,6 +84,10 @@ func New(c Config) *Client {
 	}
 	c.URL = strings.TrimRight(c.URL, "/")
 
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	if !strings.HasPrefix(c.URL, "https://") {
+		dialer.ControlContext = stayHome
+	}
 	client := &Client{
 		config: c,
 		trust:  new(trust),
@@ -89,7 +96,7 @@ func New(c Config) *Client {
 			Transport: &http.Transport{
 				// Never through a proxy: the environment must not decide who sees the cookie.
 				Proxy:               nil,
-				DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+				DialContext:         dialer.DialContext,
 				MaxIdleConnsPerHost: 8,
 				IdleConnTimeout:     idleTimeout,
 				DisableCompression:  true,
@@ -100,6 +107,20 @@ func New(c Config) *Client {
 	client.UseWallet(c.Wallet)
 
 	return client
+}
+
+// stayHome refuses a connection that leaves the machine and its private network. It looks at the address that the name
+// of the node was resolved to, at each connection.
+func stayHome(_ context.Context, _, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrExposed, err)
+	}
+	if ip := to.Addr().Unmap(); ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() {
+		return nil
+	}
+
+	return ErrExposed
 }
 
 // Named are arguments by name. Passed as the only parameter of a call they are sent as a JSON object.
@@ -274,7 +295,7 @@ func (c *Client) login(refused string) (string, error) {
 		return "", ErrStarting
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w: read cookie: %w", ErrUnauthorized, err)
+		return "", fmt.Errorf("%w: %w", ErrCookie, err)
 	}
 
 	// bitcoind renames the finished file into place, but an empty one is seen when the disk was full.
@@ -295,7 +316,7 @@ func repeatable(method string) bool {
 		"getmempoolinfo",
 		"getmempoolentry", "gettransaction", "listsinceblock", "listunspent", "listlockunspent", "getbalances",
 		"getwalletinfo", "listwallets", "getaddressinfo", "finalizepsbt", "walletprocesspsbt", "walletlock",
-		"estimatesmartfee", "uptime", "getrpcinfo":
+		"estimatesmartfee", "uptime", "getrpcinfo", "getzmqnotifications":
 		return true
 	}
 
@@ -307,8 +328,10 @@ func repeatable(method string) bool {
 // Whether the result is JSON shows when it is read.
 func decode(method string, status int, answer []byte) (json.RawMessage, error) {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusUnauthorized:
 		return nil, fmt.Errorf("%w: HTTP status %d", ErrUnauthorized, status)
+	case http.StatusForbidden:
+		return nil, fmt.Errorf("%w: HTTP status %d", ErrForbidden, status)
 	case http.StatusServiceUnavailable:
 		return nil, fmt.Errorf("%w: its queue of requests is full (HTTP status 503)", ErrUnreachable)
 	}

@@ -83,7 +83,7 @@ func TestAnswers(t *testing.T) {
 		{"warm-up", 200, `{"jsonrpc":"2.0","error":{"code":-28,"message":"Loading wallet…"},"id":1}`, nil, -28, true},
 		{"wallet not loaded", 500, `{"result":null,"error":{"code":-18,"message":"Requested wallet does not exist"},"id":1}`, nil, -18, true},
 		{"wrong password", 401, "", ErrUnauthorized, 0, true},
-		{"not on the whitelist", 403, "", ErrUnauthorized, 0, true},
+		{"not on the whitelist", 403, "", ErrForbidden, 0, true},
 		{"queue full", 503, "Work queue depth exceeded", ErrUnreachable, 0, true},
 		{"something else", 200, "<html>It works!</html>", ErrBadAnswer, 0, true},
 		{"page not found", 404, "<html>secret</html>", ErrBadAnswer, 0, true},

@@ -21,10 +21,16 @@
 // chain that the pool is for, see package guard. It looks again whenever contact was lost, because who answers then may
 // be another program. The errors of a node that was refused are a [*guard.RefusedError].
 //
+// # Nodes of somebody else
+//
+// [Client.Abilities] tells what a node lets the pool do, without doing any of it, and [AskZMQ] lets a source find the
+// publisher by itself. Without https:// no connection leaves the machine and its private network.
+//
 // # Errors
 //
 // What the node itself answers is an [*RPCError] with the code of Bitcoin Core's rpc/protocol.h. Everything else is
-// one of the sentinels [ErrStarting], [ErrUnreachable], [ErrUnauthorized] and [ErrBadAnswer]. [Unavailable] joins the
+// one of the sentinels [ErrStarting], [ErrUnreachable], [ErrUnauthorized], [ErrForbidden], [ErrCookie], [ErrExposed] and
+// [ErrBadAnswer]. [Unavailable] joins the
 // errors which say nothing about the request, because nobody who knows was reached: money never moves on those.
 // [Sentence] turns any of them into words for an operator.
 //

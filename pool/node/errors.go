@@ -18,8 +18,18 @@ var (
 	// ErrUnreachable: no connection, a broken one, or no answer before the deadline.
 	ErrUnreachable = errors.New("node does not answer")
 
-	// ErrUnauthorized: the node does not accept our cookie or password, or its cookie cannot be read.
+	// ErrUnauthorized: the node does not accept our cookie or password.
 	ErrUnauthorized = errors.New("node refuses our login")
+
+	// ErrForbidden: the node knows us and does not let us make this call (rpcwhitelist), or this machine none at all
+	// (rpcallowip).
+	ErrForbidden = errors.New("node forbids the call")
+
+	// ErrCookie: the node's cookie file is there and cannot be read.
+	ErrCookie = errors.New("cookie cannot be read")
+
+	// ErrExposed: the way to the node leads over the Internet, and nothing on it is encrypted. Nothing was sent.
+	ErrExposed = errors.New("the way to the node is public and not encrypted")
 
 	// ErrBadAnswer: something answered that does not speak JSON-RPC as bitcoind does.
 	ErrBadAnswer = errors.New("answer is not understood")
@@ -101,7 +111,7 @@ func Unavailable(err error) bool {
 		return false
 	}
 
-	for _, target := range []error{ErrStarting, ErrUnreachable, ErrUnauthorized, ErrBadAnswer, context.Canceled, context.DeadlineExceeded} {
+	for _, target := range []error{ErrStarting, ErrUnreachable, ErrUnauthorized, ErrForbidden, ErrCookie, ErrBadAnswer, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, target) {
 			return true
 		}
@@ -157,6 +167,13 @@ func Sentence(err error) string {
 		return "The Bitcoin node is not running yet."
 	case errors.Is(err, ErrUnauthorized):
 		return "The Bitcoin node does not accept the pool's login."
+	case errors.Is(err, ErrForbidden):
+		return "The Bitcoin node does not let the pool make a call that it needs: its settings rpcwhitelist or rpcallowip forbid it."
+	case errors.Is(err, ErrCookie):
+		return "The Bitcoin node's cookie file is there, but the pool may not read it. Let the pool's user read it (rpccookieperms=group)."
+	case errors.Is(err, ErrExposed):
+		return "The Bitcoin node is outside of the home network, and http:// would show its password to everybody on the way. " +
+			"Use an https:// address or a tunnel."
 	case errors.Is(err, ErrUnreachable):
 		return "The Bitcoin node does not answer."
 	case errors.Is(err, ErrTemplate):

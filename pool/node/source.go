@@ -74,7 +74,7 @@ type hint struct {
 }
 
 // NewSource returns a source that fetches templates through c. zmqAddress is the publisher of -zmqpubhashblock, such as
-// "tcp://127.0.0.1:28332"; empty does without. A nil log is slog.Default.
+// "tcp://127.0.0.1:28332"; empty does without, and AskZMQ asks the node. A nil log is slog.Default.
 func NewSource(c *Client, zmqAddress string, log *slog.Logger) *Source {
 	if log == nil {
 		log = slog.Default()

@@ -168,7 +168,7 @@ func (t *trust) note(err error) {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return
 	}
-	for _, lost := range []error{ErrStarting, ErrUnreachable, ErrUnauthorized} {
+	for _, lost := range []error{ErrStarting, ErrUnreachable, ErrUnauthorized, ErrCookie} {
 		if errors.Is(err, lost) {
 			t.contact.Add(1)
 			return

@@ -100,11 +100,17 @@ func (s *Source) crowded(ctx context.Context) bool {
 // subscribe listens to the node's ZMQ publisher and connects again for as long as ctx runs.
 func (s *Source) subscribe(ctx context.Context) {
 	for {
-		err := subscribeBlocks(ctx, s.zmq,
-			func() { s.setZMQ(true) },
-			func(tip chainhash.Hash) { s.suggest(hint{tip: tip, reason: "zmq", seenAt: time.Now()}) },
-			func() { s.log.Debug("ZMQ messages were lost") },
-		)
+		address, err := s.publisher(ctx)
+		if err == nil && address == "" {
+			if !sleep(ctx, s.pace.refresh) {
+				return
+			}
+
+			continue
+		}
+		if err == nil {
+			err = s.listen(ctx, address)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -115,6 +121,24 @@ func (s *Source) subscribe(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// publisher returns the address to listen at, empty when the node has none for us.
+func (s *Source) publisher(ctx context.Context) (string, error) {
+	if s.zmq != AskZMQ {
+		return s.zmq, nil
+	}
+
+	return s.client.BlockPublisher(ctx)
+}
+
+// listen suggests a refresh for each hash that is published at address.
+func (s *Source) listen(ctx context.Context, address string) error {
+	return subscribeBlocks(ctx, address,
+		func() { s.setZMQ(true) },
+		func(tip chainhash.Hash) { s.suggest(hint{tip: tip, reason: "zmq", seenAt: time.Now()}) },
+		func() { s.log.Debug("ZMQ messages were lost") },
+	)
 }
 
 func (s *Source) setZMQ(connected bool) {
