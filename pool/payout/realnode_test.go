@@ -146,6 +146,7 @@ type realBox struct {
 // them. All later blocks pay somebody else.
 func newRealBox(t *testing.T, more ...string) realBox {
 	t.Helper()
+	t.Parallel() // these tests mostly wait for their node
 	n := startRealNode(t, more...)
 	ctx := t.Context()
 	if err := n.CreateWallet(ctx, "pool", passphrase); err != nil {
