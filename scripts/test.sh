@@ -27,4 +27,4 @@ echo "== from an empty directory to a confirmed payout, in a real browser"
 go test -timeout 8m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
 
 echo "== every page in a real browser: light and dark, desktop and phone"
-go test -timeout 8m -count=1 -tags browser ./webui
+go test -timeout 8m -count=1 -tags browser -run 'InBrowser$' ./webui

@@ -15,7 +15,7 @@ import (
 // A live stream begins with parts that the page has already. They are left
 // alone, or the form for a payout would be replaced between a click and the
 // first key; what did change is replaced.
-func TestUnchangedPartsStay(t *testing.T) {
+func TestUnchangedPartsStayInBrowser(t *testing.T) {
 	w := open(t, newGolden())
 	w.signIn()
 	ctx, stop := context.WithTimeout(startBrowser(t), 60*time.Second)
