@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/sys/unix"
+	"github.com/dmpool/dmpool/appliance/bitcoind"
 )
 
 // What the box gives up when its disk gets full (money.md 3), so that what is
@@ -21,13 +21,10 @@ type room struct {
 	err  error // it could not be measured, which is no reason to give anything up
 }
 
-// room measures the disk: one system call, which does not touch it.
+// room measures the disk, which is not touched by that.
 func (a *Appliance) room() room {
-	var disk unix.Statfs_t
-	if err := unix.Statfs(a.dir.root, &disk); err != nil {
-		return room{err: fmt.Errorf("measure the disk of %s: %w", a.dir.root, err)}
-	}
-	return room{free: int64(disk.Bavail) * int64(disk.Bsize)}
+	m, err := bitcoind.Survey(a.dir.root)
+	return room{free: m.DiskFree, err: err}
 }
 
 // noSingles tells whether single shares have to go.

@@ -83,16 +83,14 @@ func (s *site) setAccountRule(w http.ResponseWriter, r *http.Request, who caller
 	if v.Typed != "" {
 		if err := sats().read(v.Typed, &rule.MinPayout); err != nil {
 			v.Problem = asSentence(err)
-			s.show(w, r, who, http.StatusUnprocessableEntity, "account", v)
-			return nil
+			return s.again(w, r, who, "account", v)
 		}
 	}
 	if right, err := s.proves(r, who); err != nil {
 		return err
 	} else if !right {
 		v.Wrong = true
-		s.show(w, r, who, http.StatusUnprocessableEntity, "account", v)
-		return nil
+		return s.again(w, r, who, "account", v)
 	}
 	if err := s.box.SetAccountRule(r.Context(), rule); err != nil {
 		return err

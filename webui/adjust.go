@@ -112,8 +112,7 @@ func (s *site) adjustAccount(w http.ResponseWriter, r *http.Request, who caller)
 		}
 	}
 	if a.Wrong != "" {
-		s.show(w, r, who, http.StatusUnprocessableEntity, "account", v)
-		return nil
+		return s.again(w, r, who, "account", v)
 	}
 	ask := adjustment{Address: v.Address, Amount: amount, Reason: a.Typed, Operator: who.Operator, IP: who.IP.String()}
 	if a.Chosen != choseDebt {

@@ -120,8 +120,7 @@ func (s *site) correctBooks(lift bool) handler {
 		v.Typed = strings.TrimSpace(cut(r.PostFormValue("reason"), 500))
 		if v.Typed == "" {
 			v.Wrong = "reason"
-			s.show(w, r, who, http.StatusUnprocessableEntity, "books", v)
-			return nil
+			return s.again(w, r, who, "books", v)
 		}
 		right, err := s.proves(r, who)
 		if err != nil {
@@ -129,8 +128,7 @@ func (s *site) correctBooks(lift bool) handler {
 		}
 		if !right {
 			v.Wrong = "password"
-			s.show(w, r, who, http.StatusUnprocessableEntity, "books", v)
-			return nil
+			return s.again(w, r, who, "books", v)
 		}
 		decided, err := s.box.CorrectBooks(r.Context(), correction{
 			Lift: lift, Freezes: len(v.Open), Amount: v.amount(lift), Reason: v.Typed, Operator: who.Operator, IP: who.IP.String(),

@@ -71,8 +71,7 @@ func (s *site) repairNode(w http.ResponseWriter, r *http.Request, who caller) er
 	if !right {
 		v := s.box.Node(r.Context())
 		v.Wrong = true
-		s.show(w, r, who, http.StatusUnprocessableEntity, "node", v)
-		return nil
+		return s.again(w, r, who, "node", v)
 	}
 	if err := s.box.RepairNode(r.Context(), who.Operator, who.IP.String()); err != nil {
 		return err

@@ -92,8 +92,7 @@ func (s *site) findObserver(w http.ResponseWriter, r *http.Request, who caller) 
 	name, _, _ := strings.Cut(text, ".")
 	address, err := s.box.ParseAddress(name)
 	if err != nil {
-		s.show(w, r, who, http.StatusUnprocessableEntity, "find", findView{Text: text, Reason: err.Error()})
-		return nil
+		return s.again(w, r, who, "find", findView{Text: text, Reason: err.Error()})
 	}
 	http.Redirect(w, r, "/observer/"+url.PathEscape(address), http.StatusSeeOther)
 	return nil

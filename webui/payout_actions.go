@@ -137,8 +137,7 @@ func (s *site) changePayout(name string) handler {
 		}
 		if !right {
 			v.Wrong = name
-			s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
-			return nil
+			return s.again(w, r, who, "payout", v)
 		}
 		err = s.box.ChangePayout(r.Context(), payoutChange{
 			Action: name, ID: v.ID, Rev: rev, FeeRate: v.Typed, Operator: who.Operator, IP: who.IP.String(),

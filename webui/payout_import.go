@@ -65,8 +65,7 @@ func (s *site) importPayout(w http.ResponseWriter, r *http.Request, who caller) 
 	}
 	if text == "" {
 		v.Wrong = "file"
-		s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
-		return nil
+		return s.again(w, r, who, "payout", v)
 	}
 	right, err := s.proves(r, who)
 	if err != nil {
@@ -74,8 +73,7 @@ func (s *site) importPayout(w http.ResponseWriter, r *http.Request, who caller) 
 	}
 	if !right {
 		v.Wrong, v.Typed = "import", text
-		s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
-		return nil
+		return s.again(w, r, who, "payout", v)
 	}
 	err = s.box.ImportPayout(r.Context(), signedFile{ID: v.ID, Rev: rev, PSBT: text, Operator: who.Operator, IP: who.IP.String()})
 	if err != nil {

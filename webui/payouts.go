@@ -309,8 +309,7 @@ func (s *site) approvePayout(w http.ResponseWriter, r *http.Request, who caller)
 	v.Typed = cut(r.PostFormValue("total"), 40)
 	if total, ok := typedSats(v.Typed); !ok || total != v.Total {
 		v.Wrong = "total"
-		s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
-		return nil
+		return s.again(w, r, who, "payout", v)
 	}
 	right, err := s.proves(r, who)
 	if err != nil {
@@ -318,8 +317,7 @@ func (s *site) approvePayout(w http.ResponseWriter, r *http.Request, who caller)
 	}
 	if !right {
 		v.Wrong = "password"
-		s.show(w, r, who, http.StatusUnprocessableEntity, "payout", v)
-		return nil
+		return s.again(w, r, who, "payout", v)
 	}
 	err = s.box.ApprovePayout(r.Context(), approval{ID: v.ID, Rev: rev, Digest: digest, Operator: who.Operator, IP: who.IP.String()})
 	if err != nil {
@@ -355,8 +353,7 @@ func (s *site) unlockWallet(w http.ResponseWriter, r *http.Request, who caller) 
 			return err
 		}
 		v.Wrong = true
-		s.show(w, r, who, http.StatusUnprocessableEntity, "payouts", v)
-		return nil
+		return s.again(w, r, who, "payouts", v)
 	}
 	if err != nil {
 		return err

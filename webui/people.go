@@ -101,8 +101,7 @@ func (s *site) changePeople(name string) handler {
 			}
 		}
 		if v.Wrong || v.Problem != "" {
-			s.show(w, r, who, http.StatusUnprocessableEntity, "people", v)
-			return nil
+			return s.again(w, r, who, "people", v)
 		}
 		return s.afterPeople(w, r, who, c, since)
 	}

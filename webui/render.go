@@ -121,6 +121,12 @@ func (s *site) show(w http.ResponseWriter, r *http.Request, who caller, status i
 	s.send(w, status, s.fill(r, who, name, data))
 }
 
+// again shows the page of a form once more, because something in it is wrong.
+func (s *site) again(w http.ResponseWriter, r *http.Request, who caller, name string, data any) error {
+	s.show(w, r, who, http.StatusUnprocessableEntity, name, data)
+	return nil
+}
+
 func (s *site) send(w http.ResponseWriter, status int, p *page) {
 	html, err := s.pages.render(p.Name, "base.html", p)
 	if err != nil {

@@ -140,8 +140,7 @@ func (s *site) changeSettings(w http.ResponseWriter, r *http.Request, who caller
 		form.Problems = sentences(is.Validate())
 	}
 	if len(form.Problems) > 0 {
-		s.show(w, r, who, http.StatusUnprocessableEntity, "settings", form)
-		return nil
+		return s.again(w, r, who, "settings", form)
 	}
 	list, grave := changes(was, is)
 	if grave {

@@ -107,8 +107,7 @@ func (s *site) returned(w http.ResponseWriter, r *http.Request, who caller, acti
 		return err
 	}
 	v.Wrong, v.Refusal = action, refusal
-	s.show(w, r, who, http.StatusUnprocessableEntity, "wallet", v)
-	return nil
+	return s.again(w, r, who, "wallet", v)
 }
 
 // proven runs an action when the form carries the password. A refusal brings the

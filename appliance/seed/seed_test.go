@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -135,7 +136,7 @@ func TestWordsWithATypo(t *testing.T) {
 		{"nothing near", "legal winner thank year wave sausage qqqqqqqq useful legal winner thank yellow", "word 7 is not of the list"},
 	} {
 		_, err := Parse(v.typed)
-		if typo, ok := err.(*TypoError); !ok || typo.Error() != v.want { //nolint:errorlint // it is the error itself
+		if _, ok := errors.AsType[*TypoError](err); !ok || err.Error() != v.want {
 			t.Errorf("%s: %v, want %s", v.name, err, v.want)
 		}
 	}

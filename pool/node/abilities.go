@@ -54,35 +54,31 @@ func (c *Client) Abilities(ctx context.Context) ([]Ability, error) {
 }
 
 func (c *Client) workAbility(ctx context.Context) (Ability, error) {
-	a := Ability{Name: "work", Needed: true}
-	forbidden, missing, err := c.tryCalls(ctx, workCalls())
-	switch {
-	case err != nil:
-		return a, err
-	case len(forbidden) > 0:
-		a.Text = mayNot(forbidden)
-	case len(missing) > 0:
-		a.Text = "It does not know " + strings.Join(missing, ", ") + ", so it cannot give work to miners. Use Bitcoin Core."
-	default:
-		a.OK, a.Text = true, "It gives work to the miners and takes their blocks."
-	}
-
-	return a, nil
+	return c.ability(ctx, "work", workCalls(), "It gives work to the miners and takes their blocks.", func(missing []string) string {
+		return "It does not know " + strings.Join(missing, ", ") + ", so it cannot give work to miners. Use Bitcoin Core."
+	})
 }
 
 func (c *Client) walletAbility(ctx context.Context) (Ability, error) {
-	a := Ability{Name: "wallet", Needed: true}
-	forbidden, missing, err := c.tryCalls(ctx, walletCalls())
+	return c.ability(ctx, "wallet", walletCalls(), "It can keep the pool's wallet.", func([]string) string {
+		return "It runs without wallets (disablewallet=1, or built without them), and the pool keeps its wallet in the node. " +
+			"Start it with wallets."
+	})
+}
+
+// ability is one that the pool needs and that takes some calls.
+func (c *Client) ability(ctx context.Context, name string, calls []string, good string, without func(missing []string) string) (Ability, error) {
+	a := Ability{Name: name, Needed: true}
+	forbidden, missing, err := c.tryCalls(ctx, calls)
 	switch {
 	case err != nil:
 		return a, err
 	case len(forbidden) > 0:
 		a.Text = mayNot(forbidden)
 	case len(missing) > 0:
-		a.Text = "It runs without wallets (disablewallet=1, or built without them), and the pool keeps its wallet in the node. " +
-			"Start it with wallets."
+		a.Text = without(missing)
 	default:
-		a.OK, a.Text = true, "It can keep the pool's wallet."
+		a.OK, a.Text = true, good
 	}
 
 	return a, nil
