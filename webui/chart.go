@@ -118,7 +118,7 @@ func yLabel(v float64) string {
 	if v == 0 {
 		return "0"
 	}
-	return hashrate(&v)
+	return hashrate(v)
 }
 
 // draw makes the path, one stroke per run of known slots.

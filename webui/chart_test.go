@@ -40,7 +40,7 @@ func part(t *testing.T, name string, data any) []byte {
 	t.Helper()
 	s := mustSite(t, newGolden())
 	var buf bytes.Buffer
-	if err := s.pages["find"].tmpl.ExecuteTemplate(&buf, name, data); err != nil {
+	if err := s.pages[english]["find"].tmpl.ExecuteTemplate(&buf, name, data); err != nil {
 		t.Fatal(err)
 	}
 	return buf.Bytes()

@@ -12,21 +12,25 @@ import (
 
 // functions are what templates may call. Those that return template.HTML
 // build it from numbers and constants only, never from text of strangers.
-func functions(a assets) template.FuncMap {
+func functions(a assets, w *words) template.FuncMap {
 	return template.FuncMap{
+		"t":       w.html,
+		"say":     w.say,
 		"static":  a.url,
-		"rate":    rateHTML,
-		"diff":    difficultyHTML,
-		"sats":    satsHTML,
-		"hashes":  hashesHTML,
-		"exact":   exactHTML,
+		"rate":    w.rate,
+		"diff":    w.diff,
+		"sats":    w.sats,
+		"hashes":  w.hashes,
+		"exact":   w.exact,
 		"num":     numberOf,
-		"percent": percent,
-		"when":    whenHTML,
-		"ago":     agoHTML,
-		"clock":   clockHTML,
-		"span":    span,
-		"odds":    chance,
+		"percent": w.percent,
+		"when":    w.when,
+		"ago":     w.ago,
+		"clock":   w.clock,
+		"span":    w.span,
+		"odds":    w.odds,
+		"takes":   w.takes,
+		"left":    w.left,
 		"short":   short,
 		"qr":      qrOf,
 		"known":   known,
@@ -36,7 +40,9 @@ func functions(a assets) template.FuncMap {
 }
 
 // nothing is shown where a value is not known: an invented 0 would be a lie.
-const nothing = template.HTML(`<span class="none">no data</span>`)
+func (w *words) nothing() template.HTML {
+	return template.HTML(`<span class="none">` + w.must("format.none") + `</span>`)
+}
 
 // nnbsp groups digits without letting a line break between them.
 const nnbsp = "\u202f"
@@ -75,26 +81,23 @@ func scaled(v float64) (digits, prefix string) {
 func known(v *float64) bool { return v != nil && !math.IsNaN(*v) && !math.IsInf(*v, 0) && *v >= 0 }
 
 // hashrate is "1.21 TH/s"; v is in hashes per second.
-func hashrate(v *float64) string {
-	if !known(v) {
-		return "no data"
-	}
-	digits, prefix := scaled(*v)
+func hashrate(v float64) string {
+	digits, prefix := scaled(v)
 	return digits + " " + prefix + "H/s"
 }
 
-func rateHTML(v *float64) template.HTML {
+func (w *words) rate(v *float64) template.HTML {
 	if !known(v) {
-		return nothing
+		return w.nothing()
 	}
 	digits, prefix := scaled(*v)
 	return template.HTML(fmt.Sprintf(`<data value="%.0f" title="%s H/s">%s<span class="unit"> %sH/s</span></data>`,
 		*v, number(int64(*v)), digits, prefix))
 }
 
-func difficultyHTML(v *float64) template.HTML {
+func (w *words) diff(v *float64) template.HTML {
 	if !known(v) {
-		return nothing
+		return w.nothing()
 	}
 	digits, prefix := scaled(*v)
 	if prefix != "" {
@@ -103,11 +106,11 @@ func difficultyHTML(v *float64) template.HTML {
 	return template.HTML(fmt.Sprintf(`<data value="%s">%s%s</data>`, strconv.FormatFloat(*v, 'g', 8, 64), digits, prefix))
 }
 
-// hashesHTML writes work, a number of expected hashes that may not fit into 64
+// hashes writes work, a number of expected hashes that may not fit into 64
 // bits, with all its digits in the title.
-func hashesHTML(n *big.Int) template.HTML {
+func (w *words) hashes(n *big.Int) template.HTML {
 	if n == nil {
-		return nothing
+		return w.nothing()
 	}
 	v, _ := new(big.Float).SetInt(n).Float64()
 	digits, prefix := scaled(v)
@@ -134,11 +137,11 @@ func bitcoin(v int64) string {
 	return sign + grouped(strconv.FormatUint(abs/1e8, 10)) + "." + frac[:3] + nnbsp + frac[3:6] + nnbsp + frac[6:]
 }
 
-// satsHTML takes int64 or *int64 (nil: not known).
-func satsHTML(v any) template.HTML {
+// sats takes int64 or *int64 (nil: not known).
+func (w *words) sats(v any) template.HTML {
 	n, ok := amount(v)
 	if !ok {
-		return nothing
+		return w.nothing()
 	}
 	text := satsText(n)
 	digits, unit, _ := strings.Cut(text, " ")
@@ -146,11 +149,11 @@ func satsHTML(v any) template.HTML {
 		n, number(n), digits, unit))
 }
 
-// exactHTML always shows whole satoshis, where money is decided about.
-func exactHTML(v any) template.HTML {
+// exact always shows whole satoshis, where money is decided about.
+func (w *words) exact(v any) template.HTML {
 	n, ok := amount(v)
 	if !ok {
-		return nothing
+		return w.nothing()
 	}
 	return template.HTML(fmt.Sprintf(`<data value="%d">%s<span class="unit"> sats</span></data>`, n, number(n)))
 }
@@ -200,37 +203,51 @@ func grouped(digits string) string {
 }
 
 // percent writes a fraction, "19.6 %".
-func percent(v *float64) template.HTML {
+func (w *words) percent(v *float64) template.HTML {
 	if !known(v) {
-		return nothing
+		return w.nothing()
 	}
 	if *v > 0 && *v < 0.000_005 {
-		return `below 0.001<span class="unit"> %</span>`
+		return template.HTML(w.must("format.below_percent"))
 	}
 	return template.HTML(significant(*v*100) + `<span class="unit"> %</span>`)
 }
 
 // span writes a length of time in its largest sensible unit, "4 min".
-func span(d time.Duration) string { return spanSeconds(d.Seconds()) }
+func (w *words) span(d time.Duration) string { return w.seconds(d.Seconds()) }
 
-func spanSeconds(s float64) string {
+func (w *words) seconds(s float64) string {
+	whole := func(unit string, n float64) string { return w.must(unit, "n", int64(math.RoundToEven(n))) }
 	switch {
 	case s < 0 || math.IsNaN(s):
-		return "no data"
+		return w.must("format.none")
 	case s < 1:
-		return "less than 1 s"
+		return w.must("format.below_second")
 	case s < 100:
-		return fmt.Sprintf("%.0f s", s)
+		return whole("format.seconds", s)
 	case s < 100*60:
-		return fmt.Sprintf("%.0f min", s/60)
+		return whole("format.minutes", s/60)
 	case s < 48*3600:
-		return fmt.Sprintf("%.0f h", s/3600)
+		return whole("format.hours", s/3600)
 	case s < 1000*86400:
-		return fmt.Sprintf("%.0f days", s/86400)
+		return whole("format.days", s/86400)
 	case s < never:
-		return approximate(s/(365.25*86400)) + " years"
+		return w.must("format.years", "n", approximate(s/(365.25*86400)))
 	}
-	return "longer than any age"
+	return w.must("format.never")
+}
+
+// left writes how long something still takes, between two estimates; empty when
+// that is not known.
+func (w *words) left(least, most time.Duration) string {
+	from, to := w.span(least), w.span(most)
+	switch {
+	case most <= 0:
+		return ""
+	case from == to:
+		return w.must("format.about", "span", to)
+	}
+	return w.must("format.between", "least", from, "most", to)
 }
 
 // never is a time beyond which a number of years means nothing, in seconds.
@@ -257,28 +274,28 @@ func newLuck(difficulty, hashesPerSecond *float64) luck {
 	return luck{Expected: new(*difficulty * (1 << 32) / *hashesPerSecond)}
 }
 
-// Time is the expected time to a block in words.
-func (l luck) Time() string {
+// takes is the expected time to a block in words.
+func (w *words) takes(l luck) string {
 	if l.Expected == nil {
-		return "no data"
+		return w.must("format.none")
 	}
-	return spanSeconds(*l.Expected)
+	return w.seconds(*l.Expected)
 }
 
-// chance says how likely a block is within a day: "1 in 606,000 per day", or
-// the expected number when it is more than one.
-func chance(l luck) string {
+// odds says how likely a block is within a day: "1 in 606,000 per day", or the
+// expected number when it is more than one.
+func (w *words) odds(l luck) string {
 	if l.Expected == nil || *l.Expected <= 0 {
-		return "no data"
+		return w.must("format.none")
 	}
 	if *l.Expected >= never {
-		return "next to none"
+		return w.must("format.hopeless")
 	}
 	perDay := 86400 / *l.Expected
 	if perDay >= 1 {
-		return "about " + approximate(perDay) + " a day"
+		return w.must("format.per_day", "n", approximate(perDay))
 	}
-	return "1 in " + approximate(1/-math.Expm1(-perDay)) + " per day"
+	return w.must("format.odds", "n", approximate(1/-math.Expm1(-perDay)))
 }
 
 // short shows the two ends of an address or a hash; the title has it all.
@@ -294,37 +311,37 @@ func short(s string) string {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-func whenHTML(t time.Time) template.HTML {
+func (w *words) when(t time.Time) template.HTML {
 	if t.IsZero() {
-		return nothing
+		return w.nothing()
 	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-show="full">%s</time>`, stamp(t), t.UTC().Format("2 Jan 2006, 15:04 UTC")))
 }
 
-func clockHTML(t time.Time) template.HTML {
+func (w *words) clock(t time.Time) template.HTML {
 	if t.IsZero() {
-		return nothing
+		return w.nothing()
 	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-show="clock">%s</time>`, stamp(t), t.UTC().Format("15:04:05")))
 }
 
-// agoHTML says how long ago t was, with the absolute time beside it.
-func agoHTML(now, t time.Time) template.HTML {
+// ago says how long ago t was, with the absolute time beside it.
+func (w *words) ago(now, t time.Time) template.HTML {
 	if t.IsZero() {
-		return nothing
+		return w.nothing()
 	}
 	absolute, show := t.UTC().Format("15:04:05"), "clock"
 	if now.Sub(t) > 20*time.Hour {
 		absolute, show = t.UTC().Format("2 Jan, 15:04"), "day"
 	}
-	words := "just now"
+	text := w.must("format.now")
 	if d := now.Sub(t); d >= time.Second {
-		words = span(d) + " ago"
+		text = w.must("format.ago", "span", w.span(d))
 	}
 	if t.Sub(now) >= time.Second {
-		words = "in " + span(t.Sub(now))
+		text = w.must("format.in", "span", w.span(t.Sub(now)))
 	}
 	return template.HTML(fmt.Sprintf(
 		`<span class="ago"><time datetime="%[1]s" data-show="ago">%[2]s</time> <time class="at" datetime="%[1]s" data-show="%[3]s">%[4]s</time></span>`,
-		stamp(t), words, show, absolute))
+		stamp(t), text, show, absolute))
 }

@@ -30,16 +30,13 @@ func TestHashrate(t *testing.T) {
 		"1.50 EH/s": new(1.5e18),
 		"2300 ZH/s": new(2.3e24),
 	} {
-		if got := hashrate(v); got != want {
-			t.Errorf("hashrate = %q, want %q", got, want)
-		}
-		if got := plain(rateHTML(v)); got != want {
-			t.Errorf("rateHTML = %q, want %q", got, want)
+		if got := plain(inEnglish.rate(v)); got != want {
+			t.Errorf("rate = %q, want %q", got, want)
 		}
 	}
 	for _, v := range []float64{math.NaN(), math.Inf(1), -1} {
-		if got := hashrate(&v); got != "no data" {
-			t.Errorf("hashrate(%v) = %q", v, got)
+		if got := plain(inEnglish.rate(&v)); got != "no data" {
+			t.Errorf("rate(%v) = %q", v, got)
 		}
 	}
 }
@@ -59,14 +56,14 @@ func TestAmounts(t *testing.T) {
 		{21e14, "21,000,000.000 000 00 BTC", "2,100,000,000,000,000 sats"},
 		{math.MinInt64, "−92,233,720,368.547 758 08 BTC", "−9,223,372,036,854,775,808 sats"},
 	} {
-		if got := plain(satsHTML(tc.sats)); got != tc.text {
+		if got := plain(inEnglish.sats(tc.sats)); got != tc.text {
 			t.Errorf("sats %d = %q, want %q", tc.sats, got, tc.text)
 		}
-		if got := plain(exactHTML(&tc.sats)); got != tc.exact {
+		if got := plain(inEnglish.exact(&tc.sats)); got != tc.exact {
 			t.Errorf("exact %d = %q, want %q", tc.sats, got, tc.exact)
 		}
 	}
-	if got := plain(satsHTML((*int64)(nil))); got != "no data" {
+	if got := plain(inEnglish.sats((*int64)(nil))); got != "no data" {
 		t.Errorf("unknown amount = %q", got)
 	}
 }
@@ -75,9 +72,9 @@ func TestAmounts(t *testing.T) {
 func TestTypedSatsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := rapid.Int64Range(0, 21e14).Draw(t, "sats")
-		got, ok := typedSats(plain(exactHTML(want)))
+		got, ok := typedSats(plain(inEnglish.exact(want)))
 		if !ok || got != want {
-			t.Fatalf("typedSats(%s) = %d, %v", exactHTML(want), got, ok)
+			t.Fatalf("typedSats(%s) = %d, %v", inEnglish.exact(want), got, ok)
 		}
 	})
 	for _, bad := range []string{"", "sats", "-5", "1e6", "0x10", "12a", "99999999999999999999"} {
@@ -92,19 +89,19 @@ func TestTimes(t *testing.T) {
 		"less than 1 s": 300 * time.Millisecond, "12 s": 12 * time.Second, "4 min": 4 * time.Minute,
 		"26 h": 26 * time.Hour, "3 days": 71 * time.Hour,
 	} {
-		if got := span(d); got != want {
+		if got := inEnglish.span(d); got != want {
 			t.Errorf("span(%v) = %q, want %q", d, got, want)
 		}
 	}
-	if got := spanSeconds(1660 * 365.25 * 86400); got != "1,660 years" {
+	if got := inEnglish.seconds(1660 * 365.25 * 86400); got != "1,660 years" {
 		t.Errorf("1660 years = %q", got)
 	}
 	for want, at := range map[string]time.Time{
 		"12 s ago 11:59:55": noon.Add(-12 * time.Second), "in 4 min 12:04:07": noon.Add(4 * time.Minute),
 		"just now 12:00:07": noon, "2 days ago 20 Nov, 11:00": noon.Add(-49 * time.Hour), "no data": {},
 	} {
-		if got := plain(agoHTML(noon, at)); got != want {
-			t.Errorf("agoHTML = %q, want %q", got, want)
+		if got := plain(inEnglish.ago(noon, at)); got != want {
+			t.Errorf("ago = %q, want %q", got, want)
 		}
 	}
 }
@@ -123,11 +120,11 @@ func TestOdds(t *testing.T) {
 		{new(150e12), new(1e-9), "longer than any age", "next to none"},
 	} {
 		l := newLuck(tc.difficulty, tc.rate)
-		if got := l.Time(); got != tc.time {
-			t.Errorf("Time() = %q, want %q", got, tc.time)
+		if got := inEnglish.takes(l); got != tc.time {
+			t.Errorf("takes = %q, want %q", got, tc.time)
 		}
-		if got := chance(l); got != tc.chance {
-			t.Errorf("chance = %q, want %q", got, tc.chance)
+		if got := inEnglish.odds(l); got != tc.chance {
+			t.Errorf("odds = %q, want %q", got, tc.chance)
 		}
 	}
 }

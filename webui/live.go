@@ -154,7 +154,7 @@ func (s *site) renew(r *http.Request, who caller, name string, gather pageFunc, 
 		return nil
 	}
 	p := s.fill(r, who, name, data)
-	for _, id := range s.pages[name].live {
+	for _, id := range s.pages[p.Lang()][name].live {
 		html, err := s.pages.render(name, id, p)
 		if err != nil {
 			s.log.Error("Live part not rendered", "page", name, "part", id, "err", err)

@@ -46,18 +46,6 @@ type walletView struct {
 	Address             string
 }
 
-// Left writes how long the download still takes, empty when that is not known.
-func (v nodeView) Left() string {
-	least, most := span(v.LeftLeast), span(v.LeftMost)
-	switch {
-	case v.LeftMost <= 0:
-		return ""
-	case least == most:
-		return "about " + most
-	}
-	return least + " to " + most
-}
-
 func (s *site) node(r *http.Request, _ caller) (any, error) {
 	return s.box.Node(r.Context()), nil
 }

@@ -31,9 +31,14 @@ type page struct {
 	Token    string
 	Health   *health // for operators only
 	Now      time.Time
-	Live     bool // the page streams its live parts
-	View     any
+	Live     bool   // the page streams its live parts
+	Path     string // of the request, for forms that come back to it
+	look
+	View any
 }
+
+// Lang is the page's language.
+func (p *page) Lang() string { return p.words.Lang }
 
 // identity is what the header of every page says.
 type identity struct {
@@ -50,12 +55,25 @@ type paper struct {
 	live []string
 }
 
-type pages map[string]paper
+// pages are all papers by language and name.
+type pages map[string]map[string]paper
 
-// parsePages parses every page once. A template that does not parse is found
-// when the program starts and not when somebody opens the page.
-func parsePages(a assets) (pages, error) {
-	base, err := template.New("base.html").Funcs(functions(a)).
+// parsePages parses every page once for each language. A template that does not
+// parse is found when the program starts and not when somebody opens the page.
+func parsePages(a assets, languages map[string]*words) (pages, error) {
+	all := pages{}
+	for lang, w := range languages {
+		papers, err := parsePapers(a, w)
+		if err != nil {
+			return nil, err
+		}
+		all[lang] = papers
+	}
+	return all, nil
+}
+
+func parsePapers(a assets, w *words) (map[string]paper, error) {
+	base, err := template.New("base.html").Funcs(functions(a, w)).
 		ParseFS(templateFS, "templates/base.html", "templates/part_*.html")
 	if err != nil {
 		return nil, err
@@ -64,7 +82,7 @@ func parsePages(a assets) (pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := pages{}
+	all := map[string]paper{}
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
 		if name == "base" || strings.HasPrefix(name, "part_") {
@@ -88,7 +106,7 @@ func parsePages(a assets) (pages, error) {
 
 // render executes one template of a page into memory.
 func (p pages) render(name, part string, data *page) ([]byte, error) {
-	sheet, ok := p[name]
+	sheet, ok := p[data.Lang()][name]
 	if !ok {
 		return nil, fmt.Errorf("render %s: no such page", name)
 	}
@@ -107,6 +125,8 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 		Operator: who.Operator,
 		Token:    who.Token,
 		Now:      s.now().UTC(),
+		Path:     r.URL.RequestURI(),
+		look:     s.lookOf(r),
 		View:     data,
 	}
 	if who.signedIn() {
@@ -136,7 +156,8 @@ func (s *site) send(w http.ResponseWriter, status int, p *page) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Add("Vary", "Accept, Cookie")
+	h.Add("Vary", "Accept, Accept-Language, Cookie")
+	h.Set("Content-Language", p.Lang())
 	w.WriteHeader(status)
 	_, _ = w.Write(html)
 }

@@ -179,14 +179,14 @@ func settingsGroups() []group {
 				at: func(s *pool.Settings) any { return &s.WorklessSecs },
 			},
 			{
-				Key: "trusted_proxies", Label: "Proxies in front of the miners’ port", Hint: "Networks such as 192.168.1.5/32, separated by commas, whose connections begin with a PROXY header. Empty for none.", Effect: "For new connections.", unit: words(),
+				Key: "trusted_proxies", Label: "Proxies in front of the miners’ port", Hint: "Networks such as 192.168.1.5/32, separated by commas, whose connections begin with a PROXY header. Empty for none.", Effect: "For new connections.", unit: plainText(),
 				at: func(s *pool.Settings) any { return &s.TrustedProxies },
 			},
 		}},
 		{ID: "names", Title: "The pool", Fields: []field{
 			{
 				Key: "name", Label: "Name", Hint: "On the pages, and in the blocks that the pool finds. Up to 32 letters.",
-				Effect: nextJob, unit: words(),
+				Effect: nextJob, unit: plainText(),
 				at: func(s *pool.Settings) any { return &s.Name },
 			},
 		}},

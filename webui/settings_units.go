@@ -40,8 +40,8 @@ func (u unit) show(value any) string {
 	return text
 }
 
-// words is a line of text.
-func words() unit {
+// plainText is a line of text.
+func plainText() unit {
 	return unit{
 		Input: "text",
 		write: func(value any) string { return *value.(*string) },
@@ -57,14 +57,14 @@ func words() unit {
 
 // decimals is the same for a number that is kept as text, such as a fee rate.
 func decimals(suffix string) unit {
-	u := words()
+	u := plainText()
 	u.Input, u.Suffix = "decimal", suffix
 	return u
 }
 
 // oneOf lets choose between values of a string.
 func oneOf(options ...option) unit {
-	u := words()
+	u := plainText()
 	u.Options = options
 	read := u.read
 	u.read = func(text string, value any) error {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	xlanguage "golang.org/x/text/language"
+
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
@@ -27,7 +29,9 @@ type site struct {
 	log     *slog.Logger
 	now     func() time.Time
 	hosts   []string
-	key     []byte // of login forms; a restart only asks to send the form again
+	key     []byte            // of login forms; a restart only asks to send the form again
+	words   map[string]*words // by language
+	matcher xlanguage.Matcher
 	pages   pages
 	assets  assets
 	limits  limits
@@ -55,7 +59,11 @@ func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load assets: %w", err)
 	}
-	pages, err := parsePages(assets)
+	words, err := loadWords()
+	if err != nil {
+		return nil, fmt.Errorf("load texts: %w", err)
+	}
+	pages, err := parsePages(assets, words)
 	if err != nil {
 		return nil, fmt.Errorf("parse templates: %w", err)
 	}
@@ -66,6 +74,8 @@ func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
 		now:     o.Now,
 		hosts:   ownNames(o.Hosts),
 		key:     []byte(rand.Text() + rand.Text()),
+		words:   words,
+		matcher: newMatcher(),
 		pages:   pages,
 		assets:  assets,
 		limits:  newLimits(o.Now),

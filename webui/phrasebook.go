@@ -1,0 +1,152 @@
+package webui
+
+import (
+	"fmt"
+	"html/template"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// phrasebook says in another language what the floors below say in English. They
+// know nothing of languages, and some of what they say is read from the books
+// long after it was said: so a sentence is known again by the format that made
+// it, such as "The node is at block %d.". What is not in the book stays English
+// and is marked as such for screen readers.
+type phrasebook map[string][]phrase // by the first letter, so that few are tried
+
+// phrase is one format with its translation, in which %[1]s is the first value
+// of the original.
+type phrase struct {
+	said  *regexp.Regexp
+	means string
+	fixed int // letters that the format itself says
+}
+
+var verb = regexp.MustCompile(`%(\[\d+\])?[-+# 0]*[\d.]*[a-zA-Z]|%%`)
+
+// newPhrasebook compiles a catalogue of English formats.
+func newPhrasebook(said map[string]string) (phrasebook, error) {
+	book := phrasebook{}
+	for format, means := range said {
+		p := phrase{means: means}
+		var pattern strings.Builder
+		rest := 0
+		for _, at := range verb.FindAllStringIndex(format, -1) {
+			pattern.WriteString(regexp.QuoteMeta(format[rest:at[0]]))
+			p.fixed += at[0] - rest
+			if format[at[0]:at[1]] == "%%" {
+				pattern.WriteString("%")
+			} else {
+				pattern.WriteString(`(.+?)`)
+			}
+			rest = at[1]
+		}
+		pattern.WriteString(regexp.QuoteMeta(format[rest:]))
+		p.fixed += len(format) - rest
+		re, err := regexp.Compile(`(?s)^` + pattern.String() + `$`)
+		if err != nil {
+			return nil, fmt.Errorf("sentence %q: %w", format, err)
+		}
+		p.said = re
+		first := initial(format)
+		book[first] = append(book[first], p)
+	}
+	for _, list := range book {
+		slices.SortFunc(list, func(a, b phrase) int { return b.fixed - a.fixed }) // the most particular first
+	}
+	return book, nil
+}
+
+// initial is the first letter of a format or a sentence, in lower case: a
+// sentence may stand in the middle of another. "" for a format that begins with
+// a value.
+func initial(s string) string {
+	if s == "" || s[0] == '%' {
+		return ""
+	}
+	return strings.ToLower(s[:1])
+}
+
+// depth bounds sentences within sentences.
+const depth = 4
+
+// find translates s as a whole.
+func (b phrasebook) find(s string, left int) (string, bool) {
+	if left == 0 || s == "" {
+		return "", false
+	}
+	for _, list := range [][]phrase{b[initial(s)], b[""]} {
+		for _, p := range list {
+			m := p.said.FindStringSubmatch(s)
+			if m == nil || slices.ContainsFunc(m[1:], sentenceEnd.MatchString) { // a value ends with its sentence
+				continue
+			}
+			return p.speak(m[1:], func(value string) string {
+				if inner, ok := b.find(value, left-1); ok {
+					return inner
+				}
+				return value
+			}), true
+		}
+	}
+	return "", false
+}
+
+var slot = regexp.MustCompile(`%(?:\[(\d+)\])?[a-z]|%%`)
+
+// speak puts the values into the translation.
+func (p phrase) speak(values []string, translate func(string) string) string {
+	next := 0
+	return slot.ReplaceAllStringFunc(p.means, func(field string) string {
+		if field == "%%" {
+			return "%"
+		}
+		at := next
+		if m := slot.FindStringSubmatch(field); m[1] != "" {
+			n, _ := strconv.Atoi(m[1])
+			at = n - 1
+		}
+		next = at + 1
+		if at >= len(values) {
+			return ""
+		}
+		return translate(values[at])
+	})
+}
+
+// sentenceEnd is where one sentence ends and the next begins.
+var sentenceEnd = regexp.MustCompile(`[.!?] `)
+
+// say translates what a floor below says, by as many sentences at a time as the
+// book knows together.
+func (w *words) say(v any) template.HTML {
+	said := fmt.Sprint(v)
+	if w.Lang == english || said == "" {
+		return template.HTML(template.HTMLEscapeString(said))
+	}
+	var out strings.Builder
+	for rest := said; rest != ""; {
+		ends := []int{len(rest)}
+		for _, at := range sentenceEnd.FindAllStringIndex(rest, -1) {
+			ends = append(ends, at[1])
+		}
+		slices.SortFunc(ends, func(a, b int) int { return b - a }) // the longest first
+		piece := rest[:ends[len(ends)-1]]
+		known := ""
+		for _, end := range ends {
+			if text, ok := w.phrases.find(strings.TrimSpace(rest[:end]), depth); ok {
+				piece, known = rest[:end], text
+				break
+			}
+		}
+		rest = rest[len(piece):]
+		if known != "" {
+			out.WriteString(template.HTMLEscapeString(known))
+		} else {
+			fmt.Fprintf(&out, `<span lang="en">%s</span> `, template.HTMLEscapeString(strings.TrimSpace(piece)))
+		}
+	}
+	return template.HTML(strings.TrimSpace(out.String()))
+}

@@ -1,0 +1,389 @@
+package webui
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"text/template/parse"
+)
+
+var inEnglish = wordsOf(english)
+
+func wordsOf(tag string) *words {
+	all, err := loadWords()
+	if err != nil {
+		panic(err)
+	}
+	return all[tag]
+}
+
+// Every language has the same texts, with the same values and the same markup.
+func TestLanguagesSayTheSame(t *testing.T) {
+	marks := regexp.MustCompile(`\{[a-z_]+\}|</?[a-z]+[^>]*>`)
+	marksOf := func(text string) []string {
+		found := marks.FindAllString(text, -1)
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	for _, l := range languages()[1:] {
+		other := wordsOf(l.Tag)
+		for key, m := range inEnglish.texts {
+			their, ok := other.texts[key]
+			if !ok {
+				t.Errorf("%s has no %s", l.Tag, key)
+				continue
+			}
+			if want, got := marksOf(m.Other), marksOf(their.Other); !slices.Equal(want, got) {
+				t.Errorf("%s: %s has %v, English %v", key, l.Tag, got, want)
+			}
+			if m.One != "" && !slices.Equal(marksOf(m.One+"{n}"), marksOf(m.Other+"{n}")) {
+				t.Errorf("%s: the forms differ in more than words", key)
+			}
+		}
+		for key := range other.texts {
+			if !inEnglish.has(key) {
+				t.Errorf("%s has %s, English has not", l.Tag, key)
+			}
+		}
+	}
+}
+
+// Every text that a template names is there, and none is there in vain.
+func TestTextsAreUsed(t *testing.T) {
+	used := map[string]bool{}
+	for _, p := range parsedPages(t)[english] {
+		for _, tmpl := range p.tmpl.Templates() {
+			if tmpl.Tree != nil {
+				keysIn(tmpl.Tree.Root, used)
+			}
+		}
+	}
+	code := sources(t)
+	for key := range used {
+		if !inEnglish.has(key) && !strings.HasSuffix(key, ".") {
+			t.Errorf("a template wants %q, which is no text", key)
+		}
+	}
+	for key := range inEnglish.texts {
+		family := key[:strings.LastIndex(key, ".")+1]
+		if !used[key] && !used[family] && !strings.Contains(code, `"`+key+`"`) && !strings.Contains(code, `"`+family+`"`) {
+			t.Errorf("nobody uses %s", key)
+		}
+	}
+}
+
+func parsedPages(t *testing.T) pages {
+	t.Helper()
+	assets, err := loadAssets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := loadWords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	papers, err := parsePages(assets, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return papers
+}
+
+// keysIn gathers the strings that are given to t; of a key that is put together,
+// (print "page.state." .State), its beginning.
+func keysIn(node parse.Node, used map[string]bool) {
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return
+		}
+		for _, child := range n.Nodes {
+			keysIn(child, used)
+		}
+	case *parse.ActionNode:
+		keysIn(n.Pipe, used)
+	case *parse.IfNode:
+		branch(&n.BranchNode, used)
+	case *parse.RangeNode:
+		branch(&n.BranchNode, used)
+	case *parse.WithNode:
+		branch(&n.BranchNode, used)
+	case *parse.TemplateNode:
+		keysIn(n.Pipe, used)
+	case *parse.PipeNode:
+		if n == nil {
+			return
+		}
+		for _, c := range n.Cmds {
+			keysIn(c, used)
+		}
+	case *parse.CommandNode:
+		for _, arg := range n.Args {
+			keysIn(arg, used)
+		}
+		if id, ok := n.Args[0].(*parse.IdentifierNode); ok && id.Ident == "t" && len(n.Args) > 1 {
+			switch key := n.Args[1].(type) {
+			case *parse.StringNode:
+				used[key.Text] = true
+			case *parse.PipeNode:
+				if first := key.Cmds[0].Args; len(first) > 1 {
+					if s, ok := first[1].(*parse.StringNode); ok {
+						used[s.Text] = true
+					}
+				}
+			}
+		}
+	}
+}
+
+func branch(n *parse.BranchNode, used map[string]bool) {
+	keysIn(n.Pipe, used)
+	keysIn(n.List, used)
+	keysIn(n.ElseList, used)
+}
+
+// sources is the code of this package.
+func sources(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, f := range files {
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(raw)
+	}
+	return all.String()
+}
+
+// untranslated are the templates that still hold English text themselves. The
+// list only ever gets shorter.
+var untranslated = strings.Fields(`
+	account base block blocks books connect dashboard find jobs login node observer
+	part_actions part_adjust part_block part_chart part_core part_earned part_node part_words
+	payment payout payouts people problem review settings setup statement wallet words workers`)
+
+// A template holds markup and values; its text stands in the catalogues.
+func TestTemplatesHoldNoText(t *testing.T) {
+	files, err := fs.Glob(templateFS, "templates/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	action := regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	tag := regexp.MustCompile(`(?s)<[^>]*>`)
+	spoken := regexp.MustCompile(`(?:aria-label|title|alt|placeholder|data-label)="([^"]*)"`)
+	letter := regexp.MustCompile(`\p{L}{2,}`)
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".html")
+		raw, err := fs.ReadFile(templateFS, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare := action.ReplaceAllString(string(raw), "")
+		var texts []string
+		for _, m := range spoken.FindAllStringSubmatch(bare, -1) {
+			texts = append(texts, m[1])
+		}
+		texts = append(texts, strings.Split(tag.ReplaceAllString(bare, "\n"), "\n")...)
+		left := slices.ContainsFunc(texts, func(s string) bool {
+			return letter.MatchString(s) && !slices.Contains(properNames(), strings.TrimSpace(s))
+		})
+		switch listed := slices.Contains(untranslated, name); {
+		case left && !listed:
+			i := slices.IndexFunc(texts, func(s string) bool {
+				return letter.MatchString(s) && !slices.Contains(properNames(), strings.TrimSpace(s))
+			})
+			t.Errorf("%s holds the text %q", name, strings.TrimSpace(texts[i]))
+		case !left && listed:
+			t.Errorf("%s holds no text any more: take it off the list", name)
+		}
+	}
+}
+
+// properNames are the same in every language.
+func properNames() []string { return []string{"DMPool", "UTC", "dmpool passwd", "Bitcoin Core"} }
+
+func TestTextForms(t *testing.T) {
+	w := &words{Lang: english, texts: map[string]message{
+		"x.miners": {One: "{n} miner <b>{name}</b>", Other: "{n} miners <b>{name}</b>"},
+	}}
+	for want, n := range map[string]int{"1 miner <b>&lt;i&gt;</b>": 1, "12,345 miners <b>&lt;i&gt;</b>": 12345} {
+		if got, err := w.html("x.miners", "n", n, "name", "<i>"); err != nil || string(got) != want {
+			t.Errorf("html = %q, %v, want %q", got, err, want)
+		}
+	}
+	for name, pairs := range map[string][]any{
+		"no such key": {"x.none"}, "value missing": {"x.miners", "n", 1}, "odd": {"x.miners", "n"},
+	} {
+		if _, err := w.html(pairs[0].(string), pairs[1:]...); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// What the floors below say in English is known again by its format.
+func TestSay(t *testing.T) {
+	book, err := newPhrasebook(map[string]string{
+		"The node is at block %d.":        "节点位于区块 %d。",
+		"Miners get no new work: %s.":     "矿机没有新任务：%s。",
+		"the node is %d blocks behind %s": "节点落后 %[2]s %[1]d 个区块",
+		"100 %% done":                     "完成 100 %%",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &words{Lang: chinese, phrases: book}
+	for said, want := range map[string]string{
+		"":                         "",
+		"The node is at block 12.": "节点位于区块 12。",
+		"Miners get no new work: the node is 3 blocks behind <x>.": "矿机没有新任务：节点落后 &lt;x&gt; 3 个区块。",
+		"100 % done":                         "完成 100 %",
+		"The node is at block 1. Unknown <.": `节点位于区块 1。<span lang="en">Unknown &lt;.</span>`,
+		"Unknown. The node is at block 1.":   `<span lang="en">Unknown.</span> 节点位于区块 1。`,
+	} {
+		if got := string(w.say(said)); got != want {
+			t.Errorf("say(%q) = %q, want %q", said, got, want)
+		}
+	}
+	if got := inEnglish.say("a < b"); got != "a &lt; b" {
+		t.Errorf("English: %q", got)
+	}
+}
+
+// Each sentence of the catalogue is still said somewhere, with the same values.
+func TestSentencesAreSaid(t *testing.T) {
+	raw, err := fs.ReadFile(localeFS, "locales/"+chinese+"/"+sentencesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := belowSources(t)
+	for _, format := range formatsIn(t, raw) {
+		if !strings.Contains(code, strings.ReplaceAll(format, `"`, `\"`)) && !strings.Contains(code, format) {
+			t.Errorf("nobody says %q any more", format)
+		}
+	}
+}
+
+func belowSources(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, root := range []string{"../pool", "../appliance", "."} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			raw, err := os.ReadFile(path)
+			all.Write(raw)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A sentence may be broken over lines of code.
+	return regexp.MustCompile(`"\s*\+\s*"`).ReplaceAllString(all.String(), "")
+}
+
+func formatsIn(t *testing.T, raw []byte) []string {
+	t.Helper()
+	said := map[string]string{}
+	if err := json.Unmarshal(raw, &said); err != nil {
+		t.Fatal(err)
+	}
+	for format, means := range said {
+		if want, got := len(verb.FindAllString(format, -1)), len(slot.FindAllString(means, -1)); want != got {
+			t.Errorf("%q has %d values, its translation %d", format, want, got)
+		}
+	}
+	return slices.Sorted(maps.Keys(said))
+}
+
+// A reader gets the language of the link, of their choice, or of their browser,
+// and no cookie before they chose.
+func TestLook(t *testing.T) {
+	w := open(t, newGolden())
+	ask := func(path, accept string, cookies ...*http.Cookie) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Language", accept)
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		res, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if len(res.Cookies()) > 0 {
+			t.Errorf("%s sets %v", path, res.Cookies())
+		}
+		return res
+	}
+	chose := func(name, value string) *http.Cookie { return &http.Cookie{Name: name, Value: value} }
+	for _, tc := range []struct {
+		path, accept string
+		cookies      []*http.Cookie
+		want         string
+	}{
+		{"/observer", "", nil, english},
+		{"/observer", "de-AT, de;q=0.9", nil, english},
+		{"/observer", "zh-CN,zh;q=0.9,en;q=0.8", nil, chinese},
+		{"/observer", "zh-CN", []*http.Cookie{chose(languageCookie, english)}, english},
+		{"/observer", "en", []*http.Cookie{chose(languageCookie, chinese)}, chinese},
+		{"/observer", "en", []*http.Cookie{chose(languageCookie, "xx")}, english},
+		{"/observer?lang=zh-Hans", "en", []*http.Cookie{chose(languageCookie, english)}, chinese},
+		{"/observer?lang=xx", "en", nil, english},
+		{"/observer", strings.Repeat("zh-CN,", 1000), nil, english},
+	} {
+		if got := ask(tc.path, tc.accept, tc.cookies...).Header.Get("Content-Language"); got != tc.want {
+			t.Errorf("%s with %.30q %v is in %s, want %s", tc.path, tc.accept, tc.cookies, got, tc.want)
+		}
+	}
+}
+
+// The choice is kept by two cookies, which a wrong value takes away again.
+func TestChangeLook(t *testing.T) {
+	w := open(t, newGolden())
+	for _, tc := range []struct {
+		form, next string
+		want       string
+	}{
+		{"lang=zh-Hans&theme=dark", "/observer", "pool_lang=zh-Hans pool_theme=dark"},
+		{"theme=system", "/connect", "pool_theme="},
+		{"lang=xx", "//evil.example", "pool_lang="},
+	} {
+		res, err := w.http.Post(w.url+"/look", "application/x-www-form-urlencoded", strings.NewReader(tc.form+"&next="+tc.next))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		var got []string
+		for _, c := range res.Cookies() {
+			got = append(got, fmt.Sprintf("%s=%s", c.Name, c.Value))
+			if !c.HttpOnly {
+				t.Errorf("%s can be read by scripts", c.Name)
+			}
+		}
+		if strings.Join(got, " ") != tc.want || res.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s: %d %v, want %s", tc.form, res.StatusCode, got, tc.want)
+		}
+		if to := res.Header.Get("Location"); strings.HasPrefix(to, "//") {
+			t.Errorf("goes to %s", to)
+		}
+	}
+}
