@@ -144,14 +144,14 @@ func TestPagesInBrowser(t *testing.T) {
 		for _, width := range []int64{1280, 390, 320} {
 			for _, scheme := range []string{"light", "dark"} {
 				t.Run(fmt.Sprintf("%s %d %s", tg.name, width, scheme), func(t *testing.T) {
-					look(t, ctx, tg.visit, tg.path, tg.name, width, scheme, tg.stranger)
+					show(t, ctx, tg.visit, tg.path, tg.name, width, scheme, tg.stranger)
 				})
 			}
 		}
 	}
 }
 
-func look(t *testing.T, browser context.Context, w *visit, path, name string, width int64, scheme string, stranger bool) {
+func show(t *testing.T, browser context.Context, w *visit, path, name string, width int64, scheme string, stranger bool) {
 	ctx, cancel := chromedp.NewContext(browser)
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, 30*time.Second)

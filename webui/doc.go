@@ -78,6 +78,18 @@
 // with 409 when there is another by now; and it has an idempotency key, so that a
 // client that lost the answer may send it again (replay.go).
 //
+// # Languages
+//
+// A template holds markup; its text stands in locales/LANGUAGE/PAGE.json and is
+// named by a key, {{t "page.key" "n" .Count}}. All pages are parsed once for each
+// language, so that functions such as ago speak it too. Tests hold the languages
+// together: the same keys, values and markup, none missing and none in vain. What
+// the floors below say in English, in a health check or a refusal, is known again
+// by its format (phrasebook.go), {{say .Reason}}; the API stays English.
+//
+// The language is that of ?lang=, of a cookie that only a choice sets (look.go),
+// or what the browser asks for.
+//
 // # Words and numbers
 //
 // A value that is not known is a nil pointer or a zero time and is shown as
