@@ -300,8 +300,8 @@ func (a *Appliance) makeNode(ctx context.Context, wallet string) (runner bitcoin
 	}
 	a.node = node.New(node.Config{URL: conf.RPCURL(), CookieFile: conf.CookieFile(), Wallet: wallet, Network: a.network})
 	return bitcoind.NewChild(bitcoind.ChildConfig{
-		Locate: a.core.locate, Conf: conf,
-		Probe: a.probeNode, Stop: a.node.Stop, Warmup: warmingUp, Mend: a.mendNode, Logger: a.log,
+		Care:   bitcoind.Care{Conf: conf, Probe: a.probeNode, Warmup: warmingUp, Mend: a.mendNode, Logger: a.log},
+		Locate: a.core.locate, Stop: a.node.Stop,
 	}), conf.ZMQ(), nil
 }
 

@@ -93,7 +93,8 @@ func (s *stranger) start() (stop func()) {
 		return err
 	}
 	child := bitcoind.NewChild(bitcoind.ChildConfig{
-		Binary: s.binary, Conf: s.conf, Probe: probe, Stop: s.client.Stop, Logger: slog.New(slog.DiscardHandler),
+		Care:   bitcoind.Care{Conf: s.conf, Probe: probe, Logger: slog.New(slog.DiscardHandler)},
+		Binary: s.binary, Stop: s.client.Stop,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

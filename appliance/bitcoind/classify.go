@@ -16,12 +16,26 @@ type failure struct {
 	repair Repair // that a person may order
 }
 
+// ending is how a process ended: by a signal, or else by itself with a status.
+type ending struct {
+	status int
+	signal syscall.Signal
+}
+
+// endingOf is the ending of a child.
+func endingOf(p *os.ProcessState) ending {
+	if status, ok := p.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return ending{signal: status.Signal()}
+	}
+	return ending{status: p.ExitCode()}
+}
+
 // lastLines is how far back from the end a reason is looked for.
 const lastLines = 100
 
 // classify finds out why the node ended by itself, from its exit status and
 // the lines that it logged.
-func classify(exit *os.ProcessState, lines []string, dir string) failure {
+func classify(exit ending, lines []string, dir string) failure {
 	lines = lines[max(0, len(lines)-lastLines):]
 
 	// The first rule whose text appears decides: a full disk also looks like
@@ -96,22 +110,21 @@ func classify(exit *os.ProcessState, lines []string, dir string) failure {
 		}
 	}
 
-	status, _ := exit.Sys().(syscall.WaitStatus)
 	last, ok := find(lines, "Error: ")
 	if !ok {
 		last, _ = find(lines, "error] ")
 	}
 	switch {
-	case status.Signaled() && status.Signal() == syscall.SIGKILL:
+	case exit.signal == syscall.SIGKILL:
 		return failure{class: ClassKilled, text: "The node was killed. If nobody did that, the machine ran out of memory: see its kernel log"}
-	case status.Signaled():
-		return failure{class: ClassKilled, text: fmt.Sprintf("The node was ended by signal %d (%s)", status.Signal(), status.Signal())}
-	case exit.Success():
+	case exit.signal != 0:
+		return failure{class: ClassKilled, text: fmt.Sprintf("The node was ended by signal %d (%s)", exit.signal, exit.signal)}
+	case exit.status == 0:
 		return failure{class: ClassStopped, text: "Somebody stopped the node, not the pool"}
 	case last != "":
 		return failure{class: ClassCrash, text: "The node ended with an error: " + last}
 	default:
-		return failure{class: ClassCrash, text: fmt.Sprintf("The node ended (%s) and its log does not say why", exit)}
+		return failure{class: ClassCrash, text: fmt.Sprintf("The node ended (exit status %d) and its log does not say why", exit.status)}
 	}
 }
 

@@ -132,7 +132,7 @@ func TestClassify(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := classify(ended(t, test.exit), strings.Split(test.log, "\n"), "/node")
+			got := classify(endingOf(ended(t, test.exit)), strings.Split(test.log, "\n"), "/node")
 			if got.class != test.class || !strings.Contains(got.text, test.text) {
 				t.Errorf("classify = %+v, want class %s and a text with %q", got, test.class, test.text)
 			}
@@ -142,7 +142,7 @@ func TestClassify(t *testing.T) {
 
 func TestClassifyLooksOnlyAtTheEnd(t *testing.T) {
 	lines := append([]string{"2026-11-22T20:25:12Z Disk space is too low!"}, make([]string, lastLines)...)
-	if got := classify(ended(t, "exit 0"), lines, "/node"); got.class != ClassStopped {
+	if got := classify(endingOf(ended(t, "exit 0")), lines, "/node"); got.class != ClassStopped {
 		t.Errorf("class = %s, want %s: what was long ago is no reason", got.class, ClassStopped)
 	}
 }

@@ -103,7 +103,7 @@ func (c Conf) lockFile() string { return filepath.Join(c.chainDir(), ".lock") }
 // args is the command line. The file named by -conf has to be the one in the
 // data directory: bitcoind refuses to start when it finds another there.
 func (c Conf) args() []string {
-	return []string{"-conf=" + c.Path(), "-datadir=" + c.Dir, "-printtoconsole=1"}
+	return []string{"-conf=" + c.Path(), "-datadir=" + c.Dir}
 }
 
 // Validate returns what is wrong with c, all of it, or nil.

@@ -24,19 +24,19 @@ const mb = 1_000_000
 // lack of it, the node starts again only when there is clearly more, else it
 // would stop and start in turn. A disk that cannot be measured is no reason to
 // stop.
-func (c *Child) room() (failure, bool) {
-	m, err := c.config.Measure(c.config.Conf.Dir)
+func (s *supervisor) room() (failure, bool) {
+	m, err := s.care.Measure(s.care.Conf.Dir)
 	if err != nil {
 		return failure{}, true
 	}
-	limits := LimitsOf(c.config.Conf.Network, m.DiskTotal)
+	limits := LimitsOf(s.care.Conf.Network, m.DiskTotal)
 	need := limits.Stop
-	if c.full {
+	if s.full {
 		need = limits.Alarm
 	}
-	if c.full = m.DiskFree < need; !c.full {
+	if s.full = m.DiskFree < need; !s.full {
 		return failure{}, true
 	}
 	return failure{class: ClassDisk, text: fmt.Sprintf("The node is stopped because the disk that holds %s is nearly full: %d MB are free. "+
-		"Make room; the node starts by itself when %d MB are free", c.config.Conf.Dir, m.DiskFree/mb, limits.Alarm/mb)}, false
+		"Make room; the node starts by itself when %d MB are free", s.care.Conf.Dir, m.DiskFree/mb, limits.Alarm/mb)}, false
 }

@@ -24,7 +24,7 @@
 // The process is up long before it serves: its RPC first refuses connections,
 // then answers every call with error -28 and a text such as "Loading block
 // index…". Those texts are progress and are shown word for word. Whether the
-// RPC serves is asked through [ChildConfig.Probe], so that this package needs
+// RPC serves is asked through [Care.Probe], so that this package needs
 // no RPC client of its own.
 //
 // bitcoind's exit status is 1 for every failure. The reason is in its last log
@@ -34,7 +34,7 @@
 //
 // Two kinds of damage a node can mend by itself, by building its databases anew
 // with a flag of one start ([Repair]). That takes long, and what is damaged again
-// soon after points to a failing disk or memory: so [ChildConfig.Mend] keeps a
+// soon after points to a failing disk or memory: so [Care.Mend] keeps a
 // record and decides, and a person may order it with [Child.Repair]. A wrong
 // clock, a full disk, a wallet or another chain's directory is never answered
 // that way.

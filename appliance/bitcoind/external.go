@@ -16,7 +16,7 @@ type ExternalConfig struct {
 	// Probe asks whether the node can be worked with: nil when it can. Required.
 	Probe func(context.Context) error
 	// Warmup takes the text out of a Probe error that is progress, see
-	// [ChildConfig]. Nil: no error is.
+	// [Care]. Nil: no error is.
 	Warmup func(error) (text string, ok bool)
 	// Explain says in a sentence what any other Probe error means. Nil: the
 	// error's own words.

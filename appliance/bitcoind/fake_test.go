@@ -190,17 +190,19 @@ func fakeConfig(part, dir string, ports []int) (fake, ChildConfig) {
 
 	f := fake{dir: dir}
 	return f, ChildConfig{
-		Binary:     binary,
-		Conf:       Conf{Network: NetworkRegtest, Dir: dir, RPCPort: ports[0], ZMQPort: ports[1]},
-		Probe:      f.probe,
-		Stop:       f.stop,
-		Warmup:     f.warmup,
-		ProbeEvery: time.Millisecond,
-		WatchEvery: time.Millisecond,
-		RetryMin:   time.Millisecond,
-		RetryMax:   8 * time.Millisecond,
-		TermAfter:  time.Hour,
-		StopLimit:  time.Hour,
+		Binary: binary,
+		Care: Care{
+			Conf:       Conf{Network: NetworkRegtest, Dir: dir, RPCPort: ports[0], ZMQPort: ports[1]},
+			Probe:      f.probe,
+			Warmup:     f.warmup,
+			ProbeEvery: time.Millisecond,
+			WatchEvery: time.Millisecond,
+			RetryMin:   time.Millisecond,
+			RetryMax:   8 * time.Millisecond,
+		},
+		Stop:      f.stop,
+		TermAfter: time.Hour,
+		StopLimit: time.Hour,
 	}
 }
 

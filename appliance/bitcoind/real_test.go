@@ -76,15 +76,17 @@ func rpc(ctx context.Context, conf Conf, method string, result any, params ...an
 
 func realConfig(binary string, conf Conf) ChildConfig {
 	return ChildConfig{
-		Binary:     binary,
-		Conf:       conf,
-		Probe:      func(ctx context.Context) error { return rpc(ctx, conf, "getblockcount", nil) },
-		Stop:       func(ctx context.Context) error { return rpc(ctx, conf, "stop", nil) },
-		Warmup:     fake{}.warmup,
-		Logger:     slog.New(slog.DiscardHandler),
-		ProbeEvery: 20 * time.Millisecond,
-		WatchEvery: 20 * time.Millisecond,
-		RetryMin:   20 * time.Millisecond,
+		Binary: binary,
+		Care: Care{
+			Conf:       conf,
+			Probe:      func(ctx context.Context) error { return rpc(ctx, conf, "getblockcount", nil) },
+			Warmup:     fake{}.warmup,
+			Logger:     slog.New(slog.DiscardHandler),
+			ProbeEvery: 20 * time.Millisecond,
+			WatchEvery: 20 * time.Millisecond,
+			RetryMin:   20 * time.Millisecond,
+		},
+		Stop: func(ctx context.Context) error { return rpc(ctx, conf, "stop", nil) },
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Repair is how a node mends its databases: it builds them anew. Each is a flag
@@ -51,79 +52,89 @@ func (c Conf) begun(r Repair) string {
 
 // Repair has the node mend the damage that its State tells of, at once: somebody
 // has decided that.
-func (c *Child) Repair() error {
-	wanted := c.State().Repair
+func (s *supervisor) Repair() error {
+	wanted := s.State().Repair
 	if wanted == RepairNone {
 		return ErrNothingToRepair
 	}
-	c.order(wanted)
-	c.Restart()
+	s.order(wanted)
+	s.Restart()
 	return nil
 }
 
 // order makes the next start a repair.
-func (c *Child) order(r Repair) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ordered = r
+func (s *supervisor) order(r Repair) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ordered = r
 }
 
 // takeOrder returns what the next start has to repair, and forgets it.
-func (c *Child) takeOrder() Repair {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r := c.ordered
-	c.ordered = RepairNone
+func (s *supervisor) takeOrder() Repair {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.ordered
+	s.ordered = RepairNone
 	return r
 }
 
 // mend looks whether a failure can be repaired. With the leave of Mend the next
 // start does it; else State says that a person has to decide.
-func (c *Child) mend(ctx context.Context, failed failure) (_ failure, repairing bool) {
-	r := c.config.Conf.repairOf(failed.class)
+func (s *supervisor) mend(ctx context.Context, failed failure) (_ failure, repairing bool) {
+	r := s.care.Conf.repairOf(failed.class)
 	if r == RepairNone {
 		return failed, false
 	}
 	failed.repair = r
-	if c.config.Mend == nil {
+	if s.care.Mend == nil {
 		return failed, false
 	}
-	if err := c.config.Mend(ctx, failed.class, r); err != nil {
+	if err := s.care.Mend(ctx, failed.class, r); err != nil {
 		failed.text += ", and " + err.Error()
 		return failed, false
 	}
-	c.order(r)
-	failed.text += ". " + c.config.Conf.begun(r) + "."
+	s.order(r)
+	failed.text += ". " + s.care.Conf.begun(r) + "."
 	return failed, true
 }
 
-// prepare returns the command line of the next start. A repair that is due comes
+// arguments returns the command line of the next start. A repair that is due comes
 // first on a private chain, where nobody may see it half done; a public node
 // does it as part of its start, and tells how far it is.
-func (c *Child) prepare(ctx context.Context, binary string) (args []string, failed failure) {
-	args = c.config.Conf.args()
+func (c *Child) arguments(ctx context.Context, binary string) (args []string, failed failure) {
+	conf := c.config.Conf
+	args = append(conf.args(), "-printtoconsole=1")
 	r := c.takeOrder()
-	if !c.config.Conf.private() {
+	if !conf.private() {
 		if r != RepairNone {
 			args = append(args, string(r))
 		}
 		return args, failure{}
 	}
 	if r == RepairNone {
-		r = c.unfinished()
+		r = readRepair(conf.markFile())
 	}
-	if r != RepairNone {
-		failed = c.rebuild(ctx, binary, r)
+	if r == RepairNone {
+		return args, failure{}
 	}
+	c.config.Logger.Info("Node repair started", "flag", string(r))
+	failed = conf.rebuild(ctx, rebuilding{binary: binary, repair: r, log: c.log, limit: c.config.StopLimit, begun: func(pid int) {
+		c.board.update(func(s *State) { *s = State{Phase: PhaseWarming, Text: repairing, PID: pid, Restarts: s.Restarts} })
+	}, ending: func() { c.live(PhaseStopping, stopping) }})
+	c.config.Logger.Info("Node repair ended", "class", failed.class)
 	return args, failed
 }
+
+// repairing is what a private chain does while nobody may see it.
+const repairing = "The node repairs its chain: it reads all its blocks again."
 
 // markFile holds the repair of a private chain that is not finished.
 func (c Conf) markFile() string { return filepath.Join(c.Dir, "repair") }
 
-// unfinished returns the repair that an earlier process has begun.
-func (c *Child) unfinished() Repair {
-	text, err := os.ReadFile(c.config.Conf.markFile())
+// readRepair returns the repair that stands in a file, none when there is no file
+// or anything else in it.
+func readRepair(file string) Repair {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return RepairNone
 	}
@@ -134,42 +145,47 @@ func (c *Child) unfinished() Repair {
 	return RepairNone
 }
 
+// rebuilding is what the repair of a private chain needs to know.
+type rebuilding struct {
+	binary string
+	repair Repair
+	log    *ring
+	limit  time.Duration // from SIGTERM to SIGKILL
+	begun  func(pid int)
+	ending func() // when it is cut short
+}
+
 // rebuild repairs a private chain, and returns when that is done. Meanwhile the
 // node has no RPC: it would show a chain that is shorter than it was, nobody else
 // has the rest, and mining would fork it. A rebuild that is cut short begins anew
 // at the next start.
-func (c *Child) rebuild(ctx context.Context, binary string, r Repair) failure {
-	mark := c.config.Conf.markFile()
-	if err := os.WriteFile(mark, []byte(r), 0o600); err != nil {
+func (c Conf) rebuild(ctx context.Context, b rebuilding) failure {
+	if err := os.WriteFile(c.markFile(), []byte(b.repair), 0o600); err != nil {
 		return failure{class: ClassDirectory, text: fmt.Sprintf("The repair cannot begin: %v", err)}
 	}
-	args := append(c.config.Conf.args(), string(r), "-stopafterblockimport", "-server=0")
-	line := c.log.mark()
-	p, err := start(binary, args, c.log)
+	args := append(c.args(), "-printtoconsole=1", string(b.repair), "-stopafterblockimport", "-server=0")
+	line := b.log.mark()
+	p, err := start(b.binary, args, b.log)
 	if err != nil {
 		return failure{class: ClassBinary, text: fmt.Sprintf("The node's program cannot be started: %v", err)}
 	}
-	c.board.update(func(s *State) {
-		*s = State{Phase: PhaseWarming, Text: "The node repairs its chain: it reads all its blocks again.", PID: p.pid(), Restarts: s.Restarts}
-	})
-	c.config.Logger.Info("Node repair started", "pid", p.pid(), "flag", string(r))
+	b.begun(p.pid())
 	select {
 	case <-p.done:
 	case <-ctx.Done():
-		c.live(PhaseStopping, "The node is stopping: it writes its state to disk.")
+		b.ending()
 		p.signal(syscall.SIGTERM)
-		if !p.ended(c.config.StopLimit) {
+		if !p.ended(b.limit) {
 			p.signal(syscall.SIGKILL)
 		}
 		<-p.done
 		return failure{}
 	}
-	c.log.flush()
-	c.config.Logger.Info("Node repair ended", "status", p.exit().String())
+	b.log.flush()
 	if p.exit().Success() {
 		return c.unmark()
 	}
-	failed := classify(p.exit(), c.log.since(line), c.config.Conf.Dir)
+	failed := classify(endingOf(p.exit()), b.log.since(line), c.Dir)
 	switch failed.class {
 	case ClassLock, ClassPort, ClassDisk, ClassKilled:
 		return failed // not the repair's fault: it begins anew
@@ -181,8 +197,8 @@ func (c *Child) rebuild(ctx context.Context, binary string, r Repair) failure {
 }
 
 // unmark forgets the repair that has ended.
-func (c *Child) unmark() failure {
-	if err := os.Remove(c.config.Conf.markFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (c Conf) unmark() failure {
+	if err := os.Remove(c.markFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failure{class: ClassDirectory, text: fmt.Sprintf("The end of the repair cannot be noted: %v", err)}
 	}
 	return failure{}

@@ -172,7 +172,7 @@ func TestRealNodeWithBlockFromTheFuture(t *testing.T) {
 		t.Fatal(err)
 	}
 	ahead := strconv.FormatInt(time.Now().Add(24*time.Hour).Unix(), 10)
-	p, err := start(realBitcoind(t), append(conf.args(), "-mocktime="+ahead), newRing(100, func(string) {}))
+	p, err := start(realBitcoind(t), append(conf.args(), "-printtoconsole=1", "-mocktime="+ahead), newRing(100, func(string) {}))
 	if err != nil {
 		t.Fatal(err)
 	}
