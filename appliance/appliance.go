@@ -185,7 +185,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	})
 	if err == nil {
 		a.pool.Store(p)
-		if err = a.catchUp(ctx); err == nil {
+		if err = errors.Join(a.catchUp(ctx), a.enforceBans(ctx)); err == nil {
 			err = a.runPool(ctx, p, nodeEnded)
 		}
 	}

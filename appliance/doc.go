@@ -41,6 +41,13 @@
 // waits when it is away. It never starts, stops or configures it. Before a box
 // downloads a chain it looks whether a node runs on the machine already, and says so.
 //
+// # Miners
+//
+// A miner is whoever knows a payout address; there is nothing to register. What the
+// box itself says about one, bans, labels, and links to its page that do not tell the
+// address, is the operators' (bans.go, marks.go, links.go), each change with its row
+// in the audit log.
+//
 // # The wallet
 //
 // Its keys are the node's own, made at the first start, or come from twelve words

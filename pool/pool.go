@@ -139,6 +139,9 @@ func (p *Pool) stratumConfig(s Settings) stratum.Config {
 	}
 }
 
+// Enforce replaces who may not mine here, see [stratum.Server.Enforce].
+func (p *Pool) Enforce(list []stratum.Ban) { p.server.Enforce(list) }
+
 // SetScript tells the pool which script of its wallet gets what a coinbase does
 // not pay to miners. No job leaves the pool before it is known.
 func (p *Pool) SetScript(script []byte) {

@@ -67,6 +67,7 @@ type box interface {
 	Observer(ctx context.Context, address string) (observerView, error)
 	Shares(ctx context.Context, address string, limit, offset int) (lines []shareLine, total int64, err error)
 	PaidTo(ctx context.Context, address string, limit, offset int) (lines []paidLine, total int64, err error)
+	miners
 	receipts
 	purse
 }

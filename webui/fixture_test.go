@@ -47,7 +47,8 @@ type golden struct {
 	paid      []paidLine
 	slips     slips
 	vault     vault
-	hosts     []string
+	crew
+	hosts []string
 
 	settings pool.Settings
 	rev      int64 // of the settings
@@ -205,6 +206,7 @@ func newGolden() *golden {
 		{ID: 42, Amount: 512_000, State: "pending", CreatedAt: at(2 * time.Minute)},
 		{ID: 40, Amount: 9_300_000, State: "settled", TxID: strings.Repeat("77e0", 16), Vout: new(1), CreatedAt: at(90 * time.Hour), Confirmations: 412},
 	}
+	g.crew = newCrew()
 	g.slips = newSlips(g)
 	return g
 }
@@ -222,7 +224,7 @@ func (g *golden) empty() *golden {
 	g.people = g.people[:1]
 	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934)}
 	g.observer = observerView{Address: newAddress}
-	g.slips = slips{}
+	g.slips, g.crew = slips{}, crew{}
 	return g
 }
 

@@ -152,6 +152,7 @@ func asProblem(err error) error {
 	var wallet *appliance.WalletError
 	var person *appliance.PersonError
 	var core *appliance.CoreError
+	var miner *appliance.MinerError
 	switch {
 	case err == nil:
 		return nil
@@ -159,7 +160,8 @@ func asProblem(err error) error {
 		return throttled(throttle.RetryAfter)
 	case errors.Is(err, appliance.ErrLogin), errors.Is(err, appliance.ErrPassphrase):
 		return &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword, cause: err}
-	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound), errors.Is(err, ledger.ErrNotFound):
+	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound), errors.Is(err, ledger.ErrNotFound),
+		errors.Is(err, appliance.ErrNoBan), errors.Is(err, appliance.ErrNoLink):
 		return notFound()
 	case errors.Is(err, payout.ErrStale), errors.Is(err, appliance.ErrSettingsChanged):
 		return stale(err)
@@ -173,6 +175,8 @@ func asProblem(err error) error {
 		return refused(strings.Join(sentences(settings.Err), " "))
 	case errors.As(err, &person):
 		return refused(asSentence(person))
+	case errors.As(err, &miner):
+		return refused(asSentence(miner))
 	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue),
 		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrExported), errors.Is(err, payout.ErrSecondPerson), errors.Is(err, payout.ErrNotNow):
 		return refused(asSentence(err))

@@ -62,6 +62,9 @@
 //
 // # Strangers
 //
+// An operator's bans ([Server.Enforce]) are told to whoever asks to be let in, by a
+// text that stands in the miner's log, and end the sessions that they are about.
+//
 // Addresses that anybody on the Internet may have are limited in number and
 // pace of their connections, and banned for a while when they keep talking
 // something else. A private address is never limited: it may be a whole farm

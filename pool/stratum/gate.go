@@ -113,11 +113,7 @@ func (g *gate) sweep(at time.Time) {
 // for one that is not: private, loopback, link-local, or no IP address at all.
 // An IPv6 host has a whole /64 to itself.
 func publicAddr(peer net.Addr) netip.Addr {
-	tcp, ok := peer.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
+	addr := addrOf(peer)
 	// Carrier-grade NAT and private overlay networks (RFC 6598).
 	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10)
 	if !addr.IsGlobalUnicast() || addr.IsPrivate() || shared.Contains(addr) {

@@ -70,6 +70,10 @@ func (s *session) authorize(ctx context.Context, m Message) error {
 	}
 
 	worker.Name = cmp.Or(worker.Name, nameless(s.peer))
+	if err := s.server.refuses(worker, s.peer); err != nil {
+		s.refused = true
+		return err
+	}
 	password, _ := stringAt(list, 1)
 	wishes := parsePassword(password)
 	if wishes.fixed == 0 && sensible(worker.FixedDifficulty) {
@@ -101,7 +105,7 @@ func (s *session) workerOf(ctx context.Context, username []byte) Worker {
 		return first // the backend is in trouble: ask again next time
 	}
 	worker.Name = cmp.Or(worker.Name, nameless(s.peer))
-	if err != nil || worker.Address != first.Address {
+	if err != nil || worker.Address != first.Address || s.server.refuses(worker, s.peer) != nil {
 		worker = first
 		if !s.strange {
 			s.strange = true

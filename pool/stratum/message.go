@@ -107,6 +107,9 @@ var (
 	errUnauthorized  error = &fault{24, "Unauthorized worker"}
 	errTooManyNames  error = &fault{24, "Too many workers"}
 	errOneAddress    error = &fault{24, "One address per connection"}
+	errBannedAddress error = &fault{24, "Address is banned here"}
+	errBannedWorker  error = &fault{24, "Worker is banned here"}
+	errBannedNetwork error = &fault{24, "Network is banned here"}
 	errNotSubscribed error = &fault{25, "Not subscribed"}
 	errNoMethod      error = &fault{-3, "Method not found"}
 	errParse         error = &fault{-32700, "Parse error"}

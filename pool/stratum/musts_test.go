@@ -152,7 +152,7 @@ func TestFaultTexts(t *testing.T) {
 	for _, err := range []error{
 		errMalformed, errExtranonce2, errTime, errNonce, errTimeRange, errVersionBits, errRateLimited, errNotSupported,
 		errUnavailable, errJobNotFound, errStale, errDuplicate, errLowDifficulty, errUnauthorized, errTooManyNames,
-		errNotSubscribed, errNoMethod, errParse,
+		errBannedAddress, errBannedWorker, errBannedNetwork, errNotSubscribed, errNoMethod, errParse,
 	} {
 		text := err.Error()
 		if len(text) > 28 || text == "" || seen[text] {

@@ -24,6 +24,7 @@ const jobMemory = 10 * time.Minute
 type Server struct {
 	backend Backend
 	config  atomic.Pointer[Config]
+	bans    atomic.Pointer[[]Ban] // nil: none
 	jobID   atomic.Uint32
 	seen    *work.Seen
 	gate    *gate

@@ -320,7 +320,7 @@ func (s *session) tick(at time.Time) {
 	defer s.recovered(nil)
 	_, away := s.server.pause(at)
 	mine, leave := s.look(away, at)
-	if leave {
+	if leave || s.banned() {
 		_ = s.conn.Close()
 	}
 	if mine {
