@@ -90,6 +90,9 @@
 // The language is that of ?lang=, of a cookie that only a choice sets (look.go),
 // or what the browser asks for.
 //
+// The script has no words of its own: base.html hands it those of the page's
+// language. The menu is a table (menu.go), in which a new page is one line.
+//
 // # Words and numbers
 //
 // A value that is not known is a nil pointer or a zero time and is shown as

@@ -12,8 +12,10 @@ import (
 
 // functions are what templates may call. Those that return template.HTML
 // build it from numbers and constants only, never from text of strangers.
-func functions(a assets, w *words) template.FuncMap {
+func functions(a assets, w *words, icons icons) template.FuncMap {
 	return template.FuncMap{
+		"icon":    icons.svg,
+		"source":  func() string { return sourceURL },
 		"t":       w.html,
 		"say":     w.say,
 		"static":  a.url,

@@ -2,6 +2,7 @@ package webui
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -77,6 +78,18 @@ func (s *site) changeLook(w http.ResponseWriter, r *http.Request, _ caller) erro
 	if theme := r.PostFormValue("theme"); theme != "" {
 		keep(themeCookie, theme, slices.Contains(themes(), theme))
 	}
-	http.Redirect(w, r, localPath(r.PostFormValue("next")), http.StatusSeeOther)
+	http.Redirect(w, r, withoutLanguage(localPath(r.PostFormValue("next"))), http.StatusSeeOther)
 	return nil
+}
+
+// withoutLanguage takes ?lang= off, which would be stronger than the choice.
+func withoutLanguage(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || !u.Query().Has("lang") {
+		return next
+	}
+	q := u.Query()
+	q.Del("lang")
+	u.RawQuery = q.Encode()
+	return u.String()
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -37,8 +38,15 @@ type page struct {
 	View any
 }
 
-// Lang is the page's language.
-func (p *page) Lang() string { return p.words.Lang }
+// Lang is the page's language, and Language what it calls itself.
+func (p *page) Lang() string     { return p.words.Lang }
+func (p *page) Language() string { return p.words.Name }
+
+// Languages are those to choose from.
+func (*page) Languages() []language { return languages() }
+
+// Script is what static/app.js says, as JSON.
+func (p *page) Script() string { return p.words.script }
 
 // identity is what the header of every page says.
 type identity struct {
@@ -61,9 +69,13 @@ type pages map[string]map[string]paper
 // parsePages parses every page once for each language. A template that does not
 // parse is found when the program starts and not when somebody opens the page.
 func parsePages(a assets, languages map[string]*words) (pages, error) {
+	icons, err := loadIcons()
+	if err != nil {
+		return nil, err
+	}
 	all := pages{}
 	for lang, w := range languages {
-		papers, err := parsePapers(a, w)
+		papers, err := parsePapers(a, w, icons)
 		if err != nil {
 			return nil, err
 		}
@@ -72,8 +84,8 @@ func parsePages(a assets, languages map[string]*words) (pages, error) {
 	return all, nil
 }
 
-func parsePapers(a assets, w *words) (map[string]paper, error) {
-	base, err := template.New("base.html").Funcs(functions(a, w)).
+func parsePapers(a assets, w *words, icons icons) (map[string]paper, error) {
+	base, err := template.New("base.html").Funcs(functions(a, w, icons)).
 		ParseFS(templateFS, "templates/base.html", "templates/part_*.html")
 	if err != nil {
 		return nil, err
@@ -125,7 +137,7 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 		Operator: who.Operator,
 		Token:    who.Token,
 		Now:      s.now().UTC(),
-		Path:     r.URL.RequestURI(),
+		Path:     comesFrom(r),
 		look:     s.lookOf(r),
 		View:     data,
 	}
@@ -134,6 +146,19 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 		p.Health = &h
 	}
 	return p
+}
+
+// comesFrom is the page that the visitor is on: the one asked for, or after a form
+// the one that held it.
+func comesFrom(r *http.Request) string {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return r.URL.RequestURI()
+	}
+	u, err := url.Parse(r.Referer())
+	if err != nil || u.Host != r.Host {
+		return "/"
+	}
+	return localPath(u.RequestURI())
 }
 
 // show renders a page and sends it, or says why it could not.

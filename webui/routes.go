@@ -78,7 +78,7 @@ func (s *site) routes() []route {
 
 		{"GET /login", anyone, page, false, s.showLogin},
 		{"POST /login", anyone, login, false, s.login},
-		{"POST /look", anyone, page, false, s.changeLook},
+		{"POST /look", anyone, page, early, s.changeLook},
 		{"GET /connect", anyone, page, false, s.page("connect", s.connect)},
 		{"GET /observer", anyone, page, false, s.findObserver},
 		{"GET /observer/{address}", anyone, page, false, s.page("observer", s.observer)},

@@ -25,6 +25,7 @@ type words struct {
 	Lang    string // BCP 47, for <html lang>
 	Name    string // what the language calls itself
 	texts   map[string]message
+	script  string // the texts of static/app.js, as JSON
 	phrases phrasebook
 }
 
@@ -73,9 +74,29 @@ func loadWords() (map[string]*words, error) {
 				return nil, fmt.Errorf("read %s: %w", file, err)
 			}
 		}
+		if w.script, err = w.ofScript(); err != nil {
+			return nil, err
+		}
 		all[l.Tag] = w
 	}
 	return all, nil
+}
+
+// ofScript gathers what static/app.js says: its own texts, and those with which
+// it writes times as the server does.
+func (w *words) ofScript() (string, error) {
+	texts := map[string]string{}
+	for key, m := range w.texts {
+		name, ok := strings.CutPrefix(key, "script.")
+		if !ok {
+			name, ok = strings.CutPrefix(key, "format.")
+		}
+		if ok {
+			texts[name] = m.Other
+		}
+	}
+	raw, err := json.Marshal(texts)
+	return string(raw), err
 }
 
 func (w *words) read(file string) error {

@@ -1,11 +1,14 @@
 // The pages work without this file. It shows times in the reader's own zone,
 // keeps the figures fresh, and makes the copy buttons work. It never puts text
-// together with markup: the server renders, this swaps.
+// together with markup: the server renders, this swaps. Its words come with the
+// page, in the page's language.
 
 // "en" alone would mean the American order of day and month.
 const language = document.documentElement.lang;
 const locale = language === "en" ? "en-GB" : language;
 const POLL_MS = 30_000;
+const words = JSON.parse(document.body.dataset.words);
+const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // ── Times ───────────────────────────────────────────────────────────────
 
@@ -21,15 +24,14 @@ const writers = Object.fromEntries(Object.entries(formats).map(
   ([name, format]) => [name, new Intl.DateTimeFormat(locale, { ...format, hourCycle: "h23" })]));
 
 function ago(ms) {
-  const past = ms >= 0;
   const s = Math.abs(ms) / 1000;
-  let text;
-  if (s < 1) return "just now";
-  if (s < 100) text = `${Math.round(s)} s`;
-  else if (s < 6000) text = `${Math.round(s / 60)} min`;
-  else if (s < 172800) text = `${Math.round(s / 3600)} h`;
-  else text = `${Math.round(s / 86400)} days`;
-  return past ? `${text} ago` : `in ${text}`;
+  if (s < 1) return say("now");
+  let span;
+  if (s < 100) span = say("seconds", { n: Math.round(s) });
+  else if (s < 6000) span = say("minutes", { n: Math.round(s / 60) });
+  else if (s < 172800) span = say("hours", { n: Math.round(s / 3600) });
+  else span = say("days", { n: Math.round(s / 86400) });
+  return say(ms >= 0 ? "ago" : "in", { span });
 }
 
 // The server's clock counts: the difference to ours is taken when the page comes.
@@ -74,7 +76,7 @@ async function copy(button) {
     button.focus();
   }
   const label = button.textContent;
-  button.textContent = done ? "Copied" : "Press Ctrl-C";
+  button.textContent = say(done ? "copied" : "press");
   setTimeout(() => { button.textContent = label; }, 1600);
 }
 
@@ -85,6 +87,19 @@ function showButtons(root) {
 document.addEventListener("click", (e) => {
   const button = e.target.closest?.("button[data-copy]");
   if (button) copy(button);
+});
+
+// ── Panels that open over the page close again by a click beside them, or Esc ──
+
+function closePanels(except) {
+  for (const d of document.querySelectorAll("details.pop[open]")) if (d !== except) d.open = false;
+}
+
+document.addEventListener("click", (e) => closePanels(e.target.closest?.("details.pop")));
+document.addEventListener("keydown", (e) => {
+  if (e.key !== "Escape") return;
+  document.querySelector("details.pop[open] > summary")?.focus();
+  closePanels();
 });
 
 // ── Live parts ──────────────────────────────────────────────────────────
@@ -156,8 +171,8 @@ class Live {
     this.open();
   }
 
-  say(text, on) {
-    this.state.textContent = text;
+  tell(key, on) {
+    this.state.textContent = say(key, { n: POLL_MS / 1000 });
     this.state.classList.toggle("on", on);
   }
 
@@ -170,10 +185,10 @@ class Live {
 
   toggle() {
     this.paused = !this.paused;
-    this.pause.textContent = this.paused ? "Go on" : "Pause";
+    this.pause.textContent = say(this.paused ? "resume" : "pause");
     if (this.paused) {
       this.close();
-      this.say("Paused", false);
+      this.tell("paused", false);
     } else this.open();
   }
 
@@ -184,7 +199,7 @@ class Live {
     if (this.errors >= 2) return this.poll();
     const source = new EventSource(location.href);
     this.source = source;
-    source.addEventListener("open", () => { this.errors = 0; this.say("Live", true); });
+    source.addEventListener("open", () => { this.errors = 0; this.tell("live", true); });
     source.addEventListener("part", (e) => {
       const part = JSON.parse(e.data);
       swap(part.id, parse(part.html).body);
@@ -217,9 +232,9 @@ class Live {
       const page = parse(await answer.text());
       for (const el of page.querySelectorAll(PARTS)) swap(el.id, el);
       this.fresh();
-      this.say("Refreshed every 30 s", true);
+      this.tell("polled", true);
     } catch {
-      this.say("The pool does not answer; these figures are old", false);
+      this.tell("lost", false);
     }
   }
 
@@ -227,7 +242,7 @@ class Live {
     this.over = true;
     this.close();
     this.pause.hidden = true;
-    this.say("You are signed out; these figures are old", false);
+    this.tell("signed_out", false);
   }
 }
 
