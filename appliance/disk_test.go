@@ -2,8 +2,11 @@ package appliance
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/dmpool/dmpool/appliance/bitcoind"
 )
 
 func TestRoom(t *testing.T) {
@@ -44,5 +47,60 @@ func TestRoom(t *testing.T) {
 	box.dir.root += "/missing"
 	if r := box.room(); r.err == nil {
 		t.Errorf("room of no folder = %+v", r)
+	}
+}
+
+// What is given up when the disk fills up is given up one after the other, and what
+// the ballast gives back begins nothing anew.
+func TestBallastIsTheLastStep(t *testing.T) {
+	for _, network := range []string{"main", "testnet4", "signet"} {
+		limits := bitcoind.LimitsOf(network, 1_000_000_000_000)
+		steps := []int64{limits.Warn, limits.Alarm, limits.Stop, singlesRoom, payoutRoom, ballastLetGo}
+		for i := range steps[1:] {
+			if steps[i+1] >= steps[i] {
+				t.Errorf("%s: step %d is at %d, not below %d", network, i+1, steps[i+1], steps[i])
+			}
+		}
+	}
+
+	a, err := New(t.Context(), Config{DataDir: t.TempDir(), Network: "signet", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	// look is what the box sees of a disk with so much room for ballast and databases.
+	look := func(all int64) room {
+		measure := func() (m bitcoind.Machine) {
+			m.DiskTotal, m.DiskFree = 1_000_000_000_000, all
+			if exists(a.dir.ballast("signet")) {
+				m.DiskFree -= ballastSize
+			}
+			return m
+		}
+		a.trimBallast(measure())
+		return a.roomOf(measure(), nil)
+	}
+	for _, step := range []struct {
+		what    string
+		all     int64
+		payouts bool
+		reserve bool // the ballast is gone
+	}{
+		{"the ballast is laid in", 50_000_000_000, true, false},
+		{"payouts end first", ballastSize + payoutRoom - 1, false, false},
+		{"the ballast stays until there is almost nothing", ballastSize + ballastLetGo, false, false},
+		{"what it gives back is for the databases", ballastSize + ballastLetGo - 1, false, true},
+		{"others made some room", ballastSize + payoutRoom - 1, false, true},
+		{"and enough for payouts", ballastSize + payoutRoom, true, true},
+		{"and for the ballast", 50_000_000_000, true, false},
+	} {
+		r := look(step.all)
+		if r.free != step.all-ballastSize || r.reserve != step.reserve || (r.notNow() == "") != step.payouts {
+			t.Errorf("%s: room %+v, %q", step.what, r, r.notNow())
+		}
+	}
+	look(ballastSize)
+	if c := look(ballastSize).check(); c.Status != Down || !strings.Contains(c.Reason, "has 0 MB left.") || !strings.Contains(c.Reason, "is not counted and in use") {
+		t.Errorf("check = %+v", c)
 	}
 }

@@ -57,5 +57,16 @@
 // first moment, is loaded by a call and never by the node's own start, and is
 // copied every night, the copy being opened to see that it is whole. Once it can be
 // restored, from words or from a copy, mining does not wait for it any more. A
-// restored wallet gets a name of its own; what is broken stays where it is.
+// restored wallet gets a name of its own; what is broken stays where it is. A copy
+// that somebody has taken away can be uploaded ([Appliance.RestoreUpload]); it is
+// looked at before the node sees it. Until the way back was tried, the wallet's
+// health says so from the seventh day on, and again after half a year.
+//
+// Its passphrase is where the operator wants it ([Appliance.ChangeUnlock]): in memory,
+// typed after each start; in a file; or in a credential of the service named
+// wallet-passphrase (LoadCredentialEncrypted= in the unit), which is read from
+// $CREDENTIALS_DIRECTORY, wins over the file, and is never written by the box.
+//
+// A pool whose blocks pay each miner, and nothing to the pool, needs no wallet, and
+// its work waits for none.
 package appliance

@@ -129,10 +129,16 @@ func (a *Appliance) checkWalletHealth(ctx context.Context) Check {
 		return Check{Name: "wallet", Status: Down, Reason: "The box is not set up yet.", NextStep: "Run dmpool setup --answers FILE."}
 	}
 	w := a.Wallet(ctx)
+	untried, remind := a.checkWayBack(ctx, w)
 	switch {
+	case !w.Wanted:
+		return Check{Name: "wallet", Status: Healthy, Reason: "Each block pays its miner, and all of it, so this pool needs no wallet."}
 	case w.Problem != "":
 		next := "Payouts wait until it is. After a start no work goes out before the wallet has shown that it owns the reward address."
-		if w.Restorable {
+		switch {
+		case !w.Paid:
+			next = "Payouts wait until it is. Mining goes on: blocks do not pay this wallet."
+		case w.Restorable:
 			next = "Payouts wait until it is. Mining goes on: what blocks pay meanwhile is there once the wallet is restored."
 		}
 		return Check{Name: "wallet", Status: Degraded, Reason: "The wallet is not ready: " + w.Problem + ".", NextStep: next}
@@ -151,6 +157,8 @@ func (a *Appliance) checkWalletHealth(ctx context.Context) Check {
 			Name: "wallet", Status: Degraded, Reason: "The last copy of the wallet failed: " + w.Backup.Problem + ".",
 			NextStep: "Look at the free space of the disk, then run the job wallet-backup again.",
 		}
+	case remind:
+		return untried
 	}
 	return Check{Name: "wallet", Status: Healthy, Reason: "The wallet is loaded."}
 }

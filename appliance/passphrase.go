@@ -86,24 +86,36 @@ func (k *keyring) Passphrase(context.Context) (string, error) {
 		return k.memory.text(), nil
 	}
 	for _, file := range []string{credentialFile(), k.file} {
-		if file == "" {
-			continue
+		passphrase, err := readPassphrase(file)
+		if err != nil {
+			return "", err
 		}
-		text, err := os.ReadFile(file)
-		if err == nil {
-			passphrase := strings.TrimSpace(string(text))
-			clear(text)
-			if passphrase == "" {
-				return "", fmt.Errorf("read passphrase: %s is empty", file)
-			}
+		if passphrase != "" {
 			k.memory = newSecret(passphrase)
 			return passphrase, nil
 		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return "", fmt.Errorf("read passphrase: %w", err)
-		}
 	}
 	return "", payout.ErrLocked
+}
+
+// readPassphrase reads the passphrase in a file, empty when there is no file.
+func readPassphrase(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read passphrase: %w", err)
+	}
+	passphrase := strings.TrimSpace(string(text))
+	clear(text)
+	if passphrase == "" {
+		return "", fmt.Errorf("read passphrase: %s is empty", file)
+	}
+	return passphrase, nil
 }
 
 // remember keeps a passphrase that the operator typed, until the box stops.
@@ -121,7 +133,16 @@ func (k *keyring) remember(passphrase string) {
 // manager is not ours to write.
 func (k *keyring) keep(passphrase string) error {
 	k.remember(passphrase)
-	if k.unlock != unlockAuto || exists(credentialFile()) {
+	if k.mode() != unlockAuto {
+		return nil
+	}
+	return k.store(passphrase)
+}
+
+// store writes the passphrase down, unless the service manager has it, whose
+// credential is not ours to write.
+func (k *keyring) store(passphrase string) error {
+	if exists(credentialFile()) {
 		return nil
 	}
 	if err := renameio.WriteFile(k.file, []byte(passphrase+"\n"), 0o600); err != nil {
@@ -160,16 +181,20 @@ func exists(file string) bool {
 	return file != "" && err == nil
 }
 
-// forgetFile removes the file once the wallet exists, when the operator wants to
-// be asked.
+// forgetFile destroys the file once the wallet exists, when the operator wants to be
+// asked, or when the service manager hands over the same and keeps it encrypted.
 func (k *keyring) forgetFile() error {
-	if k.unlock != unlockAsk {
-		return nil
+	if k.mode() == unlockAsk {
+		return shred(k.file)
 	}
-	if err := os.Remove(k.file); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove passphrase file: %w", err)
+	handed, err := readPassphrase(credentialFile())
+	if err != nil || handed == "" || !exists(k.file) {
+		return err
 	}
-	return nil
+	if kept, err := readPassphrase(k.file); err != nil || kept != handed {
+		return err
+	}
+	return shred(k.file)
 }
 
 func credentialFile() string {

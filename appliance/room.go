@@ -23,9 +23,12 @@ type Warning struct {
 const (
 	// ballastSize is what the ballast holds back for the databases.
 	ballastSize = 256 << 20
-	// ballastLetGo is the free space at which it is given up: the node has been
-	// stopped long before, and the ledger still has to book and to pay.
-	ballastLetGo = 300_000_000
+	// ballastLetGo is the free space at which it is given up, the last step of all:
+	// the node has been stopped long before ([bitcoind.LimitsOf]), single shares are
+	// not kept any more, and new payouts have ended ([payoutRoom]). What it gives back
+	// is for what cannot be put off, and must not set these in motion again; so
+	// [room] does not count it.
+	ballastLetGo = 100_000_000
 	// roomEvery is how often the free space is looked at for the ballast.
 	roomEvery = 10 * time.Second
 )

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/dmpool/dmpool/pool/ledger"
@@ -34,6 +35,47 @@ func TestBoxPaysMinersItself(t *testing.T) {
 	if sums.Owed() != 0 || sums.Fee == 0 || sums.Immature+sums.Spendable != sums.Fee {
 		t.Errorf("the wallet holds more than the fee: %+v", sums)
 	}
+	b.stop()
+}
+
+// TestSoloBoxNeedsNoWallet mines on a box whose wallet is never made, because nobody
+// draws its words: each block pays its miner.
+func TestSoloBoxNeedsNoWallet(t *testing.T) {
+	binary := realNode(t)
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "box")
+	answers := `{"network":"regtest","operator":{"password":"` + goodPassword + `"},"wallet":{"words":true},"pool":{"settlement":"solo"}}`
+	if err := SetUp(ctx, dir, parse(t, answers)); err != nil {
+		t.Fatal(err)
+	}
+	b := startBox(t, dir, binary)
+	b.mine()
+	b.eventually("blocks are found", func() bool { return b.box.Pool().Status().Height > 3 })
+	if w := b.wallet(); w.Loaded || w.Wanted || w.Paid || w.Words != WordsWanted {
+		t.Errorf("the wallet: %+v", w)
+	}
+	if c := b.box.checkWalletHealth(ctx); c.Status != Healthy || !strings.Contains(c.Reason, "needs no wallet") {
+		t.Errorf("health: %+v", c)
+	}
+	blocks, err := b.box.Ledger().Blocks(ctx, 3, 0)
+	if err != nil || len(blocks) == 0 {
+		t.Fatalf("%d blocks, %v", len(blocks), err)
+	}
+	for _, block := range blocks {
+		if block.State == ledger.StateAccepted && (block.Paid != block.Value || block.Value == 0) {
+			t.Errorf("block %s is worth %d and pays %d", block.Hash, block.Value, block.Paid)
+		}
+	}
+
+	settings := b.box.Settings()
+	settings.FeeBps = 100
+	if err := b.box.Pool().Apply(settings); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("a fee waits for whom it is paid to", func() bool {
+		return strings.Contains(b.box.Pool().Status().Reason, "fee and donation")
+	})
+	b.rest()
 	b.stop()
 }
 

@@ -20,7 +20,8 @@ type walletKeeper struct {
 	dir   string // of its copies; the node must be able to write there
 	wake  chan struct{}
 
-	making sync.Mutex // held while the wallet is opened, made, restored or copied
+	making    sync.Mutex // held while the wallet is opened, made, restored or copied
+	receiving sync.Mutex // held while a file is uploaded
 
 	mu      sync.Mutex
 	name    string

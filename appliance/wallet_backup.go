@@ -166,26 +166,6 @@ func (w *walletKeeper) tryCopy(ctx context.Context, file string) (err error) {
 	return nil
 }
 
-// remindOfWords asks once a week for a restore that nobody has tried.
-func (a *Appliance) remindOfWords(ctx context.Context) (string, error) {
-	var origin walletOrigin
-	if _, err := a.readSetting(ctx, settingOrigin, &origin); err != nil {
-		return "", err
-	}
-	tested := orZero(origin.TestedAt)
-	switch {
-	case time.Since(tested) < testLasts:
-		return "the way back to the wallet was tried on " + tested.UTC().Format(time.DateOnly), nil
-	case origin.Fingerprint != "":
-		return "type the twelve words on the wallet page, to see that you still have them", nil
-	}
-	return "take a copy of the wallet away on the wallet page: one on this disk alone dies with it", nil
-}
-
-// testLasts is how long a test of the words, or a copy that was taken away, says
-// that the wallet can be had again.
-const testLasts = 180 * 24 * time.Hour
-
 // CopyOfWallet opens the newest sound copy for somebody who takes it away, and
 // writes that down. The caller closes it.
 func (a *Appliance) CopyOfWallet(ctx context.Context, actor, ip string) (*os.File, error) {

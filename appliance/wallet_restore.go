@@ -33,11 +33,21 @@ type Restoring struct {
 // chain is read from the birth of the wallet on, as far back as the node has it.
 // The refusals are [*WalletError].
 func (a *Appliance) RestoreWallet(ctx context.Context, r Restoring) error {
+	if r.Words != "" {
+		return a.restore(ctx, r, a.wallet.fromWords)
+	}
+	return a.restore(ctx, r, a.wallet.fromCopy)
+}
+
+// restorer makes a wallet of the node out of what somebody has.
+type restorer func(ctx context.Context, r Restoring, passphrase string, entry AuditEntry) error
+
+func (a *Appliance) restore(ctx context.Context, r Restoring, from restorer) error {
 	w := a.wallet
 	w.making.Lock()
 	defer w.making.Unlock()
 	if w.ready() {
-		return refuse("The wallet is there and sound, so there is nothing to restore.")
+		return errNothingToRestore()
 	}
 	if err := a.node.Vouch(ctx); err != nil {
 		return refuse("Nothing is restored into this node: %v.", err)
@@ -51,11 +61,7 @@ func (a *Appliance) RestoreWallet(ctx context.Context, r Restoring) error {
 		passphrase = kept
 	}
 	entry := AuditEntry{Actor: r.Actor, Action: "wallet.restore", Result: "ok", IP: r.IP}
-	restore := w.fromCopy
-	if r.Words != "" {
-		restore = w.fromWords
-	}
-	if err := restore(ctx, r, passphrase, entry); err != nil {
+	if err := from(ctx, r, passphrase, entry); err != nil {
 		if sentence, ok := errors.AsType[*WalletError](err); ok {
 			return sentence
 		}
@@ -69,6 +75,10 @@ func (a *Appliance) RestoreWallet(ctx context.Context, r Restoring) error {
 	}
 	w.rouse()
 	return nil
+}
+
+func errNothingToRestore() error {
+	return refuse("The wallet is there and sound, so there is nothing to restore.")
 }
 
 func (w *walletKeeper) fromWords(ctx context.Context, r Restoring, passphrase string, entry AuditEntry) error {
@@ -133,12 +143,18 @@ func (w *walletKeeper) fromCopy(ctx context.Context, r Restoring, passphrase str
 	if !slices.Contains(w.copies(), r.Copy) {
 		return refuse("There is no copy of that name in %s. Put the file there, with a name that ends in %s.", w.dir, copySuffix)
 	}
+	return w.fromFile(ctx, filepath.Join(w.dir, r.Copy), passphrase, entry)
+}
+
+// fromFile has the node take a file for a wallet under the first name that is
+// free. No wallet that is there is touched.
+func (w *walletKeeper) fromFile(ctx context.Context, file, passphrase string, entry AuditEntry) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreTakes)
 	defer cancel()
 	for number := range maxWallets {
 		name := walletName(w.a.network, number+1)
 		n := w.a.node.ForWallet(name)
-		err := n.RestoreWallet(ctx, name, filepath.Join(w.dir, r.Copy))
+		err := n.RestoreWallet(ctx, name, file)
 		if node.IsCode(err, node.ErrCodeWalletExists) {
 			continue
 		}

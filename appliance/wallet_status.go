@@ -26,6 +26,8 @@ type WalletStatus struct {
 	TestedAt   time.Time    // when somebody last typed all words, or took a copy away; zero: never
 	Restorable bool         // by words or a copy, so that mining does not wait for the wallet
 	Loaded     bool         // the node has opened it
+	Paid       bool         // blocks pay it, so that mining waits until that is possible
+	Wanted     bool         // it is paid, or holds or owes something; else the pool does without it
 	Missing    int64        // coins that a restored wallet does not know because their blocks were pruned
 	Backup     WalletBackup // the newest copy
 	Copies     []string     // file names of all copies, the newest first
@@ -44,7 +46,7 @@ const (
 // Wallet asks the node how the wallet is.
 func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
 	w := a.wallet
-	s := WalletStatus{Name: w.current(), Unlock: a.keys.unlock, Kept: a.keys.kept(), Folder: w.dir, Copies: w.copies()}
+	s := WalletStatus{Name: w.current(), Unlock: a.keys.mode(), Kept: a.keys.kept(), Folder: w.dir, Copies: w.copies()}
 	var origin walletOrigin
 	var rescan walletRescan
 	var limit walletCap
@@ -75,6 +77,8 @@ func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
 	case w.words:
 		s.Words = WordsWanted
 	}
+	s.Paid = a.Settings().NeedsWallet()
+	s.Wanted = s.Paid || a.walletInUse(ctx)
 	s.Cold = a.payouts.Cold()
 	if _, err := a.keys.Passphrase(ctx); err != nil && !s.Cold {
 		s.NeedsKey = true
@@ -96,6 +100,13 @@ func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
 		s.Limit.Advice = a.sweepAdvice(ctx, s.Limit)
 	}
 	return s
+}
+
+// walletInUse tells whether the books have something in the wallet, or to pay out of
+// it.
+func (a *Appliance) walletInUse(ctx context.Context) bool {
+	sums, err := a.ledger.Sums(ctx)
+	return err != nil || sums.Immature != 0 || sums.Spendable != 0 || sums.Owed() != 0
 }
 
 // orZero is a time of the database, zero when there is none.

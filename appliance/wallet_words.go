@@ -241,7 +241,7 @@ func (w *walletKeeper) adopt(ctx context.Context, account *seed.Account, passphr
 
 // become makes a wallet of the node the pool's, from here on and after a restart.
 func (w *walletKeeper) become(ctx context.Context, name string, with map[string]any, entry AuditEntry) error {
-	settings := walletSettings{Name: name, Unlock: w.keys.unlock, Words: w.words}
+	settings := walletSettings{Name: name, Unlock: w.keys.mode(), Words: w.words}
 	err := w.a.db.Update(ctx, func(tx *sql.Tx) error {
 		for key, value := range with {
 			if err := writeSetting(ctx, tx, key, value, time.Now()); err != nil {

@@ -35,6 +35,10 @@
 // settled, and who is due what, is the plan of its job and goes with it as the note
 // of its layout, so a change of the settings applies from the next job on.
 //
+// Work waits until the wallet is known that blocks pay. Only with "solo", without fee
+// and donation, there is nothing to pay it, and work waits for no wallet
+// ([Settings.NeedsWallet]).
+//
 // Each coinbase is decoded by the witness before it leaves, its payees are compared
 // with the plan, and a new list of payees is proposed to the node once. On a new tip
 // nobody waits for that opinion: a job that pays the wallet goes out at once, and the

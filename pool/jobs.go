@@ -55,8 +55,7 @@ type order struct {
 
 // makeOrder makes the work for a template, whose rest, or all, the script of the
 // pool's wallet gets. The first one on a new tip waits for nobody's answer.
-func (p *Pool) makeOrder(ctx context.Context, t *work.Template, script []byte, newTip bool) (order, error) {
-	settings := *p.settings.Load()
+func (p *Pool) makeOrder(ctx context.Context, t *work.Template, settings Settings, script []byte, newTip bool) (order, error) {
 	base, err := p.makeJob(ctx, t, settings, script)
 	if err != nil {
 		return order{}, err

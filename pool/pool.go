@@ -143,7 +143,8 @@ func (p *Pool) stratumConfig(s Settings) stratum.Config {
 func (p *Pool) Enforce(list []stratum.Ban) { p.server.Enforce(list) }
 
 // SetScript tells the pool which script of its wallet gets what a coinbase does
-// not pay to miners. No job leaves the pool before it is known.
+// not pay to miners. No job leaves the pool before it is known, unless none pays
+// it anything, see [Settings.NeedsWallet].
 func (p *Pool) SetScript(script []byte) {
 	p.script.Store(&script)
 	p.offerAgain()

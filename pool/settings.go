@@ -78,6 +78,12 @@ func (s Settings) Terms() ledger.Terms {
 	}
 }
 
+// NeedsWallet tells whether blocks pay anything to the pool's wallet. Where each
+// miner's block pays that miner and the pool keeps nothing of it, they do not.
+func (s Settings) NeedsWallet() bool {
+	return s.Settlement != ledger.SettlementSolo || s.FeeBps > 0 || s.DonationBps > 0
+}
+
 // Validate returns nil, or an error that joins one sentence for each setting
 // that is out of its bounds.
 func (s Settings) Validate() error {

@@ -67,15 +67,16 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 		}
 	}
 
-	script := p.script.Load()
-	if script == nil {
-		p.pause(last, "waiting for the pool's wallet, which every block pays")
+	settings := *p.settings.Load()
+	script, wanting := p.restScript(settings)
+	if wanting != "" {
+		p.pause(last, wanting)
 		return
 	}
 	if newTip {
 		p.direct.forgetRefusals()
 	}
-	o, err := p.makeOrder(ctx, t, *script, newTip)
+	o, err := p.makeOrder(ctx, t, settings, script, newTip)
 	if err != nil {
 		p.refuse(err)
 		return

@@ -59,7 +59,7 @@ func (s *site) identify(r *http.Request) (caller, error) {
 func provesForm(r *http.Request, who caller) bool {
 	sent := r.Header.Get(tokenHeader)
 	if !isAPI(r) {
-		if r.URL.Path == uploadPath && openUpload(r) != nil {
+		if uploadLimit(r.URL.Path) > 0 && openUpload(r) != nil {
 			return false
 		}
 		sent = r.PostFormValue("token")

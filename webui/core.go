@@ -96,11 +96,26 @@ func (s *site) showCoreAgain(w http.ResponseWriter, r *http.Request, who caller,
 	s.show(w, r, who, http.StatusUnprocessableEntity, "node", v)
 }
 
-// maxUpload is the largest form with a release: the box takes files of 200 MB.
-const maxUpload = 201 << 20
+// The routes whose file is read as it comes, and the largest forms: the box takes
+// releases of 200 MB and wallets of 256 MB.
+const (
+	uploadPath = "/node/core/upload"
+	maxUpload  = 201 << 20
 
-// uploadPath is the one route whose file is read as it comes.
-const uploadPath = "/node/core/upload"
+	walletUploadPath = "/wallet/" + walletUpload
+	maxWalletUpload  = 257 << 20
+)
+
+// uploadLimit returns the size of the largest form of such a route, 0 for all others.
+func uploadLimit(path string) int64 {
+	switch path {
+	case uploadPath:
+		return maxUpload
+	case walletUploadPath:
+		return maxWalletUpload
+	}
+	return 0
+}
 
 // openUpload makes the fields of a form that stand before its file the request's
 // form, and the file's content its body.

@@ -64,13 +64,13 @@ func headers(next http.Handler) http.Handler {
 }
 
 // bounded keeps a body from filling the memory. Only a signed transaction is
-// longer than other forms, and a release, which is read as it comes.
+// longer than other forms, and what is read as it comes ([uploadLimit]).
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := int64(maxForm)
 		switch {
-		case r.URL.Path == uploadPath:
-			limit = maxUpload
+		case uploadLimit(r.URL.Path) > 0:
+			limit = uploadLimit(r.URL.Path)
 		case strings.HasSuffix(r.URL.Path, "/import"):
 			limit = maxImport
 		}

@@ -3,6 +3,7 @@ package webui
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/dmpool/dmpool/appliance"
@@ -14,8 +15,8 @@ func (m *machine) Wallet(ctx context.Context) (walletPage, error) {
 	}
 	w := m.box.Wallet(ctx)
 	v := walletPage{
-		Name: w.Name, Address: w.Address, Problem: w.Problem, Loaded: w.Loaded, Cold: w.Cold, Locked: w.NeedsKey, Kept: w.Kept, KeptIn: w.KeptIn,
-		Restorable: w.Restorable, Missing: w.Missing, Words: w.Words, Ask: w.Ask, Print: w.Print, TestedAt: w.TestedAt,
+		Name: w.Name, Address: w.Address, Problem: w.Problem, Loaded: w.Loaded, Cold: w.Cold, Locked: w.NeedsKey, Unlock: w.Unlock, Kept: w.Kept, KeptIn: w.KeptIn,
+		Restorable: w.Restorable, Paid: w.Paid, Missing: w.Missing, Words: w.Words, Ask: w.Ask, Print: w.Print, TestedAt: w.TestedAt,
 		Copied: w.Backup.LastSound(), Failed: w.Backup.Problem, Copies: w.Copies, Folder: w.Folder,
 		Limit: w.Limit.Sats, Over: w.Limit.Over, Advice: w.Limit.Advice, Target: w.Limit.Cold, Next: w.Limit.NextCold, NextAt: w.Limit.NextAt,
 	}
@@ -49,10 +50,19 @@ func (m *machine) ChangeWallet(ctx context.Context, c walletChange) error {
 	case walletCopy:
 		restoring.Copy = c.Copy
 		return asProblem(m.box.RestoreWallet(ctx, restoring))
+	case walletKeep:
+		return asProblem(m.box.ChangeUnlock(ctx, appliance.UnlockChange{Unlock: c.Unlock, Passphrase: c.Passphrase, Actor: c.Operator.Name, IP: c.IP}))
 	case walletLimit:
 		return asProblem(m.box.SetWalletLimit(ctx, appliance.LimitChange{Sats: c.Limit, Cold: c.Target, Actor: c.Operator.Name, IP: c.IP}))
 	}
 	return fmt.Errorf("change wallet: there is no action %q", c.Action)
+}
+
+func (m *machine) UploadWallet(ctx context.Context, file io.Reader, c walletChange) error {
+	if _, err := m.desk(); err != nil {
+		return err
+	}
+	return asProblem(m.box.RestoreUpload(ctx, file, appliance.Restoring{Passphrase: c.Passphrase, Actor: c.Operator.Name, IP: c.IP}))
 }
 
 func (m *machine) CopyOfWallet(ctx context.Context, op operator, ip string) (walletCopyFile, error) {

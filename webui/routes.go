@@ -58,6 +58,8 @@ func (s *site) routes() []route {
 		{"POST /wallet/test", operators, login, false, s.changeWallet(walletTest)},
 		{"POST /wallet/restore", operators, login, false, s.changeWallet(walletWords)},
 		{"POST /wallet/revive", operators, login, false, s.changeWallet(walletCopy)},
+		{"POST " + walletUploadPath, operators, login, false, s.uploadWallet},
+		{"POST /wallet/keep", operators, login, false, s.changeWallet(walletKeep)},
 		{"POST /wallet/limit", operators, login, false, s.changeWallet(walletLimit)},
 		{"POST /wallet/copy", operators, login, false, s.takeCopy()},
 		{"GET /ledger.csv", operators, desk, false, s.poolCSV},

@@ -18,9 +18,11 @@ type walletPage struct {
 	Loaded        bool   // the node has opened it
 	Cold          bool   // its keys are on another machine
 	Locked        bool   // its passphrase has to be typed
+	Unlock        string // how the passphrase is kept: "auto" or "ask"
 	Kept          string // where the passphrase is: "service", "file", "memory", or empty
 	KeptIn        string // that file, with "file"
 	Restorable    bool   // from words or a copy, so that mining does not wait for it
+	Paid          bool   // blocks pay it
 
 	Trusted, Immature, Pending *int64
 	Missing                    int64 // coins in blocks that the node does not have any more
@@ -61,7 +63,9 @@ const (
 	walletConfirm = "confirm" // type three of the words
 	walletTest    = "test"    // type all of them
 	walletWords   = "restore" // from words
-	walletCopy    = "revive"  // from a copy
+	walletCopy    = "revive"  // from a copy that is here
+	walletUpload  = "upload"  // from a copy that somebody brings
+	walletKeep    = "keep"    // where the passphrase is
 	walletLimit   = "limit"   // what it may hold
 )
 
@@ -73,6 +77,7 @@ type walletChange struct {
 	Since      time.Time
 	Copy       string
 	Passphrase string
+	Unlock     string
 	Limit      int64
 	Target     string
 	Operator   operator
@@ -90,6 +95,7 @@ type purse interface {
 	Wallet(ctx context.Context) (walletPage, error)
 	DrawWords(ctx context.Context, op operator, ip string) ([]string, error)
 	ChangeWallet(ctx context.Context, c walletChange) error
+	UploadWallet(ctx context.Context, file io.Reader, c walletChange) error
 	CopyOfWallet(ctx context.Context, op operator, ip string) (walletCopyFile, error)
 }
 
@@ -161,6 +167,7 @@ func readWalletChange(action string, r *http.Request) (walletChange, error) {
 	c := walletChange{
 		Action: action, Words: cut(r.PostFormValue("words"), 1000), Some: r.PostForm["word"], Copy: cut(r.PostFormValue("copy"), 200),
 		Passphrase: strings.TrimSpace(cut(r.PostFormValue("passphrase"), 1024)), Target: strings.TrimSpace(cut(r.PostFormValue("target"), 100)),
+		Unlock: cut(r.PostFormValue("unlock"), 10),
 	}
 	if day := r.PostFormValue("since"); day != "" {
 		since, err := time.Parse(time.DateOnly, day)
@@ -177,6 +184,37 @@ func readWalletChange(action string, r *http.Request) (walletChange, error) {
 		c.Limit = limit
 	}
 	return c, nil
+}
+
+// uploadWallet restores the wallet from a file, which is never in memory as a whole.
+func (s *site) uploadWallet(w http.ResponseWriter, r *http.Request, who caller) error {
+	file := &unhurried{from: r.Body, control: http.NewResponseController(w)}
+	// A browser that is cut off shows no answer: so the rest is heard out first.
+	hear := func() { _, _ = io.Copy(io.Discard, file) }
+	defer hear()
+	right, err := s.proves(r, who)
+	if err != nil {
+		return err
+	}
+	if !right {
+		hear()
+		return s.returned(w, r, who, walletUpload, "")
+	}
+	c, err := readWalletChange(walletUpload, r)
+	if err != nil {
+		return err
+	}
+	c.Operator, c.IP = who.Operator, who.IP.String()
+	err = s.box.UploadWallet(r.Context(), file, c)
+	if p, ok := errors.AsType[*problem](err); ok && p.Code == "refused" {
+		hear()
+		return s.returned(w, r, who, walletUpload, p.Detail)
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/wallet?done="+walletUpload, http.StatusSeeOther)
+	return nil
 }
 
 // takeCopy sends the newest sound copy of the wallet as a file.

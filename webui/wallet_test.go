@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -17,6 +18,7 @@ type vault struct {
 	words   []string
 	changes []walletChange
 	taken   int
+	file    string // that was uploaded
 	err     error
 }
 
@@ -31,6 +33,12 @@ func (g *golden) ChangeWallet(_ context.Context, c walletChange) error {
 	return g.vault.err
 }
 
+func (g *golden) UploadWallet(_ context.Context, file io.Reader, c walletChange) error {
+	content, err := io.ReadAll(file)
+	g.vault.changes, g.vault.file = append(g.vault.changes, c), string(content)
+	return errors.Join(g.vault.err, err)
+}
+
 func (g *golden) CopyOfWallet(context.Context, operator, string) (walletCopyFile, error) {
 	g.vault.taken++
 	return walletCopyFile{io.NopCloser(strings.NewReader("the copy")), "2026-11-22-dmpool-practice.wallet"}, g.vault.err
@@ -42,7 +50,7 @@ func withWallet(words string) *golden {
 	amount := int64(366_366_793)
 	g.vault = vault{
 		page: walletPage{
-			Name: "dmpool-practice", Address: newAddress, Loaded: true, Kept: "memory", Restorable: true,
+			Name: "dmpool-practice", Address: newAddress, Loaded: true, Unlock: "ask", Kept: "memory", Restorable: true, Paid: true,
 			Trusted: &amount, Immature: &amount, Pending: new(int64), Missing: 5, Words: words, Print: "73c5da0a",
 			Copied: noon.Add(-time.Hour), Copies: []string{"2026-11-22-dmpool-practice.wallet"}, Folder: "/var/lib/dmpool/wallet-backups",
 			Limit: 300_000_000, Over: 66_366_793, Advice: "Approve the payouts that wait.", Target: aliceAddress, Next: bobAddress, NextAt: noon.Add(20 * time.Hour),
@@ -64,12 +72,15 @@ func TestWalletPage(t *testing.T) {
 		{"of the node", func(p *walletPage) { p.TestedAt = noon }, "none", []string{"Made by the node"}, []string{"Try your words", "Nobody has tried"}},
 		{"not made yet", func(p *walletPage) { p.Loaded, p.Restorable, p.Problem = false, false, "it waits" }, "wanted", []string{"Make the wallet", "Miners get no work", "Restore it from words"}, []string{"Confirm your words"}},
 		{"words shown", func(p *walletPage) { p.Loaded, p.Ask = false, []int{2, 7, 11} }, "drawn", []string{"Confirm your words", `id="word-7"`, "Draw other words"}, nil},
-		{"damaged", func(p *walletPage) { p.Loaded, p.Problem = false, "it is damaged" }, "confirmed", []string{"Restore it from a copy", "Mining goes on"}, []string{"Take a copy away"}},
+		{"damaged", func(p *walletPage) { p.Loaded, p.Problem = false, "it is damaged" }, "confirmed", []string{"Restore it from a copy", "Upload and restore", "Mining goes on, because"}, []string{"Take a copy away"}},
+		{"not paid by blocks", func(p *walletPage) { p.Loaded, p.Restorable, p.Paid, p.Problem = false, false, false, "it waits" }, "wanted", []string{"each block pays its miner"}, []string{"Miners get no work"}},
 		{"without a copy", func(p *walletPage) { p.Loaded, p.Copies, p.Failed = false, nil, "the disk is full" }, "none", []string{"There is no copy on this box", "The last copy failed"}, nil},
-		{"of a service", func(p *walletPage) { p.Kept, p.NextAt = "service", time.Time{} }, "none", []string{"With a TPM"}, []string{"takes the place"}},
-		{"in a file", func(p *walletPage) { p.Kept, p.KeptIn, p.Next = "file", "/var/lib/dmpool/passphrase", "" }, "none", []string{"Whoever takes the disk", "/var/lib/dmpool/passphrase</span>; keep that, too", "The cold address ends"}, nil},
-		{"signed elsewhere", func(p *walletPage) { p.Cold, p.Trusted = true, nil }, "none", []string{"it has no passphrase", "no data"}, nil},
-		{"locked", func(p *walletPage) { p.Kept, p.Locked = "", true }, "none", []string{"In your head alone"}, nil},
+		{"of a service", func(p *walletPage) { p.Unlock, p.Kept, p.NextAt = "auto", "service", time.Time{} }, "none", []string{"With a TPM"}, []string{"takes the place", "/wallet/keep"}},
+		{"in a file", func(p *walletPage) {
+			p.Unlock, p.Kept, p.KeptIn, p.Next = "auto", "file", "/var/lib/dmpool/passphrase", ""
+		}, "none", []string{"Ask me after each start", "an SSD, or a copy of the disk", "Whoever takes the disk", "/var/lib/dmpool/passphrase</span>; keep that, too", "The cold address ends"}, nil},
+		{"signed elsewhere", func(p *walletPage) { p.Cold, p.Trusted = true, nil }, "none", []string{"it has no passphrase", "no data"}, []string{"/wallet/keep"}},
+		{"locked", func(p *walletPage) { p.Kept, p.Locked = "", true }, "none", []string{"In your head alone", "Unlock by itself"}, []string{"Ask me after each start"}},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			g := withWallet(v.words)
@@ -132,6 +143,7 @@ func TestWalletForms(t *testing.T) {
 			return c.Words == "legal winner" && c.Since.Equal(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) && c.Passphrase == "secret"
 		}},
 		{walletCopy, url.Values{"copy": {"2026-11-22-dmpool-practice.wallet"}}, func(c walletChange) bool { return c.Copy == "2026-11-22-dmpool-practice.wallet" }},
+		{walletKeep, url.Values{"unlock": {"auto"}, "passphrase": {"secret"}}, func(c walletChange) bool { return c.Unlock == "auto" && c.Passphrase == "secret" }},
 		{walletLimit, url.Values{"limit": {"300,000,000"}, "target": {" " + aliceAddress}}, func(c walletChange) bool { return c.Limit == 300_000_000 && c.Target == aliceAddress }},
 	} {
 		t.Run(v.action, func(t *testing.T) {
@@ -186,4 +198,42 @@ func TestCopyIsHandedOutForThePassword(t *testing.T) {
 		resp.Header.Get("Content-Disposition") != `attachment; filename="2026-11-22-dmpool-practice.wallet"` {
 		t.Errorf("status %d, %v", resp.StatusCode, resp.Header)
 	}
+}
+
+// A copy of the wallet is taken behind token and password alone, and what is wrong
+// with it stands on the page.
+func TestUploadWallet(t *testing.T) {
+	w := open(t, withWallet("none"))
+	w.box.vault.page.Loaded = false
+	w.signIn()
+	file := strings.Repeat("wallet ", maxForm)
+	send := func(parts ...string) answer {
+		t.Helper()
+		return w.do(http.MethodPost, walletUploadPath, nil, multipartForm(t, parts...))
+	}
+	for name, parts := range map[string][]string{
+		"a wrong token":             {"token", "x", "password", password, "file", file},
+		"the token behind the file": {"password", password, "file", file, "token", w.token()},
+		"no file":                   {"token", w.token(), "password", password},
+	} {
+		if resp := send(parts...); resp.StatusCode != http.StatusForbidden || len(w.box.vault.changes) > 0 {
+			t.Errorf("%s: status %d", name, resp.StatusCode)
+		}
+	}
+	resp := send("token", w.token(), "password", "wrong", "file", file)
+	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(resp.body, "The password is wrong") || len(w.box.vault.changes) > 0 {
+		t.Errorf("with a wrong password: status %d", resp.StatusCode)
+	}
+	checkPage(t, resp.body)
+	resp = send("token", w.token(), "passphrase", "secret", "password", password, "file", file)
+	if resp.StatusCode != http.StatusSeeOther || w.box.vault.file != file || len(w.box.vault.changes) != 1 || w.box.vault.changes[0].Passphrase != "secret" {
+		t.Errorf("status %d, %d bytes, %+v", resp.StatusCode, len(w.box.vault.file), w.box.vault.changes)
+	}
+	checkPage(t, w.get(resp.Header.Get("Location")).body)
+	w.box.vault.err = refused("This is a wallet of the network main.")
+	resp = send("token", w.token(), "password", password, "file", file)
+	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(resp.body, "This is a wallet of the network main.") {
+		t.Errorf("a refusal: status %d", resp.StatusCode)
+	}
+	checkPage(t, resp.body)
 }
