@@ -20,6 +20,8 @@ type point struct {
 type chart struct {
 	ID       string
 	Span     time.Duration
+	Range    string // name of the span, which chooses its words
+	Table    string // where it is to be had as CSV; empty: nowhere
 	Line     string // SVG path data, in a box of chartWidth × chartHeight
 	Area     string
 	Gaps     []gap
@@ -35,15 +37,18 @@ type chart struct {
 	Missing  time.Duration
 	Rows     []row
 	RowStep  time.Duration
-	HasDay   bool // labels name the day, not the hour
 	HasValue bool
 }
 
 // gap is a stretch without data, as x and width in the drawing.
 type gap struct{ X, Width float64 }
 
-// tick is a label below the chart.
-type tick struct{ At time.Time }
+// tick is a label below the chart. Show is how the script writes it in the
+// reader's own zone, Text how it stands without.
+type tick struct {
+	At         time.Time
+	Show, Text string
+}
 
 // row is a line of the table that says the same in figures.
 type row struct {
@@ -57,13 +62,14 @@ const chartWidth, chartHeight = 720, 200
 // not over yet must not be among them.
 func newChart(id string, points []point, step time.Duration) *chart {
 	c := &chart{ID: id, Span: time.Duration(len(points)) * step}
+	c.Range = rangeOf(c.Span)
 	if len(points) == 0 {
 		return c
 	}
 	c.summarize(points, step)
 	top := c.scale()
 	c.draw(points, top)
-	c.label(points, step)
+	c.label(points)
 	c.tabulate(points, step)
 	return c
 }
@@ -160,21 +166,52 @@ func (c *chart) draw(points []point, top float64) {
 	}
 }
 
+// rangeOf is the name of the chartSpan that comes closest to a time.
+func rangeOf(d time.Duration) string {
+	switch {
+	case d <= 48*time.Hour:
+		return "24h"
+	case d <= 14*24*time.Hour:
+		return "7d"
+	}
+	return "30d"
+}
+
 // label spreads the x labels evenly from the first to the last moment.
-func (c *chart) label(points []point, step time.Duration) {
+func (c *chart) label(points []point) {
 	begin := points[0].At
-	parts := 4
-	if c.Span > 48*time.Hour {
-		parts, c.HasDay = 7, true
+	parts, show, layout := 4, "hour", "15:04"
+	switch c.Range {
+	case "7d":
+		parts, show, layout = 7, "weekday", "Mon 2"
+	case "30d":
+		parts, show, layout = 6, "date", "2 Jan"
 	}
 	for i := range parts + 1 {
-		c.X = append(c.X, tick{At: begin.Add(c.Span * time.Duration(i) / time.Duration(parts))})
+		at := begin.Add(c.Span * time.Duration(i) / time.Duration(parts))
+		c.X = append(c.X, tick{At: at, Show: show, Text: at.UTC().Format(layout)})
 	}
 }
 
-// tabulate gathers the points into at most 28 rows, the mean of each.
+// maxRows bounds the table below a chart: it is to be read, not scrolled.
+const maxRows = 28
+
+// rowOf is how many points make a row, so that rows are of a length that people
+// count in.
+func rowOf(points int, step time.Duration) int {
+	const hour = time.Hour
+	for _, row := range []time.Duration{step, 30 * time.Minute, hour, 2 * hour, 3 * hour, 6 * hour, 12 * hour, 24 * hour, 48 * hour} {
+		per := int(row / step)
+		if row%step == 0 && per > 0 && (points+per-1)/per <= maxRows {
+			return per
+		}
+	}
+	return (points + maxRows - 1) / maxRows
+}
+
+// tabulate gathers the points into rows, the mean of each.
 func (c *chart) tabulate(points []point, step time.Duration) {
-	per := max(1, (len(points)+27)/28)
+	per := rowOf(len(points), step)
 	c.RowStep = time.Duration(per) * step
 	for i := 0; i < len(points); i += per {
 		sum, count := 0.0, 0

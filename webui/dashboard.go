@@ -74,27 +74,3 @@ func (s *site) dashboard(r *http.Request, _ caller) (any, error) {
 	v.Chart, err = s.hashrateChart(r, "", v.Range)
 	return v, err
 }
-
-// chartRange is the "range" of the URL, 24h unless 7d is asked for.
-func chartRange(r *http.Request) string {
-	if r.URL.Query().Get("range") == "7d" {
-		return "7d"
-	}
-	return "24h"
-}
-
-// hashrateChart draws the last day in slots of ten minutes, or the last week in
-// hours: in shorter slots a week would show only noise. The slot that is not
-// over yet is left out, since it would look like a drop.
-func (s *site) hashrateChart(r *http.Request, address, rng string) (*chart, error) {
-	length, step := 24*time.Hour, 10*time.Minute
-	if rng == "7d" {
-		length, step = 7*24*time.Hour, time.Hour
-	}
-	to := s.now().UTC().Truncate(step)
-	points, err := s.box.Hashrates(r.Context(), address, to.Add(-length), to, step)
-	if err != nil {
-		return nil, err
-	}
-	return newChart("chart", points, step), nil
-}

@@ -62,6 +62,7 @@ func (s *site) routes() []route {
 		{"POST /wallet/keep", operators, login, false, s.changeWallet(walletKeep)},
 		{"POST /wallet/limit", operators, login, false, s.changeWallet(walletLimit)},
 		{"POST /wallet/copy", operators, login, false, s.takeCopy()},
+		{"GET /hashrate.csv", operators, desk, false, s.poolSeries},
 		{"GET /ledger.csv", operators, desk, false, s.poolCSV},
 		{"GET /node", operators, desk, false, s.page("node", s.node)},
 		{"POST /node/repair", operators, login, false, s.repairNode},
@@ -86,6 +87,7 @@ func (s *site) routes() []route {
 		{"GET /observer/{address}", anyone, page, false, s.page("observer", s.observer)},
 		{"GET /observer/{address}/blocks/{hash}", anyone, page, false, s.sheet("statement", s.statement)},
 		{"GET /observer/{address}/payouts/{id}", anyone, page, false, s.sheet("payment", s.payment)},
+		{"GET /observer/{address}/hashrate.csv", anyone, page, false, s.observerSeries},
 		{"GET /observer/{address}/statement.csv", anyone, page, false, s.accountCSV},
 
 		{"GET /api/health", anyone, api, early, s.apiHealth},

@@ -171,9 +171,9 @@ func sources(t *testing.T) string {
 // untranslated are the templates that still hold English text themselves. The
 // list only ever gets shorter.
 var untranslated = strings.Fields(`
-	account block blocks books connect dashboard find jobs login node observer
-	part_actions part_adjust part_block part_chart part_core part_earned part_node part_words
-	payment payout payouts people problem review settings setup statement wallet words workers`)
+	account block blocks books connect dashboard find jobs login node observer part_actions
+	part_adjust part_block part_core part_earned part_node part_words payment payout
+	payouts people problem review settings setup statement wallet words workers`)
 
 // A template holds markup and values; its text stands in the catalogues.
 func TestTemplatesHoldNoText(t *testing.T) {
@@ -213,7 +213,7 @@ func TestTemplatesHoldNoText(t *testing.T) {
 }
 
 // properNames are the same in every language.
-func properNames() []string { return []string{"DMPool", "UTC", "dmpool passwd", "Bitcoin Core"} }
+func properNames() []string { return []string{"DMPool", "UTC", "CSV", "dmpool passwd", "Bitcoin Core"} }
 
 func TestTextForms(t *testing.T) {
 	w := &words{Lang: english, texts: map[string]message{

@@ -18,6 +18,7 @@ const formats = {
   clock: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
   hour: { hour: "2-digit", minute: "2-digit" },
   weekday: { weekday: "short", day: "numeric" },
+  date: { day: "numeric", month: "short" },
 };
 
 const writers = Object.fromEntries(Object.entries(formats).map(
