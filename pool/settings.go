@@ -34,6 +34,8 @@ type Settings struct {
 	TrustedProxies  string  `json:"trusted_proxies"`   // networks (CIDR, separated by commas) whose connections begin with a PROXY header
 	PayoutEvery     int64   `json:"payout_every_secs"` // how often a payout is drafted by rule, in seconds; 0: by hand only
 	PayoutFeeRate   string  `json:"payout_fee_rate"`   // sat/vB as a decimal; empty: the node's estimate
+	PublicAPICORS   bool    `json:"public_api_cors"`   // scripts of any web site may read the public API
+	CompatibleAPI   bool    `json:"compatible_api"`    // the public API also answers in the shapes of public-pool and ckpool
 	PayoutRules             // within which bounds payouts are made
 }
 
@@ -52,6 +54,7 @@ func DefaultSettings(network string) Settings {
 		MaxPerAddress: 64,
 		SubmitRate:    200,
 		PayoutEvery:   24 * 3600,
+		CompatibleAPI: true,
 		PayoutRules:   defaultPayoutRules(network),
 	}
 	if network == "practice" || network == "regtest" {

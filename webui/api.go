@@ -168,17 +168,7 @@ func (s *site) apiObserver(r *http.Request) (any, error) {
 		answer.WindowPct = new(*v.WindowPct * 100)
 	}
 	for _, w := range v.Workers {
-		answer.Workers = append(answer.Workers, workerJSON{
-			Name:       w.Name,
-			Status:     w.Status,
-			Hashrate:   ratesJSON(w.Rates),
-			Difficulty: w.Difficulty,
-			Accepted:   w.Accepted,
-			Rejected:   w.Rejected,
-			Best:       bestsOf(w.Best),
-			LastShare:  timeOf(w.LastShare),
-			UserAgent:  w.UserAgent,
-		})
+		answer.Workers = append(answer.Workers, workerOf(w))
 	}
 	return answer, nil
 }
@@ -263,13 +253,16 @@ func (s *site) paidTo(r *http.Request, address string) (any, error) {
 	}
 	list := listJSON[payoutJSON]{Items: []payoutJSON{}, Total: total, Limit: limit, Offset: offset}
 	for _, l := range lines {
-		item := payoutJSON{ID: l.ID, Amount: l.Amount, State: l.State, Vout: l.Vout, CreatedAt: l.CreatedAt.UTC(), Confirmations: l.Confirmations}
-		if l.TxID != "" {
-			item.TxID = new(l.TxID)
-		}
-		list.Items = append(list.Items, item)
+		list.Items = append(list.Items, payoutOf(l))
 	}
 	return list, nil
+}
+
+func payoutOf(l paidLine) payoutJSON {
+	return payoutJSON{
+		ID: l.ID, Amount: l.Amount, State: l.State, TxID: orNull(l.TxID), Vout: l.Vout,
+		CreatedAt: l.CreatedAt.UTC(), Confirmations: l.Confirmations,
+	}
 }
 
 // maxOffset bounds what a page far back costs: all the lines before it are read.

@@ -70,6 +70,7 @@ type box interface {
 	miners
 	receipts
 	purse
+	figures
 }
 
 // codeWrongPassword marks the *problem of a name or password that is wrong.

@@ -3,10 +3,12 @@
 //
 // # The path of a request
 //
-// New returns one http.Handler. A request passes, from the outside in,
+// New returns a http.Handler, and a second one with the public API alone, which
+// dmpool serve --api puts on a port of its own. A request passes, from the outside in,
 //
 //	recover     a panic becomes an error page with a reference, not a dead socket
 //	headers     CSP and its companions, on every answer, error pages included
+//	proxy       the visitor's address in the place of a named proxy's (public.go)
 //	host        a Host that is not one of ours is answered with 421, which
 //	            is what stops DNS rebinding
 //	origin      http.CrossOriginProtection: a foreign Origin may not change anything
@@ -57,13 +59,29 @@
 //	/api/observer/ADDRESS            all that the pool knows of a payout address
 //	/api/observer/ADDRESS/shares     its newest shares, kept for 48 hours
 //	/api/observer/ADDRESS/payouts    what it was paid
+//	/api/observer/ADDRESS/hashrate   its hash rate over 24h, 7d or 30d
+//	/api/v1/pool                     what the pool does
+//	/api/v1/blocks, blocks/HASH      the blocks that it found, without their finders
 //	/api/v1/blocks/HASH/split.json   the receipt of a block's split (pool/receipt)
+//
+// Scripts of other web sites can read it when the setting public_api_cors is on;
+// then a visitor's browser lets them, without its cookies. Each visitor has 60
+// requests a minute, and X-RateLimit headers say how many are left.
+//
+// # In the shapes of other pools
+//
+// While the setting compatible_api is on, programs made for public-pool and ckpool
+// find what they look for: /api/pool, network, info, client/ADDRESS and below, and
+// /pool/pool.status, /users/ADDRESS. The files compat_*.go say what their readers
+// demand; tests hold the answers against those readers' rules.
 //
 // # The operator's API
 //
-// The same, below /api/payments/, for a signed-in operator: the session's cookie,
-// and for commands its form token in the header Dmpool-Token, which each answer
-// to a GET carries.
+// The same, for a signed-in operator. It asks for the session's cookie, and for
+// commands its form token in the header Dmpool-Token, which each answer to a GET
+// carries. /api/v1/workers and node say what the pages do; /api/dashboard, status,
+// stats, services/status, config, workers, blocks and payouts are what the earlier
+// project of this name promised. All about money is below /api/payments/:
 //
 //	stats                   the sums, the wallet, how many payouts in which state
 //	balances                what is owed to whom; balances/ADDRESS to one

@@ -70,7 +70,7 @@ func startRealBox(t *testing.T) *realBox {
 			t.Error(err)
 		}
 	})
-	handler, err := New(box, Options{Logger: quiet})
+	handler, _, err := New(box, Options{Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (s *site) guarded(mux http.Handler) http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, caller{}, &problem{Status: http.StatusForbidden, Code: "cross-site"})
 	}))
-	return s.recovered(headers(s.knownHost(bounded(origin.Handler(mux)))))
+	return s.recovered(headers(s.behindProxy(s.knownHost(bounded(origin.Handler(mux))))))
 }
 
 // recovered turns a panic of a handler into an error page. http.ErrAbortHandler

@@ -188,14 +188,14 @@ func TestLimiterForgets(t *testing.T) {
 	}
 	l.take(ip(maxVisitors)) // nobody is forgotten yet, so the flood shares a bucket
 	l.take(ip(maxVisitors + 1))
-	if wait := l.take(ip(maxVisitors + 2)); wait == 0 {
+	if wait := l.take(ip(maxVisitors + 2)).Wait; wait == 0 {
 		t.Error("a flood of addresses has a bucket each")
 	}
 	if len(l.visitors) > maxVisitors+1 {
 		t.Errorf("%d buckets", len(l.visitors))
 	}
 	clock.add(time.Minute)
-	if wait := l.take(ip(maxVisitors + 3)); wait != 0 || len(l.visitors) > 1 {
+	if wait := l.take(ip(maxVisitors + 3)).Wait; wait != 0 || len(l.visitors) > 1 {
 		t.Errorf("after a minute: wait %v, %d buckets", wait, len(l.visitors))
 	}
 }

@@ -3,6 +3,7 @@ package webui
 import (
 	"net/http"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,8 +29,9 @@ func newLimits(now func() time.Time) limits {
 }
 
 // limiter is a token bucket per visitor. The visitor is the address at the
-// other end of the socket and nothing else: headers such as X-Forwarded-For
-// are written by whoever sends them; see visitor for how addresses are grouped.
+// other end of the socket: headers such as X-Forwarded-For are written by
+// whoever sends them, and count only from a proxy that the operator named, see
+// behindProxy. For how addresses are grouped see visitor.
 //
 // A nil limiter lets everything through. It is safe for concurrent use.
 type limiter struct {
@@ -48,11 +50,17 @@ func newLimiter(now func() time.Time, every time.Duration, burst int) *limiter {
 	return &limiter{now: now, every: every, burst: burst, visitors: map[netip.Prefix]*rate.Limiter{}}
 }
 
-// take spends one token of ip's bucket. It returns 0, or how long to wait
-// until the next token.
-func (l *limiter) take(ip netip.Addr) time.Duration {
+// allowance is what a visitor may still do, after one more request.
+type allowance struct {
+	Wait time.Duration // until the next request is answered; 0: this one is
+	Left int           // requests that would be answered now
+	Full time.Duration // until as many are as ever
+}
+
+// take spends one token of ip's bucket, if there is one.
+func (l *limiter) take(ip netip.Addr) allowance {
 	if l == nil {
-		return 0
+		return allowance{}
 	}
 	now := l.now()
 	l.mu.Lock()
@@ -64,7 +72,21 @@ func (l *limiter) take(ip netip.Addr) time.Duration {
 	if wait > 0 {
 		res.CancelAt(now)
 	}
-	return wait
+	tokens := bucket.TokensAt(now)
+	return allowance{
+		Wait: wait,
+		Left: int(tokens),
+		Full: time.Duration((float64(l.burst) - tokens) * float64(l.every)),
+	}
+}
+
+// tell writes the headers by which a program can keep to the limit: how many
+// requests the bucket holds, how many are left, and in how many seconds it is
+// full again.
+func (l *limiter) tell(h http.Header, a allowance) {
+	h.Set("X-RateLimit-Limit", strconv.Itoa(l.burst))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(a.Left))
+	h.Set("X-RateLimit-Reset", strconv.Itoa(int((a.Full+time.Second-1)/time.Second)))
 }
 
 func (l *limiter) bucket(key netip.Prefix, now time.Time) *rate.Limiter {
@@ -110,8 +132,8 @@ func visitor(ip netip.Addr) netip.Prefix {
 	return p
 }
 
-// remoteIP is the address at the other end of the socket; the zero Addr when
-// it has none (a test's recorder, a unix socket).
+// remoteIP is the address at the other end of the socket, or of the proxy's;
+// the zero Addr when it has none (a test's recorder, a unix socket).
 func remoteIP(r *http.Request) netip.Addr { return socketIP(r.RemoteAddr) }
 
 func socketIP(addr string) netip.Addr {

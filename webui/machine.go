@@ -16,14 +16,19 @@ import (
 	"github.com/dmpool/dmpool/pool/payout"
 )
 
-// New returns the pages and the API of a box. It starts nothing; live pages
-// end with their request's context, so the server that serves this handler
-// ends them by ending its BaseContext.
-func New(a *appliance.Appliance, o Options) (http.Handler, error) {
+// New returns two handlers of a box: all its pages with the API, and the public
+// part of the API alone, for a port that strangers may reach. They share their
+// limits. New starts nothing; live pages end with their request's context, so the
+// server that serves them ends them by ending its BaseContext.
+func New(a *appliance.Appliance, o Options) (all, public http.Handler, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	return newSite(&machine{box: a, log: o.Logger}, a.DB(), o)
+	s, err := makeSite(&machine{box: a, log: o.Logger}, a.DB(), o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.guarded(s.register()), s.guarded(s.publicAPI()), nil
 }
 
 // machine answers for the appliance in the words of the pages. The files
@@ -36,6 +41,7 @@ type machine struct {
 	node   recent[appliance.NodeStatus]
 	wallet recent[appliance.WalletStatus]
 	window recent[window]
+	mining recent[mining]
 
 	receipts receiptCache
 }

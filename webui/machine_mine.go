@@ -141,10 +141,14 @@ func reasonsOf(counts map[string]int64) (lines []reasonLine, sum int64) {
 }
 
 func (m *machine) Hashrates(ctx context.Context, address string, from, to time.Time, step time.Duration) ([]point, error) {
+	return m.WorkerHashrates(ctx, address, "", from, to, step)
+}
+
+func (m *machine) WorkerHashrates(ctx context.Context, address, worker string, from, to time.Time, step time.Duration) ([]point, error) {
 	if _, err := m.pool(); err != nil {
 		return nil, nil
 	}
-	slots, err := m.box.Shares().Hashrate(ctx, shares.Query{Address: address, From: from, To: to, Step: step})
+	slots, err := m.box.Shares().Hashrate(ctx, shares.Query{Address: address, Worker: worker, From: from, To: to, Step: step})
 	if err != nil {
 		return nil, fmt.Errorf("read hashrates: %w", err)
 	}
@@ -179,7 +183,7 @@ func (m *machine) workersOf(ctx context.Context, address string, sessions []stra
 	for _, w := range known {
 		line := workerLine{
 			Address: w.Address, Name: w.Name, Status: "offline", UserAgent: w.UserAgent,
-			Rates: ratesFrom(w.Hashrate), Accepted: w.Accepted, Late: w.Late, LastShare: w.LastShare,
+			Rates: ratesFrom(w.Hashrate), Accepted: w.Accepted, Late: w.Late, FirstShare: w.FirstShare, LastShare: w.LastShare,
 			Best: bests{Round: orNil(w.BestRound), Ever: orNil(w.BestEver), EverAt: w.BestEverAt},
 		}
 		line.Reasons, line.Rejected = reasonsOf(w.Rejected)

@@ -49,6 +49,7 @@ func (m *machine) Observer(ctx context.Context, address string) (observerView, e
 		return v, fmt.Errorf("add up shares: %w", err)
 	}
 	v.Rates, v.LastShare, v.Accepted = ratesOf(totals), totals.LastShare, totals.Accepted
+	v.FirstShare = totals.FirstShare
 	v.Reasons, v.Rejected = reasonsOf(totals.Rejected)
 	v.Best = bests{Session: bestSession(v.Workers), Round: orNil(totals.BestRound), Ever: orNil(totals.BestEver), EverAt: totals.BestEverAt}
 	v.Balance = balanceView{Unpaid: balance.Payable, Pending: balance.Pending, Reserved: balance.Reserved, Paid: balance.Paid}

@@ -10,22 +10,24 @@ import (
 // observerView fills templates/observer.html: all that the pool knows about
 // one payout address. Whoever knows the address may see it.
 type observerView struct {
-	Address   string
-	Known     bool // the address has sent a share or was credited
-	Rates     rates
-	LastShare time.Time
-	Best      bests
-	Accepted  int64
-	Rejected  int64
-	Reasons   []reasonLine
-	Workers   []workerLine
-	More      int // workers that are not in Workers
-	Balance   balanceView
-	MinPayout int64
-	Luck      luck
-	Solo      bool     // a block belongs to whoever finds it: there is no window
-	WindowPct *float64 // fraction of the PPLNS window, nil when not known
-	Estimate  *int64   // sats that the next block would pay, nil when not known
+	Address string
+	Known   bool // the address has sent a share or was credited
+	Rates   rates
+
+	FirstShare time.Time
+	LastShare  time.Time
+	Best       bests
+	Accepted   int64
+	Rejected   int64
+	Reasons    []reasonLine
+	Workers    []workerLine
+	More       int // workers that are not in Workers
+	Balance    balanceView
+	MinPayout  int64
+	Luck       luck
+	Solo       bool     // a block belongs to whoever finds it: there is no window
+	WindowPct  *float64 // fraction of the PPLNS window, nil when not known
+	Estimate   *int64   // sats that the next block would pay, nil when not known
 
 	Shares  []shareLine
 	Payouts []paidLine

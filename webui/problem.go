@@ -115,7 +115,11 @@ func writeProblem(w http.ResponseWriter, v problemView) {
 	}{"about:blank", http.StatusText(v.Status), v.Status, v.Code, detail})
 }
 
-func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
+// isAPI reports whether a program asks and not a person's browser.
+func isAPI(r *http.Request) bool {
+	p := r.URL.Path
+	return strings.HasPrefix(p, "/api/") || strings.HasPrefix(p, "/pool/") || strings.HasPrefix(p, "/users/") || onAPIPort(r)
+}
 
 // seconds rounds a wait up to whole seconds, as Retry-After wants them.
 func seconds(d time.Duration) int {

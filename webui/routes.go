@@ -9,6 +9,7 @@ type access int
 const (
 	anyone    access = iota + 1 // no session needed, and none is ever started
 	operators                   // a signed-in operator
+	public                      // the public API: as anyone, and also on its own port, see PublicAPI
 )
 
 // route is one line of the surface. Early routes also answer before the box
@@ -22,13 +23,14 @@ type route struct {
 	handle  handler
 }
 
-// routes is everything that this server answers. Nothing is registered
-// anywhere else, and a test walks this table without a session.
+// routes is everything that this server answers: the pages here, and what programs
+// ask in apiRoutes. Nothing is registered anywhere else, and a test walks this table
+// without a session.
 func (s *site) routes() []route {
 	const early = true
-	desk, page, login, api, none := s.limits.desk, s.limits.pages, s.limits.login, s.limits.api, s.limits.none
+	desk, page, login, none := s.limits.desk, s.limits.pages, s.limits.login, s.limits.none
 
-	return []route{
+	return append(s.apiRoutes(), []route{
 		{"GET /{$}", operators, desk, false, s.page("dashboard", s.dashboard)},
 		{"GET /workers", operators, desk, false, s.page("workers", s.workers)},
 		{"GET /blocks", operators, desk, false, s.page("blocks", s.blocks)},
@@ -90,43 +92,31 @@ func (s *site) routes() []route {
 		{"GET /observer/{address}/hashrate.csv", anyone, page, false, s.observerSeries},
 		{"GET /observer/{address}/statement.csv", anyone, page, false, s.accountCSV},
 
-		{"GET /api/health", anyone, api, early, s.apiHealth},
-		{"GET /api/observer/{address}", anyone, api, false, s.json(s.apiObserver)},
-		{"GET /api/observer/{address}/shares", anyone, api, false, s.json(s.apiShares)},
-		{"GET /api/observer/{address}/payouts", anyone, api, false, s.json(s.apiPayouts)},
-		{"GET /api/v1/blocks/{hash}/split.json", anyone, api, false, s.splitJSON},
-		{"GET /api/openapi.yaml", anyone, api, false, s.describeAPI},
-
-		{"GET /api/payments/stats", operators, desk, false, s.deskJSON(s.apiPaymentStats)},
-		{"GET /api/payments/balances", operators, desk, false, s.deskJSON(s.apiBalances)},
-		{"GET /api/payments/balances/{address}", operators, desk, false, s.deskJSON(s.apiBalance)},
-		{"GET /api/payments/payouts", operators, desk, false, s.deskJSON(s.apiPayments)},
-		{"GET /api/payments/payouts/{address}", operators, desk, false, s.deskJSON(s.apiPaymentsTo)},
-		{"GET /api/payments/payouts/id/{id}", operators, desk, false, s.deskJSON(s.apiPayment)},
-		{"GET /api/payments/config", operators, desk, false, s.deskJSON(s.apiConfig)},
-		{"POST /api/payments/config", operators, login, false, s.command(withPassword, s.doConfig)},
-		{"POST /api/payments/create", operators, desk, false, s.command(withoutPassword, s.doCreate)},
-		{"POST /api/payments/broadcast/{id}", operators, login, false, s.command(withPassword, s.doBroadcast)},
-		{"POST /api/payments/cancel/{id}", operators, desk, false, s.command(withoutPassword, s.doCancel)},
-
 		{"GET /static/{hash}/{file}", anyone, none, early, s.static},
 		{"GET /favicon.ico", anyone, none, early, s.favicon},
 		{"GET /robots.txt", anyone, none, early, s.robots},
-	}
+	}...)
 }
 
-// register builds the mux from the table. The last pattern catches what no
-// route matched, so that even a 404 has our headers and our words.
+// register builds the mux of all routes.
 func (s *site) register() *http.ServeMux {
+	return s.mux(func(route) bool { return true })
+}
+
+// mux builds a mux from those lines of the table that are wanted. The last pattern
+// catches what no route matched, so that even a 404 has our headers and our words.
+func (s *site) mux(wanted func(route) bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, rt := range s.routes() {
-		if rt.access != anyone && rt.access != operators {
+		if rt.access < anyone || rt.access > public {
 			panic("webui: route without an access level: " + rt.pattern)
 		}
 		if rt.limit == nil && !rt.early {
 			panic("webui: route that looks up sessions without a limit: " + rt.pattern)
 		}
-		mux.Handle(rt.pattern, s.serve(rt))
+		if wanted(rt) {
+			mux.Handle(rt.pattern, s.serve(rt))
+		}
 	}
 	mux.HandleFunc("/", s.unmatched(mux))
 	return mux

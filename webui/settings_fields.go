@@ -183,6 +183,18 @@ func settingsGroups() []group {
 				at: func(s *pool.Settings) any { return &s.TrustedProxies },
 			},
 		}},
+		{ID: "api", Title: "Programs that ask this pool", Intro: "Home Assistant, screens of miners, statistics: they all may read what everybody in your network can read, and nothing else.", Fields: []field{
+			{
+				Key: "compatible_api", Label: "Answers in the shapes of other pools", Hint: "Programs made for public-pool and ckpool then work with this pool.", Effect: "At once.",
+				unit: yesNo("Yes", "No"),
+				at:   func(s *pool.Settings) any { return &s.CompatibleAPI },
+			},
+			{
+				Key: "public_api_cors", Label: "Other web sites may ask", Hint: "Lets scripts on any web page that somebody in your network opens read the pool’s public figures, and those of a miner whose address they know. Never those of the operator.", Effect: "At once.",
+				unit: yesNo("Yes, any of them (CORS)", "No"),
+				at:   func(s *pool.Settings) any { return &s.PublicAPICORS },
+			},
+		}},
 		{ID: "names", Title: "The pool", Fields: []field{
 			{
 				Key: "name", Label: "Name", Hint: "On the pages, and in the blocks that the pool finds. Up to 32 letters.",

@@ -78,6 +78,26 @@ func oneOf(options ...option) unit {
 	return u
 }
 
+// yesNo lets choose whether something is so.
+func yesNo(yes, no string) unit {
+	return unit{
+		Input: "text", Options: []option{{"yes", yes, ""}, {"no", no, ""}},
+		write: func(value any) string {
+			if *value.(*bool) {
+				return "yes"
+			}
+			return "no"
+		},
+		read: func(text string, value any) error {
+			if text != "yes" && text != "no" {
+				return errors.New("choose one of these")
+			}
+			*value.(*bool) = text == "yes"
+			return nil
+		},
+	}
+}
+
 // fixed is an integer that is typed as a decimal number with so many places: a
 // fee of 150 basis points is "1.5" per cent, with 2. Commas may group the digits.
 func fixed(places int, suffix string) unit {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,10 @@ type Options struct {
 	Logger *slog.Logger
 	Now    func() time.Time
 	Hosts  []string // further names that the Host header may have, such as "pool.lan"
+
+	// Proxies are the networks of the reverse proxies whose X-Forwarded-For says
+	// who the visitor is. From everybody else that header means nothing.
+	Proxies []netip.Prefix
 }
 
 // site is the handler's state. It is safe for concurrent use.
@@ -29,6 +34,7 @@ type site struct {
 	log     *slog.Logger
 	now     func() time.Time
 	hosts   []string
+	proxies []netip.Prefix
 	key     []byte            // of login forms; a restart only asks to send the form again
 	words   map[string]*words // by language
 	matcher xlanguage.Matcher
@@ -38,14 +44,6 @@ type site struct {
 	streams *streams
 	replays *replays
 	ready   atomic.Bool // the box was seen set up, which never ends
-}
-
-func newSite(b box, db *sqlite.DB, o Options) (http.Handler, error) {
-	s, err := makeSite(b, db, o)
-	if err != nil {
-		return nil, err
-	}
-	return s.guarded(s.register()), nil
 }
 
 func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
@@ -73,6 +71,7 @@ func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
 		log:     o.Logger,
 		now:     o.Now,
 		hosts:   ownNames(o.Hosts),
+		proxies: o.Proxies,
 		key:     []byte(rand.Text() + rand.Text()),
 		words:   words,
 		matcher: newMatcher(),
@@ -91,8 +90,15 @@ type handler func(w http.ResponseWriter, r *http.Request, who caller) error
 // serve puts a route behind its checks: rate, set-up, session, access, form token.
 func (s *site) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait := rt.limit.take(remoteIP(r)); wait > 0 {
-			s.fail(w, r, caller{}, throttled(wait))
+		if rt.access == public {
+			s.share(w.Header())
+		}
+		left := rt.limit.take(remoteIP(r))
+		if rt.limit != nil && isAPI(r) {
+			rt.limit.tell(w.Header(), left)
+		}
+		if left.Wait > 0 {
+			s.fail(w, r, caller{}, throttled(left.Wait))
 			return
 		}
 		if rt.early {
@@ -182,8 +188,12 @@ func (s *site) notSetUp(w http.ResponseWriter, r *http.Request) {
 // another method, 404 otherwise.
 func (s *site) unmatched(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if wait := s.limits.desk.take(remoteIP(r)); wait > 0 {
-			s.fail(w, r, caller{}, throttled(wait))
+		limit := s.limits.desk
+		if isAPI(r) {
+			limit = s.limits.api
+		}
+		if left := limit.take(remoteIP(r)); left.Wait > 0 {
+			s.fail(w, r, caller{}, throttled(left.Wait))
 			return
 		}
 		var allowed []string

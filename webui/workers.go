@@ -20,6 +20,7 @@ type workerLine struct {
 	Rejected   int64
 	Reasons    []reasonLine
 	Best       bests
+	FirstShare time.Time
 	LastShare  time.Time
 	UserAgent  string
 }

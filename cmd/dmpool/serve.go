@@ -7,9 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,6 +24,9 @@ type serveFlags struct {
 	dataDir   string
 	network   string
 	http      string
+	api       string
+	hosts     string
+	proxies   string
 	stratum   string
 	bitcoind  string
 	node      appliance.ExternalNode
@@ -33,10 +38,31 @@ type serveFlags struct {
 func (f *serveFlags) add(c *cli) {
 	c.flags.StringVar(&f.dataDir, "data-dir", f.dataDir, "folder that holds everything of this box")
 	c.flags.StringVar(&f.http, "http", ":8080", "address of the web pages")
+	c.flags.StringVar(&f.api, "api", "", "address for the public part of the API alone, such as :8081; empty: none")
+	c.flags.StringVar(&f.hosts, "host-name", "", "further names, separated by commas, by which browsers may reach the pages, such as pool.lan")
+	c.flags.StringVar(&f.proxies, "http-proxies", "", "networks, separated by commas, of reverse proxies in front of the pages, such as 192.168.1.5/32")
 	c.flags.StringVar(&f.stratum, "stratum", ":3333", "address for miners")
 	c.flags.StringVar(&f.bitcoind, "bitcoind", "", "path of bitcoind; empty: the one that the box has got, the bundled one, then $PATH")
 	c.flags.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
 	c.flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+}
+
+// window reads what the flags say about the pages and the API.
+func (f *serveFlags) window(log *slog.Logger) (webui.Options, error) {
+	o := webui.Options{Logger: log, Hosts: list(f.hosts)}
+	for _, text := range list(f.proxies) {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return o, fmt.Errorf("--http-proxies: %q is no network; write it as 192.168.1.5/32", text)
+		}
+		o.Proxies = append(o.Proxies, network)
+	}
+	return o, nil
+}
+
+// list takes a text apart at its commas.
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // logger makes the log that the flags ask for.
@@ -88,42 +114,66 @@ func serve(ctx context.Context, c *cli) error {
 		return err
 	}
 	log.Info("DMPool started", "pages", box.pages.Addr().String(), "stratum", box.miners.Addr().String(), "network", box.appliance.Network())
+	if box.api != nil {
+		log.Info("The public API has a port of its own", "api", box.api.Addr().String())
+	}
 	return box.run(ctx)
 }
 
-// box is an appliance with its window and the two open ports.
+// box is an appliance with its window and the open ports.
 type box struct {
 	appliance *appliance.Appliance
+	window    webui.Options
 	pages     net.Listener
+	api       net.Listener // of the public API alone, nil for none
 	miners    net.Listener
 	log       *slog.Logger
 }
 
 // openBox opens ports and data directory, in this order, so that a taken port
 // is told before anything is touched.
-func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (*box, error) {
+func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err error) {
+	b := &box{log: log}
+	if b.window, err = f.window(log); err != nil {
+		return nil, err
+	}
 	sockets, err := appliance.InheritSockets()
 	if err != nil {
 		return nil, err
 	}
-	pages, err := sockets.Listen(ctx, "http", "the web pages", f.http, "--http")
-	if err != nil {
+	defer func() {
+		if err != nil {
+			b.closePages()
+		}
+	}()
+	if b.pages, err = sockets.Listen(ctx, "http", "the web pages", f.http, "--http"); err != nil {
 		return nil, err
 	}
-	miners, err := sockets.Listen(ctx, "stratum", "miners", f.stratum, "--stratum")
-	if err != nil {
-		pages.Close()
+	if f.api != "" || sockets["api"] != nil {
+		if b.api, err = sockets.Listen(ctx, "api", "the public API", f.api, "--api"); err != nil {
+			return nil, err
+		}
+	}
+	if b.miners, err = sockets.Listen(ctx, "stratum", "miners", f.stratum, "--stratum"); err != nil {
 		return nil, err
 	}
-	a, err := appliance.New(ctx, appliance.Config{
+	b.appliance, err = appliance.New(ctx, appliance.Config{
 		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind, External: f.node,
-		Stratum: []net.Listener{miners}, Sockets: sockets, Logger: log,
+		Stratum: []net.Listener{b.miners}, Sockets: sockets, Logger: log,
 	})
 	if err != nil {
-		pages.Close()
 		return nil, err
 	}
-	return &box{appliance: a, pages: pages, miners: miners, log: log}, nil
+	return b, nil
+}
+
+// closePages closes the ports that the appliance does not own.
+func (b *box) closePages() {
+	for _, ln := range []net.Listener{b.pages, b.api} {
+		if ln != nil {
+			ln.Close()
+		}
+	}
 }
 
 // useCores gives the scheduler one thread more than there are cores: the share
@@ -139,14 +189,17 @@ func useCores() {
 // ends or one of them fails; then it closes the box.
 func (b *box) run(ctx context.Context, more ...func(context.Context) error) error {
 	useCores()
-	handler, err := webui.New(b.appliance, webui.Options{Logger: b.log})
+	all, public, err := webui.New(b.appliance, b.window)
 	if err != nil {
-		b.pages.Close()
+		b.closePages()
 		return errors.Join(fmt.Errorf("make pages: %w", err), b.appliance.Close())
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.appliance.Run(ctx) })
-	g.Go(func() error { return webui.Serve(ctx, b.pages, handler) })
+	g.Go(func() error { return webui.Serve(ctx, b.pages, all) })
+	if b.api != nil {
+		g.Go(func() error { return webui.Serve(ctx, b.api, public) })
+	}
 	for _, f := range more {
 		g.Go(func() error { return f(ctx) })
 	}

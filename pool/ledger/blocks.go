@@ -189,6 +189,41 @@ func (l *Ledger) Blocks(ctx context.Context, limit int, before int64) ([]Block, 
 	return blocks, nil
 }
 
+// BlocksAt returns the found blocks of one height, newest first, without Raw and
+// Split. There may be several: one that lost against a stranger's, and its successor.
+func (l *Ledger) BlocksAt(ctx context.Context, height int32) ([]Block, error) {
+	blocks, err := l.blocks(ctx, selectBlock+`NULL`+fromBlock+`b.height = ? ORDER BY b.id DESC`, height)
+	if err != nil {
+		return nil, fmt.Errorf("read blocks at %d: %w", height, err)
+	}
+
+	return blocks, nil
+}
+
+// CountBlocks returns how many blocks were found, by state.
+func (l *Ledger) CountBlocks(ctx context.Context) (map[State]int64, error) {
+	rows, err := l.db.Reader().QueryContext(ctx, `SELECT state, COUNT(*) FROM block GROUP BY state`)
+	if err != nil {
+		return nil, fmt.Errorf("count blocks: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+
+	counts := map[State]int64{}
+	for rows.Next() {
+		var state State
+		var n int64
+		if err := rows.Scan(&state, &n); err != nil {
+			return nil, fmt.Errorf("count blocks: %w", err)
+		}
+		counts[state] = n
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("count blocks: %w", err)
+	}
+
+	return counts, nil
+}
+
 func (l *Ledger) blocks(ctx context.Context, query string, args ...any) ([]Block, error) {
 	rows, err := l.db.Reader().QueryContext(ctx, query, args...)
 	if err != nil {

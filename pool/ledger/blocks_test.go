@@ -376,6 +376,35 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
+// Two blocks of the same height are both kept, and all are counted by what became
+// of them.
+func TestBlocksAt(t *testing.T) {
+	l, _ := open(t)
+	mine(t, l, 1)
+	rival := found(2)
+	rival.Height = 1
+	if err := l.RecordFound(t.Context(), rival); err != nil {
+		t.Fatal(err)
+	}
+	mine(t, l, 3)
+	observe(t, l, hash(3), confirmed(1))
+
+	blocks, err := l.BlocksAt(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(blocks) != 2 || blocks[0].Hash != rival.Hash || blocks[1].Hash != hash(1) {
+		t.Errorf("BlocksAt(1) = %v", blocks)
+	}
+	if blocks, err := l.BlocksAt(t.Context(), 2); err != nil || len(blocks) != 0 {
+		t.Errorf("BlocksAt(2) = %v, %v, want none", blocks, err)
+	}
+	counts, err := l.CountBlocks(t.Context())
+	if diff := cmp.Diff(map[ledger.State]int64{ledger.StateFound: 2, ledger.StateAccepted: 1}, counts); diff != "" || err != nil {
+		t.Errorf("CountBlocks (-want +got):\n%s%v", diff, err)
+	}
+}
+
 func TestCursor(t *testing.T) {
 	l, _ := open(t)
 	if _, _, ok, err := l.Cursor(t.Context()); ok || err != nil {

@@ -1,0 +1,59 @@
+package webui
+
+// apiRoutes is everything that programs may ask.
+func (s *site) apiRoutes() []route {
+	const early = true
+	api, login := s.limits.api, s.limits.login
+
+	return []route{
+		{"GET /api/health", public, api, early, s.apiHealth},
+		{"GET /api/observer/{address}", public, api, false, s.json(s.apiObserver)},
+		{"GET /api/observer/{address}/shares", public, api, false, s.json(s.apiShares)},
+		{"GET /api/observer/{address}/payouts", public, api, false, s.json(s.apiPayouts)},
+		{"GET /api/v1/blocks/{hash}/split.json", public, api, false, s.splitJSON},
+		{"GET /api/openapi.yaml", public, api, false, s.describeAPI},
+
+		{"GET /api/payments/stats", operators, api, false, s.deskJSON(s.apiPaymentStats)},
+		{"GET /api/payments/balances", operators, api, false, s.deskJSON(s.apiBalances)},
+		{"GET /api/payments/balances/{address}", operators, api, false, s.deskJSON(s.apiBalance)},
+		{"GET /api/payments/payouts", operators, api, false, s.deskJSON(s.apiPayments)},
+		{"GET /api/payments/payouts/{address}", operators, api, false, s.deskJSON(s.apiPaymentsTo)},
+		{"GET /api/payments/payouts/id/{id}", operators, api, false, s.deskJSON(s.apiPayment)},
+		{"GET /api/payments/config", operators, api, false, s.deskJSON(s.apiConfig)},
+		{"POST /api/payments/config", operators, login, false, s.command(withPassword, s.doConfig)},
+		{"POST /api/payments/create", operators, api, false, s.command(withoutPassword, s.doCreate)},
+		{"POST /api/payments/broadcast/{id}", operators, login, false, s.command(withPassword, s.doBroadcast)},
+		{"POST /api/payments/cancel/{id}", operators, api, false, s.command(withoutPassword, s.doCancel)},
+
+		{"GET /api/observer/{address}/hashrate", public, api, false, s.json(s.apiHashrate)},
+		{"GET /api/v1/pool", public, api, false, s.json(s.apiPool)},
+		{"GET /api/v1/blocks", public, api, false, s.json(s.apiBlocks)},
+		{"GET /api/v1/blocks/{hash}", public, api, false, s.json(s.apiBlock)},
+		{"GET /api/v1/workers", operators, api, false, s.deskJSON(s.apiWorkers)},
+		{"GET /api/v1/node", operators, api, false, s.deskJSON(s.apiNode)},
+
+		{"GET /api/pool", public, api, false, s.compatible(s.json(s.ppPool))},
+		{"GET /api/network", public, api, false, s.compatible(s.json(s.ppNetwork))},
+		{"GET /api/info", public, api, false, s.compatible(s.json(s.ppInfo))},
+		{"GET /api/info/chart", public, api, false, s.compatible(s.json(s.ppInfoChart))},
+		{"GET /api/client/{address}", public, api, false, s.compatible(s.json(s.ppClient))},
+		{"GET /api/client/{address}/chart", public, api, false, s.compatible(s.json(s.ppClientChart))},
+		{"GET /api/client/{address}/{worker}", public, api, false, s.compatible(s.json(s.ppGroup))},
+		{"GET /api/client/{address}/{worker}/{session}", public, api, false, s.compatible(s.json(s.ppSession))},
+		{"GET /api/share/top-difficulties", public, api, false, s.compatible(s.json(s.ppTopShares))},
+		{"GET /pool/pool.status", public, api, false, s.compatible(s.ckStatus)},
+		{"GET /users/{address}", public, api, false, s.compatible(s.ckUser)},
+
+		{"GET /api/dashboard", operators, api, false, s.deskJSON(s.apiDashboard)},
+		{"GET /api/services/status", operators, api, false, s.deskJSON(s.apiServices)},
+		{"GET /api/stats", operators, api, false, s.deskJSON(s.apiStats)},
+		{"GET /api/status", operators, api, false, s.deskJSON(s.apiStatus)},
+		{"GET /api/config", operators, api, false, s.deskJSON(s.apiDeskConfig)},
+		{"POST /api/config", operators, api, false, s.command(withoutPassword, s.doDeskConfig)},
+		{"GET /api/workers", operators, api, false, s.deskJSON(s.apiWorkerPage)},
+		{"GET /api/workers/{address}", operators, api, false, s.deskJSON(s.apiMiner)},
+		{"GET /api/blocks", operators, api, false, s.deskJSON(s.apiDeskBlocks)},
+		{"GET /api/blocks/{height}", operators, api, false, s.deskJSON(s.apiDeskBlock)},
+		{"GET /api/payouts", operators, api, false, s.deskJSON(s.apiPayments)},
+	}
+}
