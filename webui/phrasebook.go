@@ -12,8 +12,9 @@ import (
 // phrasebook says in another language what the floors below say in English. They
 // know nothing of languages, and some of what they say is read from the books
 // long after it was said: so a sentence is known again by the format that made
-// it, such as "The node is at block %d.". What is not in the book stays English
-// and is marked as such for screen readers.
+// it, such as "The node is at block %d.". A part of a sentence stands in the book
+// without its capital letter and full stop, and may be said with them. What is not
+// in the book stays English and is marked as such for screen readers.
 type phrasebook map[string][]phrase // by the first letter, so that few are tried
 
 // phrase is one format with its translation, in which %[1]s is the first value
@@ -32,7 +33,12 @@ func newPhrasebook(said map[string]string) (phrasebook, error) {
 	for format, means := range said {
 		p := phrase{means: means}
 		var pattern strings.Builder
+		pattern.WriteString(`(?s)^`)
 		rest := 0
+		if first := initial(format); first != "" {
+			pattern.WriteString(`(?i:` + regexp.QuoteMeta(first) + `)`)
+			rest = len(first)
+		}
 		for _, at := range verb.FindAllStringIndex(format, -1) {
 			pattern.WriteString(regexp.QuoteMeta(format[rest:at[0]]))
 			p.fixed += at[0] - rest
@@ -45,7 +51,8 @@ func newPhrasebook(said map[string]string) (phrasebook, error) {
 		}
 		pattern.WriteString(regexp.QuoteMeta(format[rest:]))
 		p.fixed += len(format) - rest
-		re, err := regexp.Compile(`(?s)^` + pattern.String() + `$`)
+		pattern.WriteString(`(\.?)$`)
+		re, err := regexp.Compile(pattern.String())
 		if err != nil {
 			return nil, fmt.Errorf("sentence %q: %w", format, err)
 		}
@@ -69,6 +76,9 @@ func initial(s string) string {
 	return strings.ToLower(s[:1])
 }
 
+// fullStop ends a sentence in the languages that the book is for.
+const fullStop = "。"
+
 // depth bounds sentences within sentences.
 const depth = 4
 
@@ -83,12 +93,17 @@ func (b phrasebook) find(s string, left int) (string, bool) {
 			if m == nil || slices.ContainsFunc(m[1:], sentenceEnd.MatchString) { // a value ends with its sentence
 				continue
 			}
-			return p.speak(m[1:], func(value string) string {
+			end := len(m) - 1
+			said := p.speak(m[1:end], func(value string) string {
 				if inner, ok := b.find(value, left-1); ok {
 					return inner
 				}
 				return value
-			}), true
+			})
+			if m[end] != "" && !strings.HasSuffix(said, fullStop) {
+				said += fullStop
+			}
+			return said, true
 		}
 	}
 	return "", false

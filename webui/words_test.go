@@ -239,6 +239,7 @@ func TestSay(t *testing.T) {
 		"The node is at block %d.":        "节点位于区块 %d。",
 		"Miners get no new work: %s.":     "矿机没有新任务：%s。",
 		"the node is %d blocks behind %s": "节点落后 %[2]s %[1]d 个区块",
+		"the node has moved on":           "节点已经前进",
 		"100 %% done":                     "完成 100 %%",
 	})
 	if err != nil {
@@ -249,9 +250,12 @@ func TestSay(t *testing.T) {
 		"":                         "",
 		"The node is at block 12.": "节点位于区块 12。",
 		"Miners get no new work: the node is 3 blocks behind <x>.": "矿机没有新任务：节点落后 &lt;x&gt; 3 个区块。",
-		"100 % done":                         "完成 100 %",
-		"The node is at block 1. Unknown <.": `节点位于区块 1。<span lang="en">Unknown &lt;.</span>`,
-		"Unknown. The node is at block 1.":   `<span lang="en">Unknown.</span> 节点位于区块 1。`,
+		"Miners get no new work: the node has moved on.":           "矿机没有新任务：节点已经前进。",
+		"The node has moved on.":                                   "节点已经前进。",
+		"the node has moved on":                                    "节点已经前进",
+		"100 % done":                                               "完成 100 %",
+		"The node is at block 1. Unknown <.":                       `节点位于区块 1。<span lang="en">Unknown &lt;.</span>`,
+		"Unknown. The node is at block 1.":                         `<span lang="en">Unknown.</span> 节点位于区块 1。`,
 	} {
 		if got := string(w.say(said)); got != want {
 			t.Errorf("say(%q) = %q, want %q", said, got, want)
@@ -263,15 +267,19 @@ func TestSay(t *testing.T) {
 }
 
 // Each sentence of the catalogue is still said somewhere, with the same values.
+// Some are put together, so their parts between the values are looked for.
 func TestSentencesAreSaid(t *testing.T) {
 	raw, err := fs.ReadFile(localeFS, "locales/"+chinese+"/"+sentencesFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	code := belowSources(t)
+	code := strings.ToLower(belowSources(t))
 	for _, format := range formatsIn(t, raw) {
-		if !strings.Contains(code, strings.ReplaceAll(format, `"`, `\"`)) && !strings.Contains(code, format) {
-			t.Errorf("nobody says %q any more", format)
+		for _, part := range verb.Split(format, -1) {
+			part = strings.ToLower(strings.Trim(part, " .:"))
+			if len(part) > 3 && !strings.Contains(code, strings.ReplaceAll(part, `"`, `\"`)) {
+				t.Errorf("nobody says %q any more: %q", format, part)
+			}
 		}
 	}
 }
