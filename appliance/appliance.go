@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/appliance/bitcoind/snapshot"
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/node"
@@ -27,15 +28,16 @@ import (
 // Config is what a box needs to know at its start; everything else is a setting
 // in its database.
 type Config struct {
-	DataDir  string
-	Network  string         // only for the first start; later the data directory's own counts
-	Bitcoind string         // path of the node's program, empty: look for it
-	External ExternalNode   // a node that somebody else runs, instead of one of ours
-	Offline  bool           // the node looks for no peers: for rehearsals
-	Core     CoreConfig     // where Bitcoin Core comes from when there is none
-	Stratum  []net.Listener // open ports for miners; the appliance closes them
-	Sockets  Sockets        // what the service manager has opened; those for miners are closed, too
-	Logger   *slog.Logger
+	DataDir   string
+	Network   string          // only for the first start; later the data directory's own counts
+	Bitcoind  string          // path of the node's program, empty: look for it
+	External  ExternalNode    // a node that somebody else runs, instead of one of ours
+	Offline   bool            // the node looks for no peers: for rehearsals
+	Core      CoreConfig      // where Bitcoin Core comes from when there is none
+	Snapshots []snapshot.Base // blocks behind which the node can begin, the newest first; nil: those in this program
+	Stratum   []net.Listener  // open ports for miners; the appliance closes them
+	Sockets   Sockets         // what the service manager has opened; those for miners are closed, too
+	Logger    *slog.Logger
 }
 
 // Appliance is one box. Make one with [New], run it, close it.
@@ -58,6 +60,7 @@ type Appliance struct {
 	wallet  *walletKeeper
 	core    *coreKeeper
 
+	snapshot  snapshotKeeper
 	login     node.Config            // of a node that somebody else runs
 	abilities abilities              // of that node
 	found     atomic.Pointer[string] // a node that runs here and is not used, a sentence
@@ -117,6 +120,9 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.core, err = newCoreKeeper(a); err != nil {
+		return err
+	}
+	if err := a.snapshot.open(ctx, a); err != nil {
 		return err
 	}
 	a.ledger = ledger.New(a.db)
@@ -204,6 +210,7 @@ func (a *Appliance) runPool(ctx context.Context, p *pool.Pool, nodeEnded chan er
 	g.Go(func() error { return a.watchNode(ctx) })
 	g.Go(func() error { return a.measureSync(ctx) })
 	g.Go(func() error { return a.keepRoom(ctx) })
+	g.Go(func() error { return a.snapshot.run(ctx) })
 	g.Go(func() error { return a.followPayouts(ctx) })
 	g.Go(func() error {
 		s, err := newScheduler(a)

@@ -45,6 +45,7 @@ type NodeStatus struct {
 	LeftLeast, LeftMost time.Duration
 
 	Abilities []node.Ability // of a node that somebody else runs
+	Snapshot  SnapshotStatus
 
 	Log []string // tail of the node's log
 }
@@ -73,6 +74,7 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 		s.Address, s.Abilities = a.config.External.URL, a.abilities.read()
 		s.Notice = strings.TrimSpace(s.Notice + " " + a.config.External.exposure())
 	}
+	s.Snapshot = a.Snapshot()
 	runner := a.runner.Load()
 	if runner == nil {
 		if core := a.Core(); core.Text != "" && a.SetUp(ctx) {
@@ -138,6 +140,9 @@ func (a *Appliance) askChain(ctx context.Context, s *NodeStatus) error {
 	}
 	sync := node.SyncOf(a.network, chain, network, s.Presynced)
 	s.Phase, s.Text, s.Asked = string(sync.Stage), sync.Text, true
+	if s.Snapshot.State == SnapshotVerifying {
+		s.Text += " " + s.Snapshot.Text
+	}
 	if sync.Stage == node.StageDownload || sync.Stage == node.StageCatchingUp {
 		s.LeftLeast, s.LeftMost = a.speed.left()
 	}

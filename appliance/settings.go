@@ -11,18 +11,19 @@ import (
 
 // Keys of the setting table. Each value is JSON.
 const (
-	settingPool    = "pool"           // pool.Settings
-	settingNode    = "node"           // nodeSettings
-	settingWallet  = "wallet"         // walletSettings
-	settingDisplay = "display"        // displaySettings
-	settingReward  = "reward_address" // the wallet's address that every coinbase pays
-	settingPorts   = "node_ports"     // nodePorts
-	settingPrune   = "node_prune_mib" // what was decided when the node first started, see nodePlan
-	settingRepair  = "node_repair"    // nodeRepair
-	settingOrigin  = "wallet_origin"  // walletOrigin
-	settingRescan  = "wallet_rescan"  // walletRescan
-	settingBackup  = "wallet_backup"  // WalletBackup
-	settingCap     = "wallet_cap"     // walletCap
+	settingPool     = "pool"           // pool.Settings
+	settingNode     = "node"           // nodeSettings
+	settingWallet   = "wallet"         // walletSettings
+	settingDisplay  = "display"        // displaySettings
+	settingReward   = "reward_address" // the wallet's address that every coinbase pays
+	settingPorts    = "node_ports"     // nodePorts
+	settingPrune    = "node_prune_mib" // what was decided when the node first started, see nodePlan
+	settingRepair   = "node_repair"    // nodeRepair
+	settingOrigin   = "wallet_origin"  // walletOrigin
+	settingRescan   = "wallet_rescan"  // walletRescan
+	settingBackup   = "wallet_backup"  // WalletBackup
+	settingCap      = "wallet_cap"     // walletCap
+	settingSnapshot = "node_snapshot"  // nodeSnapshot
 )
 
 // nodeSettings are the operator's wishes for the node.

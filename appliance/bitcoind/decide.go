@@ -71,20 +71,27 @@ func Decide(network string, m Machine) (Plan, error) {
 
 // prune returns how many MiB of blocks to keep, 0 for all.
 func prune(network string, free int64) int {
-	// What Bitcoin Core assumes of its chains (kernel/chainparams.cpp). One whose
-	// size is not known here is pruned, and its coins are taken for mainnet's.
-	blocks, coins := int64(0), int64(14*gb)
-	switch network {
-	case NetworkMain:
-		blocks = 856 * gb
-	case NetworkSignet:
-		blocks, coins = 24*gb, 4*gb
-	}
+	blocks, coins := ChainSize(network)
 	if blocks > 0 && free >= blocks*12/10+coins+100*gb {
 		return 0
 	}
 
 	return int(min(max((free-2*coins-20*gb)/mib, 10_000), 100_000))
+}
+
+// ChainSize returns how many bytes the blocks of a network's chain take, and its
+// coins, as Bitcoin Core assumes it (kernel/chainparams.cpp). Blocks of 0 are not
+// known, and such a chain's coins are taken for mainnet's.
+func ChainSize(network string) (blocks, coins int64) {
+	switch network {
+	case NetworkMain:
+		return 856 * gb, 14 * gb
+	case NetworkSignet:
+		return 24 * gb, 4 * gb
+	case NetworkPractice, NetworkRegtest:
+		return 0, 0
+	}
+	return 0, 14 * gb
 }
 
 // dbCache is what Bitcoin Core takes by itself since version 31: older ones ask

@@ -34,9 +34,10 @@ func allowedImports() map[string][]string {
 		"appliance/bitcoind":    {},
 		"appliance/seed":        {},
 		"appliance": {
-			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/seed", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/seed", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
-		"appliance/bitcoind/release": {},
+		"appliance/bitcoind/release":  {},
+		"appliance/bitcoind/snapshot": {},
 		"webui": {
 			"appliance", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},

@@ -313,7 +313,7 @@ func repeatable(method string) bool {
 	switch method {
 	case "getblocktemplate", "submitblock", "sendrawtransaction", "testmempoolaccept",
 		"getbestblockhash", "getblockchaininfo", "getblockheader", "getblockhash", "getdeploymentinfo", "getnetworkinfo",
-		"getmempoolinfo",
+		"getmempoolinfo", "getchainstates",
 		"getmempoolentry", "gettransaction", "listsinceblock", "listunspent", "listlockunspent", "getbalances",
 		"getwalletinfo", "listwallets", "getaddressinfo", "finalizepsbt", "walletprocesspsbt", "walletlock",
 		"estimatesmartfee", "uptime", "getrpcinfo", "getzmqnotifications":

@@ -72,16 +72,10 @@ func (c *Client) templateCall(longPollID string) func(context.Context, string, s
 
 // waiting returns how many calls of getblocktemplate the node is working on.
 func (c *Client) waiting(ctx context.Context) (int, error) {
-	var result struct {
-		Active []struct {
-			Method string `json:"method"`
-		} `json:"active_commands"`
-	}
-	err := c.Call(ctx, "getrpcinfo", &result)
-
+	methods, err := c.active(ctx)
 	n := 0
-	for _, command := range result.Active {
-		if command.Method == "getblocktemplate" {
+	for _, method := range methods {
+		if method == "getblocktemplate" {
 			n++
 		}
 	}
