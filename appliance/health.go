@@ -177,7 +177,7 @@ func (a *Appliance) checkMoneyHealth(ctx context.Context) Check {
 			NextStep: "Open Books and wallet on the payouts page. Nothing is paid until this is explained; mining and booking go on.",
 		}
 	}
-	runs, err := a.jobRuns(ctx, "ledger-check", 1)
+	runs, err := a.JobRuns(ctx, "ledger-check", 1)
 	switch {
 	case err != nil:
 		return Check{Name: "ledger", Status: Down, Reason: err.Error(), NextStep: "Check the disk."}

@@ -309,7 +309,7 @@ func (a *Appliance) Jobs(ctx context.Context) ([]JobInfo, error) {
 				info.Next = next
 			}
 		}
-		runs, err := a.jobRuns(ctx, row.name, 1)
+		runs, err := a.JobRuns(ctx, row.name, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -321,12 +321,8 @@ func (a *Appliance) Jobs(ctx context.Context) ([]JobInfo, error) {
 	return infos, nil
 }
 
-// JobRuns returns the newest runs of all jobs.
-func (a *Appliance) JobRuns(ctx context.Context, limit int) ([]JobRun, error) {
-	return a.jobRuns(ctx, "", limit)
-}
-
-func (a *Appliance) jobRuns(ctx context.Context, name string, limit int) ([]JobRun, error) {
+// JobRuns returns the newest runs of one job, or of all when name is empty.
+func (a *Appliance) JobRuns(ctx context.Context, name string, limit int) ([]JobRun, error) {
 	rows, err := a.db.Reader().QueryContext(ctx, `
 		SELECT job, started_at, finished_at, ok, message FROM job_run
 		WHERE (?1 = '' OR job = ?1) AND finished_at IS NOT NULL ORDER BY id DESC LIMIT ?2`, name, limit)

@@ -38,6 +38,15 @@ type blockView struct {
 	Reserve    int64
 	Paid       int64 // by the coinbase itself to miners
 	Credits    []creditLine
+	Text       string // readable in the coinbase
+	Outputs    []outputLine
+}
+
+// outputLine is an output of the block's coinbase.
+type outputLine struct {
+	Amount  int64
+	Address string // empty when it pays no address
+	Whose   string // "pool", "miner", "commitment", "other"
 }
 
 // creditLine is what one account gets of a block.
@@ -96,4 +105,13 @@ func (v blockView) Steps() []step {
 type step struct {
 	Name           string
 	Done, Now, Bad bool
+}
+
+// Saying names the sentences about the block's state: those of a block that pays
+// miners itself are others once it counts.
+func (v blockView) Saying() string {
+	if v.Paid > 0 && (v.State == "accepted" || v.State == "mature") {
+		return v.State + "_direct"
+	}
+	return v.State
 }

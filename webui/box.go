@@ -59,7 +59,7 @@ type box interface {
 	RepairNode(ctx context.Context, op operator, ip string) error
 	StopCore(ctx context.Context, op operator, ip string) error
 	UploadCore(ctx context.Context, file io.Reader, op operator, ip string) error
-	Jobs(ctx context.Context) (jobsView, error)
+	Jobs(ctx context.Context, only string) (jobsView, error)
 	RunJob(ctx context.Context, name string, op operator, ip string) error
 	Connect(ctx context.Context) connectView
 

@@ -125,6 +125,9 @@ func newGolden() *golden {
 			{Address: bobAddress, Amount: 250_000_112, Share: new(250_000_112.0 / 314_200_114)},
 			{Address: aliceAddress, Amount: 61_058_000, Share: new(61_058_000.0 / 314_200_114)},
 		},
+		Text: "/Hill & Valley/", Outputs: []outputLine{
+			{314_200_114, newAddress, "pool"}, {0, "", "commitment"},
+		},
 	}
 	g.owed = []owedLine{
 		{Address: bobAddress, Payable: 1_222_300, Pending: 250_000_112, Reserved: 512_000, Paid: 44_120_000, Due: true},
@@ -166,14 +169,14 @@ func newGolden() *golden {
 	}
 	g.jobs = jobsView{
 		Jobs: []jobLine{
-			{Name: "chain", Text: "Look for new blocks and maturity", Every: 2 * time.Minute, Next: noon.Add(70 * time.Second), Last: at(50 * time.Second), Ran: true, OK: true},
+			{Name: "block-check", Text: "Compares blocks with the chain", Every: 2 * time.Minute, Next: noon.Add(70 * time.Second), Last: at(50 * time.Second), Ran: true, OK: true},
 			{Name: "payout-draft", Text: "Prepare payouts that are due", Every: 24 * time.Hour, Next: noon.Add(18 * time.Hour), Last: at(6 * time.Hour), Ran: true, OK: false, Message: "The wallet has too little that can be spent."},
 			{Name: "upkeep", Text: "Look after the databases", Every: 6 * time.Hour, Next: noon.Add(15 * time.Hour)},
 		},
 		Runs: []runLine{
-			{Job: "chain", Started: at(50 * time.Second), Finished: at(49 * time.Second), OK: true, Message: "Nothing new."},
+			{Job: "block-check", Started: at(50 * time.Second), Finished: at(49 * time.Second), OK: true, Message: "Nothing new."},
 			{Job: "payout-draft", Started: at(6 * time.Hour), Finished: at(6*time.Hour - 1200*time.Millisecond), Message: "The wallet has too little that can be spent."},
-			{Job: "chain", Started: at(3 * time.Second)},
+			{Job: "block-check", Started: at(3 * time.Second)},
 		},
 	}
 	g.dashboard = dashboardView{
@@ -294,7 +297,15 @@ func (g *golden) Money(context.Context) (moneyView, error)      { return g.dashb
 func (g *golden) Owed(context.Context) ([]owedLine, error)      { return g.owed, nil }
 func (g *golden) Payouts(context.Context) ([]payoutLine, error) { return g.payouts, nil }
 func (g *golden) Node(context.Context) nodeView                 { return g.node }
-func (g *golden) Jobs(context.Context) (jobsView, error)        { return g.jobs, nil }
+func (g *golden) Jobs(_ context.Context, only string) (jobsView, error) {
+	v := g.jobs
+	for _, j := range v.Jobs {
+		if j.Name == only {
+			v.Only = only
+		}
+	}
+	return v, nil
+}
 
 func (g *golden) Payout(_ context.Context, id int64) (payoutView, error) {
 	if id != g.payout.ID {

@@ -18,6 +18,8 @@ func functions(a assets, w *words, icons icons) template.FuncMap {
 		"source":  func() string { return sourceURL },
 		"t":       w.html,
 		"say":     w.say,
+		"word":    w.word,
+		"badge":   w.badge,
 		"static":  a.url,
 		"rate":    w.rate,
 		"diff":    w.diff,

@@ -31,10 +31,11 @@ func (l runLine) Took() time.Duration { return l.Finished.Sub(l.Started) }
 type jobsView struct {
 	Jobs []jobLine
 	Runs []runLine
+	Only string // the job that the runs are of, empty for all
 }
 
 func (s *site) jobs(r *http.Request, _ caller) (any, error) {
-	return s.box.Jobs(r.Context())
+	return s.box.Jobs(r.Context(), r.URL.Query().Get("job"))
 }
 
 func (s *site) runJob(w http.ResponseWriter, r *http.Request, who caller) error {

@@ -61,7 +61,7 @@ func (m *machine) Dashboard(ctx context.Context) (dashboardView, error) {
 		return v, err
 	}
 	v.Waiting = slices.DeleteFunc(slices.Clone(payouts), func(p payoutLine) bool { return !p.Waits })
-	jobs, err := m.Jobs(ctx)
+	jobs, err := m.Jobs(ctx, "")
 	if err != nil {
 		return v, err
 	}
@@ -291,6 +291,14 @@ func (m *machine) Block(ctx context.Context, hash string) (blockView, error) {
 	if target, err := work.TargetFromBits(b.Bits); err == nil {
 		v.Difficulty = new(target.Difficulty())
 	}
+	coinbase, err := pool.DecodeCoinbase(b, m.Identity().Network)
+	if err != nil {
+		m.log.Warn("Coinbase not decoded", "hash", hash, "err", err)
+	}
+	v.Text = coinbase.Text
+	for _, out := range coinbase.Outputs {
+		v.Outputs = append(v.Outputs, outputLine{out.Amount, out.Address, string(out.Whose)})
+	}
 	for _, row := range b.Split {
 		line := creditLine{Address: row.Address, Amount: row.Amount, Paid: row.Paid}
 		if b.Value > 0 {
@@ -360,33 +368,6 @@ func (m *machine) Node(ctx context.Context) nodeView {
 		v.Wallet.Trusted, v.Wallet.Immature, v.Wallet.Pending = &w.Trusted, &w.Immature, &w.Pending
 	}
 	return v
-}
-
-func (m *machine) Jobs(ctx context.Context) (jobsView, error) {
-	const history = 60
-	jobs, err := m.box.Jobs(ctx)
-	if err != nil {
-		return jobsView{}, fmt.Errorf("read jobs: %w", err)
-	}
-	runs, err := m.box.JobRuns(ctx, history)
-	if err != nil {
-		return jobsView{}, fmt.Errorf("read runs of jobs: %w", err)
-	}
-	var v jobsView
-	for _, j := range jobs {
-		v.Jobs = append(v.Jobs, jobLine{
-			Name: j.Name, Text: j.Text, Every: j.Every, Next: j.Next,
-			Last: j.Last.Started, Ran: !j.Last.Finished.IsZero(), OK: j.Last.OK, Message: j.Last.Message,
-		})
-	}
-	for _, r := range runs {
-		v.Runs = append(v.Runs, runLine(r))
-	}
-	return v, nil
-}
-
-func (m *machine) RunJob(ctx context.Context, name string, op operator, ip string) error {
-	return asProblem(m.box.RunJob(ctx, name, op.Name, ip))
 }
 
 func (m *machine) Connect(ctx context.Context) connectView {

@@ -68,6 +68,20 @@ type problemView struct {
 	Reference string
 }
 
+// Kind names the sentences of the page: the code, or that of the
+// most general one of its kind.
+func (v problemView) Kind() string {
+	switch v.Code {
+	case "not-found", "method", "misdirected", "too-many", "stale", "signed-out", "cross-site",
+		"form-token", "refused", "invalid", "unavailable", "stopping":
+		return v.Code
+	}
+	if v.Status < http.StatusInternalServerError {
+		return "refused"
+	}
+	return "internal"
+}
+
 // fail answers with err: a problem in its own words, anything else as a 500
 // whose reference leads to the log line with the whole chain. The API gets
 // application/problem+json (RFC 9457), people get a page.

@@ -180,6 +180,15 @@ func coinbasePayments(ctx context.Context, q sqlite.Querier, b blockRow, credits
 	return payments, nil
 }
 
+// Coinbase decodes the coinbase of a block that came from [Ledger.Block].
+func (b Block) Coinbase() (*wire.MsgTx, error) {
+	var kept []byte
+	if b.Proof != nil {
+		kept = b.Proof.Coinbase
+	}
+	return readCoinbase(b.Raw, kept)
+}
+
 // readCoinbase decodes the first transaction of a raw block or, once its bytes were
 // dropped ([Ledger.DropRaw]), the one that was kept of it.
 func readCoinbase(raw, kept []byte) (*wire.MsgTx, error) {
