@@ -57,7 +57,7 @@ func (c *Child) Log() []string { return c.log.since(0) }
 // prepare writes bitcoin.conf.
 func (c *Child) prepare() error {
 	if c.config.Probe == nil || c.config.Stop == nil {
-		return errors.New("Probe and Stop are required")
+		return errors.New("it needs a Probe and a Stop")
 	}
 	return c.config.Conf.Write()
 }
@@ -92,6 +92,9 @@ func (c *Child) locate(ctx context.Context) (string, error) {
 
 // hold has nothing to do: a child that has ended stays so.
 func (c *Child) hold(context.Context) {}
+
+// parting tells that a child ends with Run.
+func (c *Child) parting() string { return "The node is stopped." }
 
 // obstacle looks for what would keep the node from starting, or, worse, from
 // telling: a ZMQ port that is taken is no error to bitcoind.

@@ -1,6 +1,7 @@
 package bitcoind
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/google/renameio/v2"
 )
 
 // The networks on which a managed node may run. Whether the program follows
@@ -38,9 +37,14 @@ const practiceChallenge = "\x51"
 type Conf struct {
 	Network string // one of the constants above
 	Dir     string // data directory, absolute; made with mode 0700
-	RPCPort int    // on 127.0.0.1
-	ZMQPort int    // on 127.0.0.1, publishes hashblock
-	P2PPort int    // on 127.0.0.1, for test peers; 0: the node listens to nobody
+	File    string // of the configuration; empty: bitcoin.conf in Dir
+	// Cookie is the path of the RPC cookie for a node that runs under a user of its
+	// own: its group may read it. Dir is there then, and the log goes into a file.
+	// Empty: the node runs as this user, who alone may read what it writes.
+	Cookie  string
+	RPCPort int // on 127.0.0.1
+	ZMQPort int // on 127.0.0.1, publishes hashblock
+	P2PPort int // on 127.0.0.1, for test peers; 0: the node listens to nobody
 
 	PruneMiB   int // keep about this much of the chain, at least 550; 0: all of it
 	DBCacheMiB int // coins kept in memory; 0: 64, plenty for a private chain
@@ -68,12 +72,12 @@ func DataDirName(network string) string {
 	return network + "-" + hex.EncodeToString(second[:4])
 }
 
-// Path returns the path of bitcoin.conf.
-func (c Conf) Path() string { return filepath.Join(c.Dir, "bitcoin.conf") }
+// Path returns the path of the configuration.
+func (c Conf) Path() string { return cmp.Or(c.File, filepath.Join(c.Dir, "bitcoin.conf")) }
 
 // CookieFile returns the path of the RPC cookie. The node writes it at each
 // start with a new password and removes it when it stops.
-func (c Conf) CookieFile() string { return filepath.Join(c.chainDir(), ".cookie") }
+func (c Conf) CookieFile() string { return cmp.Or(c.Cookie, filepath.Join(c.chainDir(), ".cookie")) }
 
 // RPCURL returns the address of the node's RPC.
 func (c Conf) RPCURL() string { return "http://127.0.0.1:" + strconv.Itoa(c.RPCPort) }
@@ -97,6 +101,9 @@ func (c Conf) chainDir() string {
 	return filepath.Join(c.Dir, c.chain())
 }
 
+// logFile is the node's log where it keeps one.
+func (c Conf) logFile() string { return filepath.Join(c.chainDir(), "debug.log") }
+
 // lockFile is the file that a running bitcoind holds locked.
 func (c Conf) lockFile() string { return filepath.Join(c.chainDir(), ".lock") }
 
@@ -111,15 +118,16 @@ func (c Conf) Validate() error {
 	var errs []error
 	add := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
-	switch c.Network {
-	case NetworkMain, NetworkTestnet4, NetworkSignet, NetworkPractice, NetworkRegtest:
-	case "":
+	if c.Network == "" {
 		add("no network is named")
-	default:
-		add("network %q is not known; use main, testnet4, signet, practice or regtest", c.Network)
+	} else if err := KnownNetwork(c.Network); err != nil {
+		errs = append(errs, err)
 	}
 	if !filepath.IsAbs(c.Dir) {
 		add("data directory %q is not an absolute path", c.Dir)
+	}
+	if c.Cookie != "" && (!filepath.IsAbs(c.Cookie) || strings.ContainsAny(c.Cookie, "#\n")) {
+		add("cookie %q is not an absolute path without # and line breaks", c.Cookie)
 	}
 
 	seen := make(map[int]string)
@@ -155,7 +163,8 @@ func (c Conf) Validate() error {
 // of it options such as rpcport stop the node. A name that a bitcoind does not
 // know is only logged when it comes from the file (on the command line it
 // stops the node), so one text serves Bitcoin Core and Bitcoin Knots of version
-// 29 and later. No line holds a path: a # in one would begin a comment.
+// 29 and later. Only the line of a cookie elsewhere holds a path, and no # is in
+// that: it would begin a comment.
 func (c Conf) Render() (string, error) {
 	if err := c.Validate(); err != nil {
 		return "", err
@@ -174,13 +183,19 @@ func (c Conf) Render() (string, error) {
 
 	c.renderPeers(comment, set)
 
-	comment("RPC and block notices, for this machine and this user only.")
+	cookie, readers := ".cookie", "owner"
+	if c.Cookie == "" {
+		comment("RPC and block notices, for this machine and this user only.")
+	} else {
+		comment("RPC and block notices, for this machine and one group of users only.")
+		cookie, readers = c.Cookie, "group"
+	}
 	set("server", 1)
 	set("rpcport", c.RPCPort)
 	set("rpcbind", "127.0.0.1")
 	set("rpcallowip", "127.0.0.1")
-	set("rpccookiefile", ".cookie")
-	set("rpccookieperms", "owner")
+	set("rpccookiefile", cookie)
+	set("rpccookieperms", readers)
 	set("rpcthreads", 8)
 	set("rpcworkqueue", 64)
 	set("zmqpubhashblock", c.ZMQ())
@@ -201,8 +216,12 @@ func (c Conf) Render() (string, error) {
 	set("walletrbf", 1)
 	set("walletbroadcast", 1)
 
-	comment("The log goes to the pool, which keeps its end; a file would grow without limit.")
-	set("nodebuglogfile", 1)
+	if c.Cookie == "" {
+		comment("The log goes to the pool, which keeps its end; a file would grow without limit.")
+		set("nodebuglogfile", 1)
+	} else {
+		comment("What the machine gives.")
+	}
 	set("dbcache", c.dbCache())
 	set("prune", c.PruneMiB)
 
@@ -248,33 +267,25 @@ func (c Conf) dbCache() int {
 	return c.DBCacheMiB
 }
 
-// Write makes the data directory and writes bitcoin.conf into it, whole or not
-// at all. Directory and file belong to this user alone: wallets live there, and
-// who can write the file can make the node run programs.
+// Write writes the configuration, whole or not at all, for this user alone: who
+// can write it can make the node run programs. It makes the data directory, where
+// wallets will live, and closes it to others, unless the node has a user of its
+// own, for whom systemd does that.
 func (c Conf) Write() error {
 	text, err := c.Render()
 	if err != nil {
 		return fmt.Errorf("configure node: %w", err)
 	}
-
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return fmt.Errorf("make data directory: %w", err)
+	if c.Cookie == "" {
+		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+			return fmt.Errorf("make data directory: %w", err)
+		}
+		if err := os.Chmod(c.Dir, 0o700); err != nil {
+			return fmt.Errorf("close data directory to others: %w", err)
+		}
 	}
-	if err := os.Chmod(c.Dir, 0o700); err != nil {
-		return fmt.Errorf("close data directory to others: %w", err)
-	}
-	// renameio.WriteFile would keep the mode of an older file.
-	file, err := renameio.NewPendingFile(c.Path(), renameio.WithTempDir(c.Dir), renameio.WithStaticPermissions(0o600))
-	if err != nil {
+	if err := replace(c.Path(), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write bitcoin.conf: %w", err)
 	}
-	_, err = file.WriteString(text)
-	if err == nil {
-		err = file.CloseAtomicallyReplace()
-	}
-	if err := errors.Join(err, file.Cleanup()); err != nil {
-		return fmt.Errorf("write bitcoin.conf: %w", err)
-	}
-
 	return nil
 }

@@ -30,6 +30,16 @@
 // bitcoind's exit status is 1 for every failure. The reason is in its last log
 // lines; they are read and turned into a sentence with a next step.
 //
+// # A node of its own user
+//
+// As a child the node is this user's: whoever takes over the pool's pages has its
+// wallet files, and an update of the pool stops it. On an installed box it is a unit
+// of systemd instead ([Unit]), under a user of its own, and runs on while the pool
+// is away. Then nothing that could name a program to run goes from here to there:
+// the pool writes numbers and choices ([Request]), and the node's user checks them
+// and writes the options ([Places.Apply]), becomes the node ([Places.Launch]) and
+// tells why it ended ([Places.Report]). Who may write where is told at [Places].
+//
 // # Damage
 //
 // Two kinds of damage a node can mend by itself, by building its databases anew
@@ -48,12 +58,12 @@ import (
 	"time"
 )
 
-// Runner keeps a node running: as a child of this process ([Child]), or by
-// another means that the platform offers. For a node that somebody else runs
+// Runner keeps a node running: as a child of this process ([Child]), or as a
+// unit of systemd ([Unit]). For a node that somebody else runs
 // ([External]) it only looks.
 type Runner interface {
-	// Run keeps the node running until ctx ends, then stops it and returns
-	// when it is gone. It returns an error only for what another try cannot
+	// Run keeps the node running until ctx ends. A child is gone when it
+	// returns, a unit runs on. It returns an error only for what another try cannot
 	// mend.
 	Run(ctx context.Context) error
 	// State tells how the node is now.
@@ -98,6 +108,7 @@ const (
 	ClassStopped    Class = "stopped"    // somebody else stopped it in order
 	ClassCrash      Class = "crash"      // anything else
 	ClassAway       Class = "away"       // somebody else's node cannot be asked
+	ClassService    Class = "service"    // systemd does not do what it is asked
 )
 
 // State is a snapshot of the node.

@@ -293,7 +293,7 @@ func running(t *testing.T, child *Child) (stop func()) {
 func alive(pid int) bool { return pid != 0 && syscall.Kill(pid, 0) == nil }
 
 // until waits for a state that is as wanted, and returns it.
-func until(t *testing.T, child *Child, what string, want func(State) bool) State {
+func until(t *testing.T, child Runner, what string, want func(State) bool) State {
 	t.Helper()
 	limit := time.After(time.Minute)
 	for {
@@ -310,7 +310,7 @@ func until(t *testing.T, child *Child, what string, want func(State) bool) State
 	}
 }
 
-func untilPhase(t *testing.T, child *Child, phase Phase) State {
+func untilPhase(t *testing.T, child Runner, phase Phase) State {
 	t.Helper()
 	return until(t, child, string(phase), func(s State) bool { return s.Phase == phase })
 }

@@ -71,6 +71,8 @@ type host interface {
 	start(ctx context.Context) (instance, failure)
 	// hold sees to it that nothing runs, because there is no room.
 	hold(ctx context.Context)
+	// parting says what becomes of the node at the end of Run.
+	parting() string
 }
 
 // instance is one process of the node, from its start to its end.
@@ -158,7 +160,7 @@ func (s *supervisor) Run(ctx context.Context) error {
 		pause = min(2*pause, s.care.RetryMax)
 	}
 
-	s.board.update(func(n *State) { *n = State{Phase: PhaseAbsent, Text: "The node is stopped.", Restarts: n.Restarts} })
+	s.board.update(func(n *State) { *n = State{Phase: PhaseAbsent, Text: s.host.parting(), Restarts: n.Restarts} })
 	return nil
 }
 

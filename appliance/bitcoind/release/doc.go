@@ -23,4 +23,11 @@
 // Each of them appears by a rename after everything below it is on the disk, so
 // a power cut leaves either the old state or the new one. One [Folder] at a time
 // works in it; its owner sees to that.
+//
+// # When the folder is somebody else's
+//
+// Who may write in the folder replaces the program that holds the wallet. On an
+// installed box it belongs to root, and the pool has only a [Guarded] view of it: it
+// fetches the files, lays them beside a [Wish], and the owner checks them once more
+// before it unpacks them ([Folder.Grant]).
 package release

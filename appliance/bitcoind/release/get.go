@@ -16,12 +16,21 @@ func (f Folder) Get(ctx context.Context, s Source, r Release, progress Progress)
 	if v := r.Version; f.Verify(v) == nil {
 		return nil
 	}
+	part, err := f.fetch(ctx, s, r, progress)
+	if err != nil {
+		return err
+	}
+	return f.use(ctx, r, part)
+}
+
+// fetch downloads a release and returns where it lies, whatever it is.
+func (f Folder) fetch(ctx context.Context, s Source, r Release, progress Progress) (string, error) {
 	part := f.at("download", r.File()+".part")
 	s = s.withDefaults()
 	if err := s.fetch(ctx, r.Version.Dir()+r.File(), part, progress); err != nil {
-		return fmt.Errorf("download %s: %w", r.File(), err)
+		return "", fmt.Errorf("download %s: %w", r.File(), err)
 	}
-	return f.use(ctx, r, part)
+	return part, nil
 }
 
 // use installs what was downloaded, which is not needed any more then, and of
@@ -42,26 +51,41 @@ var ErrUnknown = errors.New("this file is none of the releases that DMPool knows
 // Upload takes a release that a person has downloaded elsewhere, and finds out
 // by its hash which of the known ones it is. It reads no more than limit bytes,
 // 0 is the limit of a download.
-func (f Folder) Upload(ctx context.Context, content io.Reader, limit int64, known []Release, progress Progress) (r Release, err error) {
+func (f Folder) Upload(ctx context.Context, content io.Reader, limit int64, known []Release, progress Progress) (Release, error) {
+	r, part, err := f.take(ctx, content, limit, known, progress)
+	if err != nil {
+		return r, err
+	}
+	defer discard(part)
+	return r, f.install(ctx, r, part)
+}
+
+// take stores what comes, and returns which of the known releases it is and where
+// it lies. The caller discards it.
+func (f Folder) take(ctx context.Context, content io.Reader, limit int64, known []Release, progress Progress) (r Release, name string, err error) {
 	if limit <= 0 {
 		limit = Source{}.withDefaults().Limit
 	}
 	part, err := os.CreateTemp(f.at("download"), "upload-*")
 	if err != nil {
-		return r, fmt.Errorf("take upload: %w", err)
+		return r, "", fmt.Errorf("take upload: %w", err)
 	}
-	defer discard(part.Name())
-	defer part.Close()
+	defer func() {
+		part.Close()
+		if err != nil {
+			discard(part.Name())
+		}
+	}()
 	hash, err := receive(ctx, part, content, limit, progress)
 	if err != nil {
-		return r, fmt.Errorf("take upload: %w", err)
+		return r, "", fmt.Errorf("take upload: %w", err)
 	}
 	for _, r := range known {
 		if r.SHA256 == hash {
-			return r, f.install(ctx, r, part.Name())
+			return r, part.Name(), nil
 		}
 	}
-	return r, fmt.Errorf("%w: its SHA-256 is %s. Download %s again, or another version from the list", ErrUnknown, hash, fileFor(f.Platform, known))
+	return r, "", fmt.Errorf("%w: its SHA-256 is %s. Download %s again, or another version from the list", ErrUnknown, hash, fileFor(f.Platform, known))
 }
 
 // fileFor names the file that a person should look for.

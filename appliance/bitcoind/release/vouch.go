@@ -199,19 +199,31 @@ func (k Keyring) signer(signed []byte, signature *packet.Signature, now time.Tim
 // Vouched asks the server for a version's list of hashes and its signatures,
 // and returns the releases that enough builders have signed for.
 func (s Source) Vouched(ctx context.Context, v Version, k Keyring, now time.Time) ([]Release, []string, error) {
-	s = s.withDefaults()
-	client := s.client()
-	defer client.CloseIdleConnections()
-	sums, err := s.small(ctx, client, v.Dir()+"SHA256SUMS")
-	if err != nil {
-		return nil, nil, err
-	}
-	signatures, err := s.small(ctx, client, v.Dir()+"SHA256SUMS.asc")
+	sums, signatures, err := s.statement(ctx, v)
 	if err != nil {
 		return nil, nil, err
 	}
 	return k.Vouch(v, sums, signatures, now)
 }
+
+// statement fetches a version's list of hashes and what the builders have signed
+// it with.
+func (s Source) statement(ctx context.Context, v Version) (sums, signatures []byte, err error) {
+	s = s.withDefaults()
+	client := s.client()
+	defer client.CloseIdleConnections()
+	if sums, err = s.small(ctx, client, v.Dir()+sumsFile); err != nil {
+		return nil, nil, err
+	}
+	signatures, err = s.small(ctx, client, v.Dir()+signaturesFile)
+	return sums, signatures, err
+}
+
+// The names of a version's list of hashes and of the signatures for it.
+const (
+	sumsFile       = "SHA256SUMS"
+	signaturesFile = "SHA256SUMS.asc"
+)
 
 // small fetches a file of text.
 func (s Source) small(ctx context.Context, client *http.Client, path string) ([]byte, error) {
