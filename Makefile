@@ -16,7 +16,7 @@ DURATION ?= 10m
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench bench-stratum fuzz torture soak clean
+.PHONY: help run build test check bench bench-stratum fuzz torture soak screenshots clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +48,11 @@ torture: deps ## kill a mining pool ROUNDS=1000 times; no answered share may be 
 soak: deps-test ## let all kinds of miners mine side by side for DURATION=10m
 	DURATION=$(DURATION) scripts/soak.sh
 
-clean: ## remove what was built and the practice chain of `make run`
-	rm -rf bin $(DATA)
+screenshots: deps-test ## write pictures of all main pages to screenshots/
+	scripts/screenshots.sh
+
+clean: ## remove what was built and the pictures, and the practice chain of `make run`
+	rm -rf bin screenshots $(DATA)
 
 .PHONY: deps deps-test
 deps:

@@ -26,5 +26,5 @@ go test -race -timeout 5m -count=1 -tags torture -run '^TestTorture$' -v ./cmd/d
 echo "== from an empty directory to a confirmed payout, in a real browser"
 go test -timeout 8m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
 
-echo "== every page in a real browser: light and dark, desktop and phone"
+echo "== every page in a real browser: two languages, light and dark, desktop and phone, and axe"
 go test -timeout 8m -count=1 -tags browser -run 'InBrowser$' ./webui

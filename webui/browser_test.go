@@ -4,20 +4,16 @@ package webui
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
@@ -84,6 +80,10 @@ func (c *complaints) listen(ctx context.Context) {
 		switch e := ev.(type) {
 		case *log.EventEntryAdded:
 			c.list = append(c.list, e.Entry.Text)
+		case *audits.EventIssueAdded:
+			if csp := e.Issue.Details.ContentSecurityPolicyIssueDetails; csp != nil {
+				c.list = append(c.list, "against the Content-Security-Policy: "+csp.ViolatedDirective)
+			}
 		case *cdpruntime.EventExceptionThrown:
 			c.list = append(c.list, e.ExceptionDetails.Error())
 		case *network.EventRequestWillBeSent:
@@ -100,99 +100,4 @@ func (c *complaints) take() []string {
 	list := c.list
 	c.list = nil
 	return list
-}
-
-// Every page fits every width, in light and dark, and the browser has nothing
-// to complain about. DMPOOL_SCREENSHOTS=DIR keeps the pictures.
-func TestPagesInBrowser(t *testing.T) {
-	ctx := startBrowser(t)
-	full, empty := open(t, newGolden()), open(t, newGolden().empty())
-	trouble, elsewhere := open(t, frozen(stuck(newGolden()))), open(t, cold(newGolden()))
-	full.signIn()
-	empty.signIn()
-	trouble.signIn()
-	elsewhere.signIn()
-	sound, lost := open(t, withWallet("confirmed")), open(t, withWallet("drawn"))
-	lost.box.vault.page.Loaded, lost.box.vault.page.Ask, lost.box.vault.page.Problem = false, []int{2, 7, 11}, "it waits"
-	sound.signIn()
-	lost.signIn()
-
-	type target struct {
-		name, path string
-		visit      *visit
-		stranger   bool
-	}
-	var targets []target
-	for _, p := range []string{"", "workers", "blocks", "blocks/" + full.box.block.Hash, "payouts", "payouts?tab=owed", "payouts/42", "node", "jobs", "settings", "accounts/" + newAddress, "books", "people", "connect", "observer", "observer/" + aliceAddress, "nowhere"} {
-		targets = append(targets, target{"full-" + p, "/" + p, full, false})
-	}
-	for _, p := range []string{"login", "connect", "observer", "observer/" + aliceAddress, "observer/" + newAddress, "observer?address=nonsense", "nowhere"} {
-		targets = append(targets, target{"public-" + p, "/" + p, full, true})
-	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "connect"} {
-		targets = append(targets, target{"empty-" + p, "/" + p, empty, false})
-	}
-	targets = append(targets,
-		target{"stuck-payout", "/payouts/42", trouble, false},
-		target{"frozen-books", "/books", trouble, false},
-		target{"wallet", "/wallet", sound, false},
-		target{"lost-wallet", "/wallet", lost, false},
-		target{"cold-payout", "/payouts/42", elsewhere, false},
-		target{"statement", "/observer/" + aliceAddress + "/blocks/" + full.box.block.Hash, full, true},
-		target{"receipt", "/observer/" + aliceAddress + "/payouts/40", full, true})
-	for _, tg := range targets {
-		for _, width := range []int64{1280, 390, 320} {
-			for _, scheme := range []string{"light", "dark"} {
-				t.Run(fmt.Sprintf("%s %d %s", tg.name, width, scheme), func(t *testing.T) {
-					show(t, ctx, tg.visit, tg.path, tg.name, width, scheme, tg.stranger)
-				})
-			}
-		}
-	}
-}
-
-func show(t *testing.T, browser context.Context, w *visit, path, name string, width int64, scheme string, stranger bool) {
-	ctx, cancel := chromedp.NewContext(browser)
-	defer cancel()
-	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
-	defer stop()
-	bad := &complaints{host: w.url}
-	bad.listen(ctx)
-	setUp := chromedp.Tasks{
-		network.Enable(), log.Enable(), network.ClearBrowserCookies(),
-		emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-		}),
-	}
-	if !stranger {
-		setUp = append(setUp, w.cookies())
-	}
-	var scroll, client int64
-	var picture []byte
-	err := chromedp.Run(ctx, setUp, chromedp.Navigate(w.url+path), chromedp.WaitReady("main"),
-		chromedp.Evaluate(`document.documentElement.scrollWidth`, &scroll),
-		chromedp.Evaluate(`document.documentElement.clientWidth`, &client),
-		chromedp.FullScreenshot(&picture, 100))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if scroll > client {
-		t.Errorf("page is %d px wide in a window of %d", scroll, client)
-	}
-	for _, c := range bad.take() {
-		if path == "/nowhere" && strings.Contains(c, http.StatusText(http.StatusNotFound)) || strings.Contains(path, "nonsense") && strings.Contains(c, "422") {
-			continue
-		}
-		t.Errorf("browser complains: %s", c)
-	}
-	if dir := os.Getenv("DMPOOL_SCREENSHOTS"); dir != "" {
-		file := strings.NewReplacer("/", "-", "?", "-").Replace(strings.TrimSuffix(name, "/"))
-		if len(file) > 40 {
-			file = file[:40]
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", file, width, scheme)), picture, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
