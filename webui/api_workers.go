@@ -41,6 +41,7 @@ func (s *site) apiWorkers(r *http.Request) (any, error) {
 	}
 	q := r.URL.Query()
 	v := workersView{Query: cut(strings.TrimSpace(q.Get("search")), 100), Status: q.Get("status"), Sort: q.Get("sort")}
+	v.Down = rankingNamed(v.Sort).down
 	lines := slices.DeleteFunc(slices.Clone(all), func(w workerLine) bool { return !v.matches(w) })
 	slices.SortStableFunc(lines, v.compare)
 	return paged(r, lines, deskWorkerOf)
@@ -67,7 +68,7 @@ func workerInfoOf(w workerLine) workerInfoJSON {
 
 // activity is a worker's status in two words.
 func activity(w workerLine) string {
-	if w.Status == "offline" {
+	if !w.Here() {
 		return "inactive"
 	}
 	return "active"

@@ -34,7 +34,7 @@ func tone(state string) string {
 	case "found", "unknown", "pending", "cancelling", "idle", "degraded",
 		"warming", "starting", "stopping", "headers-presync", "ibd", "catching-up":
 		return "warn"
-	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent":
+	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent", "banned":
 		return "bad"
 	}
 	return ""

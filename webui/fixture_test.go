@@ -111,6 +111,7 @@ func newGolden() *golden {
 			Best: bests{Ever: new(3.3e9)}, LastShare: at(14 * time.Hour),
 		},
 	}
+	g.workers[0].Label, g.workers[0].Tags, g.workers[0].Account = "Kitchen", []string{"quiet", "wifi"}, "Alice"
 	hash := func(tail string) string { return strings.Repeat("0", 64-len(tail)) + tail }
 	g.blocks = []blockLine{
 		{ID: 4, Hash: hash("7be1c04d52aa9913f0"), Height: 925001, FoundAt: at(4 * time.Minute), State: "found", Value: 316_600_000, Finder: bobAddress, Worker: "s19", Maturity: 101},

@@ -13,8 +13,6 @@ import (
 
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/ledger"
-	"github.com/dmpool/dmpool/pool/shares"
-	"github.com/dmpool/dmpool/pool/stratum"
 	"github.com/dmpool/dmpool/pool/work"
 )
 
@@ -44,10 +42,10 @@ func (m *machine) Dashboard(ctx context.Context) (dashboardView, error) {
 	}
 	v.Luck = newLuck(orNil(status.NetworkDifficulty), v.Rates.H1)
 	for _, w := range workers {
-		if w.Status == "offline" {
-			v.Offline++
-		} else {
+		if w.Here() {
 			v.Online++
+		} else {
+			v.Offline++
 		}
 	}
 	if v.Effort, err = m.effort(ctx); err != nil {
@@ -112,127 +110,6 @@ func (m *machine) effort(ctx context.Context) (*float64, error) {
 	}
 	f, _ := effort.Float64()
 	return &f, nil
-}
-
-func ratesOf(t shares.Totals) rates {
-	if t.FirstShare.IsZero() {
-		return rates{}
-	}
-	return ratesFrom(t.Hashrate)
-}
-
-func ratesFrom(r shares.Rates) rates { return rates{M10: &r.M10, H1: &r.H1, H24: &r.H24, D7: &r.D7} }
-
-func rejectRate(t shares.Totals) *float64 {
-	_, rejected := reasonsOf(t.Rejected)
-	return workerLine{Accepted: t.Accepted, Rejected: rejected}.RejectRate()
-}
-
-// reasonsOf lists the reject reasons, the most frequent first, and their sum.
-func reasonsOf(counts map[string]int64) (lines []reasonLine, sum int64) {
-	for reason, n := range counts {
-		lines = append(lines, reasonLine{Reason: reason, Count: n})
-		sum += n
-	}
-	slices.SortFunc(lines, func(a, b reasonLine) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason))
-	})
-	return lines, sum
-}
-
-func (m *machine) Hashrates(ctx context.Context, address string, from, to time.Time, step time.Duration) ([]point, error) {
-	return m.WorkerHashrates(ctx, address, "", from, to, step)
-}
-
-func (m *machine) WorkerHashrates(ctx context.Context, address, worker string, from, to time.Time, step time.Duration) ([]point, error) {
-	if _, err := m.pool(); err != nil {
-		return nil, nil
-	}
-	slots, err := m.box.Shares().Hashrate(ctx, shares.Query{Address: address, Worker: worker, From: from, To: to, Step: step})
-	if err != nil {
-		return nil, fmt.Errorf("read hashrates: %w", err)
-	}
-	points := make([]point, 0, len(slots))
-	for _, s := range slots {
-		p := point{At: s.At}
-		if s.Known {
-			p.HS = new(s.Hashrate)
-		}
-		points = append(points, p)
-	}
-	return points, nil
-}
-
-func (m *machine) Workers(ctx context.Context) ([]workerLine, error) {
-	p, err := m.pool()
-	if err != nil {
-		return nil, nil
-	}
-	return m.workersOf(ctx, "", p.Status().Sessions)
-}
-
-// workersOf joins what the share log knows of workers with who is connected.
-func (m *machine) workersOf(ctx context.Context, address string, sessions []stratum.SessionInfo) ([]workerLine, error) {
-	now := time.Now()
-	known, err := m.box.Shares().Workers(ctx, address, now)
-	if err != nil {
-		return nil, fmt.Errorf("read workers: %w", err)
-	}
-	live := connected(sessions)
-	var lines []workerLine
-	for _, w := range known {
-		line := workerLine{
-			Address: w.Address, Name: w.Name, Status: "offline", UserAgent: w.UserAgent,
-			Rates: ratesFrom(w.Hashrate), Accepted: w.Accepted, Late: w.Late, FirstShare: w.FirstShare, LastShare: w.LastShare,
-			Best: bests{Round: orNil(w.BestRound), Ever: orNil(w.BestEver), EverAt: w.BestEverAt},
-		}
-		line.Reasons, line.Rejected = reasonsOf(w.Rejected)
-		key := workerKey{w.Address, w.Name}
-		if s, ok := live[key]; ok {
-			line.Status = "online"
-			if now.Sub(w.LastShare) > idleAfter {
-				line.Status = "idle"
-			}
-			line.Difficulty, line.Best.Session = orNil(s.Difficulty), orNil(s.Best)
-			delete(live, key)
-		}
-		lines = append(lines, line)
-	}
-	return append(lines, waiting(live, address)...), nil
-}
-
-// waiting lists those that are connected and have not sent a share yet, by name.
-func waiting(live map[workerKey]stratum.SessionInfo, address string) []workerLine {
-	var lines []workerLine
-	for key, s := range live {
-		if address == "" || address == key.address {
-			lines = append(lines, workerLine{
-				Address: key.address, Name: key.name, Status: "waiting",
-				UserAgent: s.UserAgent, Difficulty: orNil(s.Difficulty),
-			})
-		}
-	}
-	slices.SortFunc(lines, func(a, b workerLine) int {
-		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name))
-	})
-	return lines
-}
-
-type workerKey struct{ address, name string }
-
-// connected finds the session of each worker; of several the one with the best
-// share.
-func connected(sessions []stratum.SessionInfo) map[workerKey]stratum.SessionInfo {
-	live := map[workerKey]stratum.SessionInfo{}
-	for _, s := range sessions {
-		for _, w := range s.Workers {
-			key := workerKey{w.Address, w.Name}
-			if old, ok := live[key]; !ok || s.Best > old.Best {
-				live[key] = s
-			}
-		}
-	}
-	return live
 }
 
 func (m *machine) Blocks(ctx context.Context, before int64, limit int) ([]blockLine, error) {

@@ -23,7 +23,7 @@ type section struct {
 func mainMenu() []entry {
 	return []entry{
 		{"dashboard", "/", nil},
-		{"workers", "/workers", nil},
+		{"workers", "/workers", []string{"worker", "bans"}},
 		{"blocks", "/blocks", []string{"block"}},
 		{"payouts", "/payouts", []string{"payout", "account"}},
 		{"node", "/node", nil},

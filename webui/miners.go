@@ -9,6 +9,8 @@ import (
 // that the miners do not say themselves. Errors that a person may read are
 // *problem; a ban or link that there is not is one with the status 404.
 type miners interface {
+	Worker(ctx context.Context, address, name string) (workerView, error)
+
 	Bans(ctx context.Context) ([]banLine, error)
 	Ban(ctx context.Context, b banOrder) error
 	LiftBan(ctx context.Context, who banned, op operator, ip string) error

@@ -10,7 +10,7 @@ import (
 // crew is what the operators of the golden box say about its miners.
 type crew struct {
 	bans     []banLine
-	ordered  []banOrder
+	orders   []banOrder
 	marks    []mark
 	links    []linkLine
 	unlinked []string
@@ -43,7 +43,7 @@ func (c *crew) Ban(_ context.Context, b banOrder) error {
 	if strings.TrimSpace(b.Reason) == "" {
 		return refused("A ban needs a reason of at most 200 characters in one line.")
 	}
-	c.ordered = append(c.ordered, b)
+	c.orders = append(c.orders, b)
 	c.bans = append(c.bans, banLine{banned: b.banned, Reason: b.Reason, Actor: b.Operator.Name, At: noon})
 	return nil
 }
@@ -85,4 +85,31 @@ func (c *crew) Linked(_ context.Context, token string) (string, error) {
 		return "", notFound()
 	}
 	return aliceAddress, nil
+}
+
+// Worker is a worker of the list, with a connection when it is there.
+func (g *golden) Worker(ctx context.Context, address, name string) (workerView, error) {
+	all, err := g.Workers(ctx)
+	if err != nil {
+		return workerView{}, err
+	}
+	for _, w := range all {
+		if w.Address != address || w.Name != name {
+			continue
+		}
+		v := workerView{workerLine: w}
+		if w.Here() {
+			v.Connections = []connectionLine{{
+				ID: "6acfac01", IP: "192.168.1.77", Port: "tls", UserAgent: w.UserAgent, Others: 2, Difficulty: w.Difficulty, Rate: w.Rates.M10,
+				Accepted: 310, Rejected: 2, Best: new(2.1e9), ConnectedAt: noon.Add(-2 * time.Hour), LastShare: w.LastShare,
+			}}
+		}
+		for _, b := range g.bans {
+			if b.Address == address && (b.Worker == "" || b.Worker == name) {
+				v.Bans = append(v.Bans, b)
+			}
+		}
+		return v, nil
+	}
+	return workerView{}, notFound()
 }

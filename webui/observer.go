@@ -134,7 +134,7 @@ func (s *site) observe(r *http.Request) (observerView, error) {
 		return observerView{}, invalid(asSentence(err))
 	}
 	v, err := s.box.Observer(r.Context(), address)
-	v.Workers, v.More = first(v.Workers, busier)
+	v.Workers, v.More = busiest(v.Workers)
 	return v, err
 }
 

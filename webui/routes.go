@@ -33,6 +33,13 @@ func (s *site) routes() []route {
 	return append(s.apiRoutes(), []route{
 		{"GET /{$}", operators, desk, false, s.page("dashboard", s.dashboard)},
 		{"GET /workers", operators, desk, false, s.page("workers", s.workers)},
+		{"GET /workers.csv", operators, desk, false, s.workersCSV},
+		{"GET /workers/{address}/{worker}", operators, desk, false, s.page("worker", s.worker)},
+		{"POST /workers/{address}/{worker}", operators, desk, false, s.markWorker},
+		{"GET /workers/{address}/{worker}/hashrate.csv", operators, desk, false, s.workerSeries},
+		{"GET /bans", operators, desk, false, s.page("bans", s.bans)},
+		{"POST /bans", operators, desk, false, s.ban},
+		{"POST /bans/lift", operators, desk, false, s.liftBan},
 		{"GET /blocks", operators, desk, false, s.page("blocks", s.blocks)},
 		{"GET /blocks/{hash}", operators, desk, false, s.page("block", s.block)},
 		{"GET /payouts", operators, desk, false, s.page("payouts", s.payouts)},
