@@ -54,7 +54,7 @@ func NewChild(config ChildConfig) *Child {
 // Log returns the newest lines of the node's log, oldest first.
 func (c *Child) Log() []string { return c.log.since(0) }
 
-// prepare writes bitcoin.conf.
+// prepare refuses a configuration that cannot be written, before anything is tried.
 func (c *Child) prepare() error {
 	if c.config.Probe == nil || c.config.Stop == nil {
 		return errors.New("it needs a Probe and a Stop")
@@ -66,10 +66,18 @@ func (c *Child) start(ctx context.Context) (instance, failure) {
 	if f, ok := c.obstacle(ctx); ok {
 		return nil, f
 	}
+	// Whatever somebody wrote into it meanwhile: a line that the node refuses would
+	// keep it down for good.
+	if err := errors.Join(c.config.Conf.Write(), c.config.Conf.dropEmptyKey()); err != nil {
+		return nil, unwritable(c.config.Conf.Dir, err)
+	}
 	c.forgetWish()
 	binary, err := c.locate(ctx)
 	if err != nil {
 		return nil, failure{class: ClassBinary, text: fmt.Sprintf("The node cannot start: %v", err)}
+	}
+	if f, ok := c.config.Conf.inherit(ctx, binary); !ok {
+		return nil, f
 	}
 	args, failed := c.arguments(ctx, binary)
 	if failed.class != "" || ctx.Err() != nil {
@@ -102,7 +110,7 @@ func (c *Child) obstacle(ctx context.Context) (failure, bool) {
 	holder, pid, err := lockHolder(c.config.Conf.lockFile())
 	switch {
 	case err != nil:
-		return failure{class: ClassDirectory, text: "The node cannot start: " + err.Error()}, true
+		return unwritable(c.config.Conf.Dir, err), true
 	case pid != 0:
 		return failure{class: ClassLock, text: fmt.Sprintf("Another bitcoind, %s, still uses %s; waiting for it to finish. "+
 			"If it is not ending, stop it with: kill %d", holder, c.config.Conf.Dir, pid)}, true

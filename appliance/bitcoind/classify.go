@@ -1,6 +1,7 @@
 package bitcoind
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -50,7 +51,7 @@ func classify(exit ending, lines []string, dir string) failure {
 			[]string{"Cannot obtain a lock on"},
 		},
 		{
-			ClassDisk, "The disk that holds " + dir + " is full. Free some space; the node then starts by itself",
+			ClassDisk, full(dir),
 			[]string{"Disk space is too low", "No space left on device"},
 		},
 		{
@@ -74,17 +75,24 @@ func classify(exit ending, lines []string, dir string) failure {
 			[]string{"Invalid network magic number", "Incorrect or no genesis block", "Wrong datadir for network"},
 		},
 		{
+			ClassDirectory, "%s", // our own words, see Conf.inherit
+			[]string{usedBy + "Bitcoin "},
+		},
+		{
+			ClassDrive, readOnly(dir),
+			[]string{"Read-only file system"},
+		},
+		{
 			ClassDirectory, "The node may not write to " + dir + ": %s. Give the directory to the user that runs the pool",
-			[]string{"Permission denied", "Cannot write to directory", "Read-only file system"},
+			[]string{"Permission denied", "Cannot write to directory"},
 		},
 		{
 			ClassWallet, "A wallet file is damaged: %s. Restore it from a backup",
 			[]string{"database disk image is malformed", "Wallet corrupted", "wallet.dat corrupt"},
 		},
 		{
-			ClassDrive, "The disk that holds " + dir + " cannot be read or written: %s. It is probably failing. " +
-				"Save the copies of the wallet and the ledger elsewhere and replace it",
-			[]string{"Input/output error"},
+			ClassDrive, failing(dir, "%s"),
+			[]string{"Input/output error", "likely the result of an I/O error"},
 		},
 		{
 			ClassChainstate, "The node's database of coins is damaged",
@@ -126,6 +134,34 @@ func classify(exit ending, lines []string, dir string) failure {
 	default:
 		return failure{class: ClassCrash, text: fmt.Sprintf("The node ended (exit status %d) and its log does not say why", exit.status)}
 	}
+}
+
+// readOnly tells of a disk that takes no more writes.
+func readOnly(dir string) string {
+	return "The disk that holds " + dir + " cannot be written: the system has made it read-only, as it does after an error of the drive. " +
+		"Look into the kernel's log, save the copies of the wallet and the ledger elsewhere, and have the disk checked or replaced"
+}
+
+// unwritable tells why nothing can be written to the node's directory.
+func unwritable(dir string, err error) failure {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return failure{class: ClassDrive, text: readOnly(dir)}
+	case errors.Is(err, syscall.ENOSPC):
+		return failure{class: ClassDisk, text: full(dir)}
+	case errors.Is(err, syscall.EIO):
+		return failure{class: ClassDrive, text: failing(dir, err.Error())}
+	}
+	return failure{class: ClassDirectory, text: "The node cannot start: " + err.Error()}
+}
+
+func full(dir string) string {
+	return "The disk that holds " + dir + " is full. Free some space; the node then starts by itself"
+}
+
+func failing(dir, why string) string {
+	return "The disk that holds " + dir + " cannot be read or written: " + why + ". It is probably failing. " +
+		"Save the copies of the wallet and the ledger elsewhere and replace it"
 }
 
 // find returns the first line that holds sign, without time stamp and marks.

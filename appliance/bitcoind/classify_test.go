@@ -43,6 +43,24 @@ func TestClassify(t *testing.T) {
 			ClassDisk, "Free some space",
 		},
 		{
+			"disk turned read-only", "exit 1",
+			"2026-11-23T02:41:46Z [error] Unable to open file /node/regtest/blocks/blk00000.dat\n" +
+				"Error: A fatal internal error occurred, see  for details: Failed to write block.\n" +
+				"2026-11-23T02:41:46Z DeleteAuthCookie: Unable to remove random auth cookie file /node/regtest/.cookie: Read-only file system\n" +
+				"Error: A fatal internal error occurred, see  for details: Flushing block file to disk failed. This is likely the result of an I/O error." + after,
+			ClassDrive, "has made it read-only",
+		},
+		{
+			"block files cannot be written", "exit 1",
+			"Error: A fatal internal error occurred, see  for details: Flushing block file to disk failed. This is likely the result of an I/O error." + after,
+			ClassDrive, "probably failing",
+		},
+		{
+			"directory of another implementation, said by our launcher", "exit 1",
+			"/node was used by Bitcoin Knots, which marks blocks of this network otherwise than Bitcoin Core. Move the directory away",
+			ClassDirectory, "/node was used by Bitcoin Knots",
+		},
+		{
 			"clock set back", "exit 1",
 			"2026-11-22T20:25:15Z init message: Verifying blocks…\n" +
 				"2026-11-22T20:25:15Z : The block database contains a block which appears to be from the future. This may be due to your computer's date and time being set incorrectly.\n" +

@@ -49,6 +49,10 @@
 // clock, a full disk, a wallet or another chain's directory is never answered
 // that way.
 //
+// What somebody has written into bitcoin.conf is gone at the next start. On Bitcoin's
+// own networks a data directory belongs to one implementation, and another one is
+// refused: they mark different blocks as invalid.
+//
 // A node that finds no room on its disk dies in the middle of what it writes. It
 // is stopped in order before that ([LimitsOf]).
 package bitcoind

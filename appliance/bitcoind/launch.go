@@ -28,6 +28,12 @@ func (p Places) Launch(network, binary string) error {
 		return err
 	}
 	conf := p.Conf(network)
+	if f, ok := conf.inherit(context.Background(), binary); !ok {
+		return errors.New(f.text)
+	}
+	if err := conf.dropEmptyKey(); err != nil {
+		return err
+	}
 	if err := os.Rename(conf.logFile(), conf.logFile()+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("begin a new log: %w", err)
 	}

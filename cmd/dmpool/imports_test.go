@@ -41,6 +41,7 @@ func allowedImports() map[string][]string {
 		"appliance/bitcoind/snapshot": {},
 		"appliance/systemd":           {"appliance/bitcoind"},
 		"cmd/dmpool-node":             {"appliance/bitcoind", "appliance/bitcoind/release"},
+		"appliance/faultdisk":         {},
 		"webui": {
 			"appliance", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
@@ -56,7 +57,7 @@ func allowedImports() map[string][]string {
 // onlyIn names packages of the standard library that belong on one floor.
 func onlyIn() map[string][]string {
 	return map[string][]string{
-		"os/exec":       {"appliance/bitcoind", "cmd/stratumbench"},
+		"os/exec":       {"appliance/bitcoind", "appliance/faultdisk", "cmd/stratumbench"},
 		"html/template": {"webui"},
 		"database/sql":  {"pool/sqlite", "pool/shares", "pool/ledger", "pool/payout", "appliance", "webui"},
 	}
