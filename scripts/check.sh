@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tags=e2e,browser,torture,soak
+tags=e2e,browser,torture,soak,nspawn
 
 say() { printf '== %s\n' "$1"; }
 

@@ -3,7 +3,8 @@
 # Make sure that this machine has what building and running DMPool needs.
 #
 #   scripts/deps.sh         for make run: a C compiler, git, curl, Go
-#   scripts/deps.sh test    also a headless browser, fonts and ps
+#   scripts/deps.sh test    also a headless browser, fonts and ps; for root, who
+#                           can boot one, what makes a container
 #
 # Only what is missing is installed, through apt. Where nothing is missing the
 # script says nothing, needs no network and no rights.
@@ -42,6 +43,11 @@ if [[ ${1:-} == test ]]; then
 	has fc-list || missing+=(fontconfig)
 	[[ -n $(fc-list :lang=en 2>/dev/null) ]] || missing+=(fonts-dejavu-core)
 	[[ -n $(fc-list :lang=zh 2>/dev/null) ]] || missing+=(fonts-droid-fallback)
+	# Only root can boot a container for the test of our units.
+	if ((EUID == 0)); then
+		has mmdebstrap || missing+=(mmdebstrap)
+		has systemd-nspawn || missing+=(systemd-container)
+	fi
 fi
 
 # --- install it --------------------------------------------------------------

@@ -28,3 +28,17 @@ go test -timeout 8m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
 
 echo "== every page in a real browser: two languages, light and dark, desktop and phone, and axe"
 go test -timeout 8m -count=1 -tags browser -run 'InBrowser$' ./webui
+
+# Root alone can boot a container, and not in every container; this stage is the
+# only one that a machine may lack what it takes for.
+echo "== our units on a real systemd, with the real node, in a container"
+trixie=""
+if [ "$(id -u)" -ne 0 ]; then
+	echo "skipped: only root can boot a container"
+elif ! trixie="$(scripts/trixie.sh)"; then
+	echo "skipped: there is no Debian 13 to boot (scripts/trixie.sh says why above)"
+elif ! systemd-nspawn --quiet --directory="$trixie" --read-only --private-network --register=no --keep-unit /bin/true; then
+	echo "skipped: systemd-nspawn cannot run here (its reason is above)"
+else
+	DMPOOL_TRIXIE="$trixie" go test -timeout 4m -count=1 -tags nspawn -run '^TestOnSystemd$' ./cmd/dmpool-node
+fi
