@@ -96,7 +96,7 @@ func (s *site) ckStatus(w http.ResponseWriter, r *http.Request, _ caller) error 
 		},
 		sums,
 		ckShares{
-			Effort: math.Round(orZero(v.Effort)*1e4) / 100, Accepted: v.Accepted, Rejected: v.Rejected, Best: int64(orZero(v.Best.Round)),
+			Effort: orZero(v.Effort) * 100, Accepted: v.Accepted, Rejected: v.Rejected, Best: int64(orZero(v.Best.Round)),
 			SPS1: v.ShareRate, SPS5: v.ShareRate, SPS15: each(v.Rates.M10), SPS60: each(v.Rates.H1),
 		},
 	} {
