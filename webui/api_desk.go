@@ -59,7 +59,7 @@ func (s *site) apiDashboard(r *http.Request) (any, error) {
 	}
 	count := v.byStatus()
 	answer := deskStatsJSON{
-		Active: len(v.Workers) - count["offline"], TotalShares: v.Accepted, Blocks: blocks, Uptime: s.uptime(v),
+		Active: v.here(), TotalShares: v.Accepted, Blocks: blocks, Uptime: s.uptime(v),
 		WindowShares: s.box.WindowShares(r.Context()), Difficulty: v.Difficulty,
 		Hashrate: ratesJSON(v.Rates), Workers: count, Rejected: v.Rejected, Best: bestsOf(v.Best), Effort: v.Effort,
 		Serving: v.Serving, Reason: orNull(v.Reason), AsOf: s.now().UTC().Truncate(time.Second),

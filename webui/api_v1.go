@@ -42,10 +42,12 @@ func (s *site) apiPool(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	who, rules := s.box.Identity(), s.box.Rules()
+	who, rules, workers := s.box.Identity(), s.box.Rules(), v.byStatus()
+	workers["offline"] += workers["banned"] // whom the operator keeps out is nobody's business
+	delete(workers, "banned")
 	return poolJSON{
 		Name: who.Name, Network: who.Network, Settlement: rules.Settlement, FeeBps: rules.FeeBps, Serving: v.Serving,
-		Hashrate: ratesJSON(v.Rates), Workers: v.byStatus(), Accepted: v.Accepted, Rejected: v.Rejected, Best: bestsOf(v.Best),
+		Hashrate: ratesJSON(v.Rates), Workers: workers, Accepted: v.Accepted, Rejected: v.Rejected, Best: bestsOf(v.Best),
 		Blocks: blocks, Effort: v.Effort, Height: v.Height, Difficulty: v.Difficulty, Value: v.Value,
 		LastShare: timeOf(v.LastShare), StartedAt: timeOf(v.StartedAt), AsOf: s.now().UTC().Truncate(time.Second),
 	}, nil

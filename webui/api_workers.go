@@ -15,6 +15,9 @@ type deskWorkerJSON struct {
 	workerJSON
 	Late    int64            `json:"late"`
 	Reasons map[string]int64 `json:"reject_reasons"`
+	Label   *string          `json:"label"`
+	Tags    []string         `json:"tags"`
+	Banned  *string          `json:"banned"` // why
 }
 
 func workerOf(w workerLine) workerJSON {
@@ -25,7 +28,10 @@ func workerOf(w workerLine) workerJSON {
 }
 
 func deskWorkerOf(w workerLine) deskWorkerJSON {
-	v := deskWorkerJSON{Address: w.Address, workerJSON: workerOf(w), Late: w.Late, Reasons: map[string]int64{}}
+	v := deskWorkerJSON{
+		Address: w.Address, workerJSON: workerOf(w), Late: w.Late, Reasons: map[string]int64{},
+		Label: orNull(w.Label), Tags: append([]string{}, w.Tags...), Banned: orNull(w.Banned),
+	}
 	for _, reason := range w.Reasons {
 		v.Reasons[reason.Reason] = reason.Count
 	}
@@ -56,19 +62,38 @@ type workerInfoJSON struct {
 	Difficulty *float64   `json:"difficulty"`
 	LastSeen   *time.Time `json:"last_seen"`
 	FirstSeen  *time.Time `json:"first_seen"`
-	Status     string     `json:"status"` // active or inactive
+	Banned     bool       `json:"is_banned"`
+	Tags       []string   `json:"tags"`
+	Status     string     `json:"status"` // active, inactive or banned
 }
 
-func workerInfoOf(w workerLine) workerInfoJSON {
+// workerInfoOf has the tags of the worker and, of the marks, those of its address.
+func workerInfoOf(w workerLine, marks []mark) workerInfoJSON {
 	return workerInfoJSON{
 		Address: w.Address, Name: w.Name, HashrateTH: orZero(w.Rates.H1) / 1e12, Shares: w.Accepted,
-		Difficulty: w.Difficulty, LastSeen: timeOf(w.LastShare), FirstSeen: timeOf(w.FirstShare), Status: activity(w),
+		Difficulty: w.Difficulty, LastSeen: timeOf(w.LastShare), FirstSeen: timeOf(w.FirstShare),
+		Banned: w.Banned != "", Tags: allTags(w, marks), Status: activity(w),
 	}
 }
 
-// activity is a worker's status in two words.
+// allTags are those of a worker and of its address, each once.
+func allTags(w workerLine, marks []mark) []string {
+	tags := append([]string{}, w.Tags...)
+	for _, m := range marks {
+		if m.Address == w.Address && m.Worker == "" {
+			tags = append(tags, m.Tags...)
+		}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags)
+}
+
+// activity is a worker's status in the words of the earlier project.
 func activity(w workerLine) string {
-	if !w.Here() {
+	switch {
+	case w.Banned != "":
+		return "banned"
+	case !w.Here():
 		return "inactive"
 	}
 	return "active"
@@ -123,10 +148,14 @@ func (s *site) apiWorkerPage(r *http.Request) (any, error) {
 		return nil, invalid("Sort by address, hashrate, shares or last_seen, in the order asc or desc.")
 	}
 	status := q.Get("status")
-	if status != "" && status != "active" && status != "inactive" {
-		return nil, invalid("The status is active or inactive.")
+	if !slices.Contains([]string{"", "active", "inactive", "banned"}, status) {
+		return nil, invalid("The status is active, inactive or banned.")
 	}
 	all, err := s.box.Workers(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	marks, err := s.box.Marks(r.Context(), "")
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +169,7 @@ func (s *site) apiWorkerPage(r *http.Request) (any, error) {
 	}
 	from := min((page-1)*size, len(lines))
 	for _, w := range lines[from:min(from+size, len(lines))] {
-		answer.Data = append(answer.Data, workerInfoOf(w))
+		answer.Data = append(answer.Data, workerInfoOf(w, marks))
 	}
 	return answer, nil
 }

@@ -92,7 +92,7 @@ func (s *site) ckStatus(w http.ResponseWriter, r *http.Request, _ caller) error 
 	for _, line := range []any{
 		ckPeople{
 			Runtime: since(v.StartedAt, s.now()), Updated: s.now().Unix(), Users: v.Users,
-			Workers: count["online"] + count["idle"] + count["waiting"], Idle: count["idle"], Disconnected: count["offline"],
+			Workers: v.here(), Idle: count["idle"], Disconnected: count["offline"],
 		},
 		sums,
 		ckShares{
@@ -181,7 +181,7 @@ func (s *site) ckUserOf(r *http.Request) (any, error) {
 		Authorised: unix(v.FirstShare), List: []ckWorkerJSON{},
 	}
 	for _, w := range v.Workers {
-		if w.Status != "offline" {
+		if w.Here() {
 			answer.Workers++
 		}
 		answer.List = append(answer.List, ckWorkerJSON{

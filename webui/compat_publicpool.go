@@ -75,9 +75,8 @@ func (s *site) ppPool(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	count := v.byStatus()
 	return ppPoolJSON{
-		Hashrate: v.Live, Height: v.Height, Miners: len(v.Workers) - count["offline"], Blocks: found,
+		Hashrate: v.Live, Height: v.Height, Miners: v.here(), Blocks: found,
 		Fee: json.Number(writeFixed(s.box.Rules().FeeBps, 2)),
 	}, nil
 }

@@ -47,11 +47,24 @@ type pulse struct {
 
 // byStatus counts the workers.
 func (p pulse) byStatus() map[string]int {
-	count := map[string]int{"online": 0, "idle": 0, "waiting": 0, "offline": 0}
+	count := map[string]int{}
+	for _, state := range workerStates() {
+		count[state] = 0
+	}
 	for _, w := range p.Workers {
 		count[w.Status]++
 	}
 	return count
+}
+
+// here counts the workers that are connected.
+func (p pulse) here() (n int) {
+	for _, w := range p.Workers {
+		if w.Here() {
+			n++
+		}
+	}
+	return n
 }
 
 // sessionLine is one worker on one connection.

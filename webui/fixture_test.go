@@ -358,6 +358,9 @@ func (g *golden) ChangeSettings(_ context.Context, rev int64, s pool.Settings, _
 	if rev != g.rev {
 		return stale(errors.New("revision changed"))
 	}
+	if err := s.Validate(); err != nil {
+		return refused(strings.Join(sentences(err), " "))
+	}
 	g.settings = s
 	g.rev++
 	return nil

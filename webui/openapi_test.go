@@ -102,6 +102,12 @@ func (w *visit) answerOf(method, path string) answer {
 	switch path {
 	case "/api/payments/config":
 		fields = map[string]any{"rev": 7, "settings": map[string]any{"fee_bps": 1}, "password": password}
+	case "/api/workers/" + aliceAddress + "/ban":
+		fields = map[string]any{"reason": "Sends duplicates."}
+	case "/api/workers/" + aliceAddress + "/unban":
+		w.box.bans = []banLine{{banned: banned{Address: aliceAddress}}}
+	case "/api/workers/" + aliceAddress + "/tags":
+		fields = map[string]any{"tag": "attic"}
 	case "/api/config":
 		fields = map[string]any{"rev": 7, "start_difficulty": 32}
 	case "/api/payments/broadcast/42":

@@ -30,6 +30,7 @@ func (s *site) apiRoutes() []route {
 		{"GET /api/v1/blocks", public, api, false, s.json(s.apiBlocks)},
 		{"GET /api/v1/blocks/{hash}", public, api, false, s.json(s.apiBlock)},
 		{"GET /api/v1/workers", operators, api, false, s.deskJSON(s.apiWorkers)},
+		{"GET /api/v1/bans", operators, api, false, s.deskJSON(s.apiBans)},
 		{"GET /api/v1/node", operators, api, false, s.deskJSON(s.apiNode)},
 
 		{"GET /api/pool", public, api, false, s.compatible(s.json(s.ppPool))},
@@ -52,8 +53,13 @@ func (s *site) apiRoutes() []route {
 		{"POST /api/config", operators, api, false, s.command(withoutPassword, s.doDeskConfig)},
 		{"GET /api/workers", operators, api, false, s.deskJSON(s.apiWorkerPage)},
 		{"GET /api/workers/{address}", operators, api, false, s.deskJSON(s.apiMiner)},
+		{"POST /api/workers/{address}/ban", operators, api, false, s.command(withoutPassword, s.doBan)},
+		{"POST /api/workers/{address}/unban", operators, api, false, s.command(withoutPassword, s.doUnban)},
+		{"POST /api/workers/{address}/tags", operators, api, false, s.command(withoutPassword, s.doTag)},
+		{"POST /api/workers/{address}/tags/{tag}", operators, api, false, s.command(withoutPassword, s.doUntag)},
 		{"GET /api/blocks", operators, api, false, s.deskJSON(s.apiDeskBlocks)},
 		{"GET /api/blocks/{height}", operators, api, false, s.deskJSON(s.apiDeskBlock)},
+		{"GET /api/safety/check", operators, api, false, s.deskJSON(s.apiSafety)},
 		{"GET /api/payouts", operators, api, false, s.deskJSON(s.apiPayments)},
 	}
 }
