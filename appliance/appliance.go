@@ -49,6 +49,7 @@ type Appliance struct {
 	startedAt time.Time
 	events    pool.Events
 	gate      *gate
+	audited   auditCheck
 	lockFile  *os.File
 
 	db      *sqlite.DB

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -37,10 +38,7 @@ func writeAudit(ctx context.Context, tx *sql.Tx, e AuditEntry) error {
 	if e.At.IsZero() {
 		e.At = time.Now()
 	}
-	if e.Detail == nil {
-		e.Detail = map[string]string{}
-	}
-	detail, err := json.Marshal(e.Detail)
+	detail, err := json.Marshal(e.detail(ctx))
 	if err != nil {
 		return fmt.Errorf("encode audit detail: %w", err)
 	}
@@ -68,30 +66,24 @@ func auditHash(prev []byte, seq int64, e AuditEntry, detail string) []byte {
 		e.Actor, e.Action, e.Object, e.Result, e.IP, detail)
 }
 
-// AuditLog returns the newest entries.
-func (a *Appliance) AuditLog(ctx context.Context, limit int) ([]AuditEntry, error) {
-	rows, err := a.db.Reader().QueryContext(ctx, `
-		SELECT seq, at, actor, action, object, result, ip, detail FROM audit ORDER BY seq DESC LIMIT ?`, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read audit log: %w", err)
+// sessionKey is where a context holds the session that a request came in.
+type sessionKey struct{}
+
+// InSession returns a context in which audit entries name a session by its short
+// id: somebody who is signed in twice is then told apart.
+func InSession(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, sessionKey{}, id)
+}
+
+// DetailSession is where an entry's detail says in which session it was done.
+const DetailSession = "session"
+
+// detail is what the entry holds besides its columns.
+func (e AuditEntry) detail(ctx context.Context) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, e.Detail)
+	if id, ok := ctx.Value(sessionKey{}).(string); ok && id != "" {
+		all[DetailSession] = id
 	}
-	defer rows.Close()
-	var entries []AuditEntry
-	for rows.Next() {
-		var e AuditEntry
-		var at int64
-		var detail string
-		if err := rows.Scan(&e.Seq, &at, &e.Actor, &e.Action, &e.Object, &e.Result, &e.IP, &detail); err != nil {
-			return nil, fmt.Errorf("read audit log: %w", err)
-		}
-		e.At = time.UnixMilli(at)
-		if err := json.Unmarshal([]byte(detail), &e.Detail); err != nil {
-			return nil, fmt.Errorf("decode audit detail %d: %w", e.Seq, err)
-		}
-		entries = append(entries, e)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read audit log: %w", err)
-	}
-	return entries, nil
+	return all
 }

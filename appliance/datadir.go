@@ -28,6 +28,7 @@ func (d dataDir) ballast(n string) string    { return filepath.Join(d.of(n), "ba
 func (d dataDir) core() string               { return filepath.Join(d.root, "core") }
 func (d dataDir) certificate() string        { return filepath.Join(d.root, "stratum.pem") }
 func (d dataDir) passphrase(n string) string { return filepath.Join(d.of(n), "passphrase") }
+func (d dataDir) sealKey(n string) string    { return filepath.Join(d.of(n), "second-factor.key") }
 
 // prepare makes the folder, and the network's folder inside it, and checks that
 // they can be written to. The errors are sentences with the next step.

@@ -38,6 +38,7 @@ func (a *Appliance) jobs() []job {
 		{"wallet-backup", "Copies the wallet, opens the copy to see that it is whole, and keeps one for each of seven days", 24 * time.Hour, true, a.backUpWallet},
 		{"wallet-reminder", "Asks for a test of the way back to the wallet, until there was one", 7 * 24 * time.Hour, false, a.remindOfWords},
 		{"disk-guard", "Looks at the free space; when there is little, forgets single shares, which only the list of the newest shares needs", time.Minute, false, a.guardDisk},
+		{"audit-check", "Sees that no entry of the audit log was changed or taken out, and sums up what failed again and again", 6 * time.Hour, false, a.checkAudit},
 		{"upkeep", "Removes what is older than it has to be kept, checks the databases", 6 * time.Hour, false, a.upkeep},
 	}
 	if a.privateChain() {

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
 	"golang.org/x/time/rate"
@@ -31,48 +30,6 @@ type ThrottledError struct{ RetryAfter time.Duration }
 // Error implements error with a sentence for the page.
 func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many attempts; try again in %d seconds", int(e.RetryAfter.Seconds())+1)
-}
-
-// passwordCost are the argon2id parameters: OWASP's 19 MiB, 2 passes, 1 lane.
-func passwordCost() *argon2id.Params {
-	return &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
-}
-
-const (
-	minPassword = 12  // characters
-	maxPassword = 128 // characters
-)
-
-// CheckPassword returns nil when a password is good enough for the operator, or
-// an error that says in a sentence what it lacks.
-func CheckPassword(password, user string) error {
-	n := utf8.RuneCountInString(password)
-	if !utf8.ValidString(password) || n < minPassword || n > maxPassword {
-		return fmt.Errorf("password has %d characters; give it %d to %d", n, minPassword, maxPassword)
-	}
-	var upper, special bool
-	for _, r := range password {
-		upper = upper || unicode.IsUpper(r)
-		special = special || !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}
-	switch {
-	case !upper:
-		return errors.New("password has no upper-case letter; add one")
-	case !special:
-		return errors.New("password has no special character; add one, a blank for instance")
-	case user != "" && strings.Contains(strings.ToLower(password), strings.ToLower(user)):
-		return errors.New("password contains the user name; choose another")
-	}
-	return nil
-}
-
-// HashPassword returns the argon2id hash of a password in PHC format.
-func HashPassword(password string) (string, error) {
-	hash, err := argon2id.CreateHash(password, passwordCost())
-	if err != nil {
-		return "", fmt.Errorf("hash password: %w", err)
-	}
-	return hash, nil
 }
 
 // gate slows down guessing: by address, and by account once it was wrong five
@@ -195,9 +152,10 @@ func (g *gate) note(who account, ok bool, now time.Time) {
 	g.failures[who] = f
 }
 
-// try compares a password with the account's hash, or with the dummy when there
-// is none. An attempt that others have outrun gets a ThrottledError.
-func (g *gate) try(who account, password, hash string, now time.Time) (ok bool, err error) {
+// try runs a comparison, one after the other, and notes how it went. An attempt that
+// others have outrun gets a ThrottledError. The first half of two is noted only when
+// it is wrong.
+func (g *gate) try(who account, now time.Time, half bool, right func() (bool, error)) (ok bool, err error) {
 	g.hashing.Lock()
 	defer g.hashing.Unlock()
 	g.mu.Lock()
@@ -206,41 +164,74 @@ func (g *gate) try(who account, password, hash string, now time.Time) (ok bool, 
 	if err != nil {
 		return false, err
 	}
-	known := hash != ""
-	if !known {
-		hash = g.dummy
+	if ok, err = right(); err != nil {
+		return false, err
 	}
-	equal, err := argon2id.ComparePasswordAndHash(password, hash)
-	ok = known && equal && err == nil
-	g.note(who, ok, now)
+	if !ok || !half {
+		g.note(who, ok, now)
+	}
 	return ok, nil
 }
 
 // Login checks a user name and a password. It returns [ErrLogin], a
-// [*ThrottledError], or an error of the database. Every attempt is audited. since
-// is when the password that was right had been set: checking takes a while, and a
-// session may only begin if the operator has no newer one by then.
+// [*ThrottledError], or an error of the database; [ErrCode] when the password is
+// right and the operator has a second factor, see [Appliance.LoginCode]. Every
+// attempt is audited. since is when what lets the operator in had last been
+// changed: checking takes a while, and a session may only begin if that is still so.
 func (a *Appliance) Login(ctx context.Context, user, password, ip string) (op Operator, since time.Time, err error) {
 	var hash string
 	var set int64
-	err = a.db.Reader().QueryRowContext(ctx,
-		`SELECT id, name, password_hash, updated_at FROM operator WHERE name = ?`, user).Scan(&op.ID, &op.Name, &hash, &set)
+	var second bool
+	err = a.db.Reader().QueryRowContext(ctx, `
+		SELECT id, name, password_hash, access_at, EXISTS (SELECT 1 FROM second_factor WHERE operator = id AND confirmed_at IS NOT NULL)
+		  FROM operator WHERE name = ?`, user).Scan(&op.ID, &op.Name, &hash, &set, &second)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return Operator{}, time.Time{}, fmt.Errorf("read operator: %w", err)
 	}
-	actor := op.Name
-	if actor == "" {
-		actor = "unknown" // what was typed may be a password in the wrong field
+	t := attempt{user: user, actor: op.Name, action: "login", ip: ip, half: second}
+	if t.actor == "" {
+		t.actor = "unknown" // what was typed may be a password in the wrong field
 	}
-	if err := a.checkSecret(ctx, user, actor, password, hash, "login", ip); err != nil {
+	if err := a.attempt(ctx, t, a.password(password, hash)); err != nil {
 		return Operator{}, time.Time{}, err
+	}
+	if second {
+		return op, time.UnixMilli(set), ErrCode
 	}
 	return op, time.UnixMilli(set), nil
 }
 
-// Reauthenticate checks the password of a signed-in operator again, before
-// money moves. The errors are those of [Appliance.Login].
-func (a *Appliance) Reauthenticate(ctx context.Context, operator int64, password, ip string) error {
+// LoginCode is the second step of signing in, after [ErrCode]: it checks a code of
+// the operator's app, or one for recovery. The errors are those of
+// [Appliance.Login], or a [*PersonError] when there is no second factor to check.
+func (a *Appliance) LoginCode(ctx context.Context, op Operator, code, ip string) error {
+	return a.checkCode(ctx, op, code, "login", ip, false)
+}
+
+// Reauthenticate checks again that a signed-in operator is still there, before
+// money moves or a way in changes: by the password, or by a code of the app, which
+// has the form of one ([IsCode]). The errors are those of [Appliance.Login].
+func (a *Appliance) Reauthenticate(ctx context.Context, operator int64, proof, ip string) error {
+	if !IsCode(proof) {
+		return a.ProvePassword(ctx, operator, proof, ip)
+	}
+	op := Operator{ID: operator}
+	err := a.db.Reader().QueryRowContext(ctx, `SELECT name FROM operator WHERE id = ?`, operator).Scan(&op.Name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrLogin
+	}
+	if err != nil {
+		return fmt.Errorf("read operator: %w", err)
+	}
+	err = a.checkCode(ctx, op, proof, "reauthenticate", ip, false)
+	if errors.Is(err, errNoFactor) {
+		return a.ProvePassword(ctx, operator, proof, ip) // it is no password either, and counts as a wrong one
+	}
+	return err
+}
+
+// ProvePassword is Reauthenticate where only the password will do.
+func (a *Appliance) ProvePassword(ctx context.Context, operator int64, password, ip string) error {
 	var name, hash string
 	err := a.db.Reader().QueryRowContext(ctx,
 		`SELECT name, password_hash FROM operator WHERE id = ?`, operator).Scan(&name, &hash)
@@ -250,31 +241,52 @@ func (a *Appliance) Reauthenticate(ctx context.Context, operator int64, password
 	if err != nil {
 		return fmt.Errorf("read operator: %w", err)
 	}
-	return a.checkSecret(ctx, name, name, password, hash, "reauthenticate", ip)
+	return a.attempt(ctx, attempt{user: name, actor: name, action: "reauthenticate", ip: ip}, a.password(password, hash))
 }
 
-func (a *Appliance) checkSecret(ctx context.Context, user, actor, password, hash, action, ip string) error {
+// attempt is somebody's try to prove who they are.
+type attempt struct {
+	user   string // what the tries count for
+	actor  string // what the audit log says
+	action string
+	ip     string
+	wrong  string // what the audit log says of a wrong one; empty: name or password
+	half   bool   // what is right is only the first of two steps, and makes up for no wrong code
+	quiet  bool   // what is right gets its audit row from the caller
+}
+
+// attempt lets somebody through the gate who is right, and writes down who was.
+func (a *Appliance) attempt(ctx context.Context, t attempt, right func() (bool, error)) error {
 	now := time.Now()
-	who := a.gate.account(user, ip)
-	if err := a.gate.admit(who, ip, now); err != nil {
+	who := a.gate.account(t.user, t.ip)
+	if err := a.gate.admit(who, t.ip, now); err != nil {
 		return err
 	}
-	ok, err := a.gate.try(who, password, hash, now)
+	ok, err := a.gate.try(who, now, t.half, right)
 	if err != nil {
 		return err
 	}
-	if ok {
-		a.gate.trust(user, ip)
+	e := AuditEntry{Actor: t.actor, Action: t.action, Result: "ok", IP: t.ip}
+	switch {
+	case !ok:
+		e.Result = cmp.Or(t.wrong, "wrong name or password")
+		return errors.Join(a.auditFailure(ctx, e), ErrLogin)
+	case t.half:
+		e.Result = "code needed"
+	default:
+		a.gate.trust(t.user, t.ip)
 	}
-	result := "ok"
-	if !ok {
-		result = "wrong name or password"
+	if t.quiet {
+		return nil
 	}
-	if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: action, Result: result, IP: ip}); err != nil {
-		return err
+	return a.Audit(ctx, e)
+}
+
+// password compares with an operator's hash, or with the dummy when there is none,
+// so that both take as long.
+func (a *Appliance) password(password, hash string) func() (bool, error) {
+	return func() (bool, error) {
+		equal, err := argon2id.ComparePasswordAndHash(password, cmp.Or(hash, a.gate.dummy))
+		return equal && hash != "" && err == nil, nil
 	}
-	if !ok {
-		return ErrLogin
-	}
-	return nil
 }

@@ -21,20 +21,7 @@ var ErrWhichOperator = errors.New("this box has several operators; name one with
 // daemon; whoever can write to the data directory needs no other proof. It returns
 // the operator's name and whether the operator is new.
 func SetPassword(ctx context.Context, dir, user, password string) (name string, added bool, err error) {
-	d := dataDir{dir}
-	network, err := d.network()
-	if err != nil {
-		return "", false, err
-	}
-	if network == "" {
-		return "", false, fmt.Errorf("%s is not the data directory of a box; name it with --data-dir", dir)
-	}
-	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
-	if err != nil {
-		return "", false, fmt.Errorf("open ledger: %w", err)
-	}
-	defer db.Close()
-	err = db.Update(ctx, func(tx *sql.Tx) error {
+	err = atTerminal(ctx, dir, func(tx *sql.Tx) error {
 		op, err := meant(ctx, tx, user)
 		if err != nil {
 			return err
@@ -54,12 +41,62 @@ func SetPassword(ctx context.Context, dir, user, password string) (name string, 
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM web_session`); err != nil {
-			return fmt.Errorf("end sessions: %w", err)
+		for _, query := range []string{`DELETE FROM web_session`, `DELETE FROM api_token WHERE kind = 'login'`} {
+			if _, err := tx.ExecContext(ctx, query); err != nil {
+				return fmt.Errorf("end sessions: %w", err)
+			}
 		}
 		return writeAudit(ctx, tx, entry)
 	})
 	return name, added, err
+}
+
+// ResetFactor takes away the second factor of an operator who has lost it, as
+// [SetPassword] gives a new password, and ends their sessions. It returns the
+// operator's name, and whether there was one.
+func ResetFactor(ctx context.Context, dir, user string) (name string, had bool, err error) {
+	err = atTerminal(ctx, dir, func(tx *sql.Tx) error {
+		op, err := meant(ctx, tx, user)
+		if err != nil {
+			return err
+		}
+		if name = op.Name; op.ID == 0 {
+			return fmt.Errorf("this box has no operator %s", name)
+		}
+		result, err := tx.ExecContext(ctx, `DELETE FROM second_factor WHERE operator = ?`, op.ID)
+		if err != nil {
+			return fmt.Errorf("remove second factor: %w", err)
+		}
+		n, err := result.RowsAffected()
+		if had = n > 0; err != nil || !had {
+			return err
+		}
+		now := time.Now()
+		if _, err := accessChanged(ctx, tx, op.ID, now); err != nil {
+			return err
+		}
+		return writeAudit(ctx, tx, AuditEntry{At: now, Actor: "terminal", Action: "factor.remove", Object: name, Result: "ok"})
+	})
+	return name, had, err
+}
+
+// atTerminal changes the books of a data directory in one transaction, beside a
+// daemon that may run.
+func atTerminal(ctx context.Context, dir string, change func(tx *sql.Tx) error) error {
+	d := dataDir{dir}
+	network, err := d.network()
+	if err != nil {
+		return err
+	}
+	if network == "" {
+		return fmt.Errorf("%s is not the data directory of a box; name it with --data-dir", dir)
+	}
+	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
+	if err != nil {
+		return fmt.Errorf("open ledger: %w", err)
+	}
+	defer db.Close()
+	return db.Update(ctx, change)
 }
 
 // meant finds the operator that the person at the terminal means. One that is new

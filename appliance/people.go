@@ -19,6 +19,7 @@ type Person struct {
 	AddedAt    time.Time
 	PasswordAt time.Time // of the last change of the password
 	Sessions   int       // browsers that are signed in
+	Factor     bool      // there is a second factor
 }
 
 // PersonError says in a sentence why a person cannot be added, removed or given
@@ -36,7 +37,8 @@ func (a *Appliance) People(ctx context.Context) ([]Person, error) { return peopl
 
 func people(ctx context.Context, q sqlite.Querier) ([]Person, error) {
 	rows, err := q.QueryContext(ctx, `
-		SELECT o.id, o.name, o.created_at, o.updated_at, COUNT(s.operator)
+		SELECT o.id, o.name, o.created_at, o.updated_at, COUNT(s.operator),
+		       EXISTS (SELECT 1 FROM second_factor f WHERE f.operator = o.id AND f.confirmed_at IS NOT NULL)
 		FROM operator o LEFT JOIN web_session s ON s.operator = o.id
 		GROUP BY o.id ORDER BY o.id`)
 	if err != nil {
@@ -45,7 +47,7 @@ func people(ctx context.Context, q sqlite.Querier) ([]Person, error) {
 	all, err := sqlite.Collect(rows, func(r *sql.Rows) (Person, error) {
 		var p Person
 		var added, changed int64
-		err := r.Scan(&p.ID, &p.Name, &added, &changed, &p.Sessions)
+		err := r.Scan(&p.ID, &p.Name, &added, &changed, &p.Sessions, &p.Factor)
 		p.AddedAt, p.PasswordAt = time.UnixMilli(added), time.UnixMilli(changed)
 		return p, err
 	})
@@ -104,9 +106,6 @@ func (a *Appliance) ChangePassword(ctx context.Context, op Operator, password, i
 				return err
 			}
 			since = set
-			if _, err := tx.ExecContext(ctx, `DELETE FROM web_session WHERE operator = ?`, op.ID); err != nil {
-				return fmt.Errorf("end sessions: %w", err)
-			}
 			return nil
 		})
 	return since, err
@@ -154,8 +153,8 @@ func addOperator(ctx context.Context, tx *sql.Tx, name, hash string, now time.Ti
 		return &PersonError{fmt.Errorf("user name %w", err)}
 	}
 	result, err := tx.ExecContext(ctx, `
-		INSERT INTO operator (name, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (name) DO NOTHING`, name, hash, now.UnixMilli(), now.UnixMilli())
+		INSERT INTO operator (name, password_hash, created_at, updated_at, access_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (name) DO NOTHING`, name, hash, now.UnixMilli(), now.UnixMilli(), now.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("write operator: %w", err)
 	}
@@ -165,18 +164,13 @@ func addOperator(ctx context.Context, tx *sql.Tx, name, hash string, now time.Ti
 	return nil
 }
 
-// writePassword writes the hash of a new password and returns when it was set: later
-// than the one before even if the clock was turned back, so that it tells the two
-// apart.
+// writePassword writes the hash of a new password and ends what the old one opened.
 func writePassword(ctx context.Context, tx *sql.Tx, op Operator, hash string, now time.Time) (since time.Time, err error) {
-	var set int64
-	err = tx.QueryRowContext(ctx, `
-		UPDATE operator SET password_hash = ?, updated_at = MAX(?, updated_at + 1) WHERE id = ? RETURNING updated_at`,
-		hash, now.UnixMilli(), op.ID).Scan(&set)
+	_, err = tx.ExecContext(ctx, `UPDATE operator SET password_hash = ?, updated_at = ? WHERE id = ?`, hash, now.UnixMilli(), op.ID)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("write password: %w", err)
 	}
-	return time.UnixMilli(set), nil
+	return accessChanged(ctx, tx, op.ID, now)
 }
 
 // checkedHash returns the hash of a password that keeps the rules, or a

@@ -194,7 +194,7 @@ func TestPasswordsDiffer(t *testing.T) {
 		}
 		before = set.Add(time.Hour)
 		err = a.db.Update(ctx, func(tx *sql.Tx) error { // the clock was an hour ahead
-			_, err := tx.ExecContext(ctx, `UPDATE operator SET updated_at = ?`, before.UnixMilli())
+			_, err := tx.ExecContext(ctx, `UPDATE operator SET access_at = ?`, before.UnixMilli())
 			return err
 		})
 		if err != nil {

@@ -252,8 +252,8 @@ func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settin
 		return fmt.Errorf("write set-up step: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO operator (name, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?)`,
-		a.Operator.User, hash, now.UnixMilli(), now.UnixMilli()); err != nil {
+		INSERT INTO operator (name, password_hash, created_at, updated_at, access_at) VALUES (?, ?, ?, ?, ?)`,
+		a.Operator.User, hash, now.UnixMilli(), now.UnixMilli(), now.UnixMilli()); err != nil {
 		return fmt.Errorf("write operator: %w", err)
 	}
 	return writeAudit(ctx, tx, AuditEntry{

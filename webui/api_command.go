@@ -30,12 +30,12 @@ func (s *site) deskJSON(gather func(r *http.Request) (any, error)) handler {
 // command is the body of a POST to the API, taken apart.
 type command struct {
 	key      string // of idempotency
-	password string
+	password string // or a code of the second factor
 	rest     []byte // what is particular to the command, as JSON
 	digest   []byte // of the path and the rest, so that no password is kept
 }
 
-// secured says whether a command needs the operator's password.
+// secured says whether a command needs the operator's password, or a code.
 type secured bool
 
 const (
@@ -53,12 +53,12 @@ func (s *site) command(needs secured, act func(r *http.Request, who caller, c co
 			return err
 		}
 		if needs {
-			err := s.box.Reauthenticate(r.Context(), who.Operator, c.password, who.IP.String())
-			if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
-				return &problem{Status: http.StatusForbidden, Code: codeWrongPassword, Detail: "The password is wrong, or missing. Nothing was done."}
-			}
+			right, err := isRight(s.box.Reauthenticate(r.Context(), who.Operator, c.password, who.IP.String()))
 			if err != nil {
 				return err
+			}
+			if !right {
+				return &problem{Status: http.StatusForbidden, Code: codeWrongPassword, Detail: "The password, or the code, is wrong or missing. Nothing was done."}
 			}
 		}
 		got, err := s.replays.once(r.Context(), replayKey{who.Operator.ID, c.key}, c.digest, func() (int, any, error) {
@@ -88,7 +88,7 @@ func readCommand(r *http.Request) (command, error) {
 		return command{}, invalid("The body is no JSON object.")
 	}
 	c := command{key: r.Header.Get("Idempotency-Key")}
-	for name, to := range map[string]*string{"idempotency_key": &c.key, "password": &c.password} {
+	for name, to := range map[string]*string{"idempotency_key": &c.key, "password": &c.password, "code": &c.password} {
 		value, ok := fields[name]
 		if ok && json.Unmarshal(value, to) != nil {
 			return command{}, invalid("The field " + name + " is a text.")

@@ -1,11 +1,7 @@
 package webui
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -28,6 +24,9 @@ type caller struct {
 	Operator operator
 	Token    string // the form token of the session
 	IP       netip.Addr
+	Session  string    // short id, by which people and the audit log name it
+	Ends     time.Time // of the session, unless it is used
+	Final    bool      // it ends then, used or not
 	session  *sessions.Session
 }
 
@@ -51,6 +50,8 @@ func (s *site) identify(r *http.Request) (caller, error) {
 	}
 	who.Operator.Name, _ = session.Values[keyOperator].(string)
 	who.Token, _ = session.Values[keyToken].(string)
+	who.Session = shortID(idHash(session.ID))
+	who.Ends, who.Final = lifeOf(session).ends()
 	return who, nil
 }
 
@@ -67,114 +68,26 @@ func provesForm(r *http.Request, who caller) bool {
 	return who.Token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(who.Token)) == 1
 }
 
-// proves reports whether the form carries the operator's password. The error is
-// of something else, such as too many tries.
+// proves reports whether the form carries proof that the operator is still there:
+// the password, or a code of the second factor. Whatever moves money, or lets
+// somebody in, asks for it, and takes it for this one form. The error is of
+// something else, such as too many tries.
 func (s *site) proves(r *http.Request, who caller) (bool, error) {
-	err := s.box.Reauthenticate(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String())
+	return isRight(s.box.Reauthenticate(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String()))
+}
+
+// provesPassword is proves for what changes the password or the second factor:
+// one of the two must not be enough to get rid of the other.
+func (s *site) provesPassword(r *http.Request, who caller) (bool, error) {
+	return isRight(s.box.ProvePassword(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String()))
+}
+
+// isRight tells a proof that is wrong from one that could not be looked at.
+func isRight(err error) (bool, error) {
 	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// loginView fills templates/login.html.
-type loginView struct {
-	User, Next, Token string
-	Problem           string // "", "wrong" or "form"
-	SignedOut         bool
-}
-
-// loginCookie holds a nonce while the login form is open. Before login there
-// is no session to bind a form token to, and a stranger should not be able to
-// fill our table with sessions: so the token is the nonce's MAC.
-const loginCookie = "pool_login"
-
-func (s *site) showLogin(w http.ResponseWriter, r *http.Request, who caller) error {
-	next := localPath(r.URL.Query().Get("next"))
-	if who.signedIn() {
-		http.Redirect(w, r, next, http.StatusSeeOther)
-		return nil
-	}
-	s.loginForm(w, r, who, http.StatusOK, loginView{Next: next, SignedOut: r.URL.Query().Has("out")})
-	return nil
-}
-
-// loginForm shows the form with a fresh nonce.
-func (s *site) loginForm(w http.ResponseWriter, r *http.Request, who caller, status int, v loginView) {
-	nonce := rand.Text()
-	v.Token = s.loginToken(nonce)
-	http.SetCookie(w, &http.Cookie{
-		Name: loginCookie, Value: nonce, Path: "/login",
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
-	})
-	w.Header().Set("Cache-Control", "no-store")
-	s.show(w, r, who, status, "login", v)
-}
-
-func (s *site) loginToken(nonce string) string {
-	mac := hmac.New(sha256.New, s.key)
-	mac.Write([]byte(nonce))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// login checks name and password and starts a session under a new id.
-func (s *site) login(w http.ResponseWriter, r *http.Request, who caller) error {
-	v := loginView{User: cut(r.PostFormValue("user"), 64), Next: localPath(r.PostFormValue("next"))}
-	nonce, err := r.Cookie(loginCookie)
-	if err != nil || !hmac.Equal([]byte(s.loginToken(nonce.Value)), []byte(r.PostFormValue("token"))) {
-		v.Problem = "form"
-		s.loginForm(w, r, who, http.StatusForbidden, v)
-		return nil
-	}
-	op, since, err := s.box.Login(r.Context(), v.User, r.PostFormValue("password"), who.IP.String())
-	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
-		v.Problem = "wrong"
-		s.loginForm(w, r, who, http.StatusUnauthorized, v)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	err = s.startSession(w, r, who, op, since)
-	if errors.Is(err, errSuperseded) {
-		v.Problem = "wrong"
-		s.loginForm(w, r, who, http.StatusUnauthorized, v)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	http.SetCookie(w, &http.Cookie{Name: loginCookie, Path: "/login", MaxAge: -1, HttpOnly: true})
-	http.Redirect(w, r, v.Next, http.StatusSeeOther)
-	return nil
-}
-
-// startSession ends whatever session the browser had and saves a new one, if the
-// operator's password is still the one of since; otherwise it is errSuperseded.
-func (s *site) startSession(w http.ResponseWriter, r *http.Request, who caller, op operator, since time.Time) error {
-	if !who.session.IsNew {
-		if err := s.store.end(r.Context(), who.session.ID); err != nil {
-			return err
-		}
-	}
-	session := who.session
-	session.ID = ""
-	clear(session.Values)
-	session.Values[keyOperatorID] = strconv.FormatInt(op.ID, 10)
-	session.Values[keyOperator] = op.Name
-	session.Values[keyPassword] = strconv.FormatInt(since.UnixMilli(), 10)
-	session.Values[keyToken] = rand.Text()
-	return session.Save(r, w)
-}
-
-func (s *site) logout(w http.ResponseWriter, r *http.Request, who caller) error {
-	who.session.Options.MaxAge = -1
-	if err := who.session.Save(r, w); err != nil {
-		return err
-	}
-	s.box.SignedOut(r.Context(), who.Operator, who.IP.String())
-	http.Redirect(w, r, "/login?out", http.StatusSeeOther)
-	return nil
 }
 
 // toLogin sends a stranger who wanted an operator's page to the login form.

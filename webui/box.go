@@ -22,7 +22,9 @@ type box interface {
 
 	Login(ctx context.Context, user, password, ip string) (op operator, since time.Time, err error)
 	Reauthenticate(ctx context.Context, op operator, password, ip string) error
-	SignedOut(ctx context.Context, op operator, ip string)
+	ProvePassword(ctx context.Context, op operator, password, ip string) error
+	InSession(ctx context.Context, id string) context.Context
+	Note(ctx context.Context, op operator, action, object, ip string)
 
 	Dashboard(ctx context.Context) (dashboardView, error)
 	Hashrates(ctx context.Context, address string, from, to time.Time, step time.Duration) ([]point, error)
@@ -71,10 +73,15 @@ type box interface {
 	receipts
 	purse
 	figures
+	factors
 }
 
-// codeWrongPassword marks the *problem of a name or password that is wrong.
-const codeWrongPassword = "wrong-password"
+const (
+	// codeWrongPassword marks the *problem of a name, password or code that is wrong.
+	codeWrongPassword = "wrong-password"
+	// codeSecondStep marks that of a password that is right and not enough.
+	codeSecondStep = "code-needed"
+)
 
 // health is the state of the box: healthy, degraded or down, and why.
 type health struct {

@@ -33,7 +33,20 @@
 // nowhere else, and never gives back what was typed into its forms.
 //
 // The people page (people.go) is where operators come and go. Everybody may do
-// everything; a session ends with the person, and with the password, that it is of.
+// everything; a session ends with the person, and with the password and the second
+// factor, that it is of.
+//
+// # Signing in
+//
+// Whoever has a second factor signs in by two forms (login.go); what the first has
+// proved is in the second under a MAC, so that strangers fill no table. The sign-in
+// page (signin.go, factor.go) lists one's sessions and sets up the second factor.
+// The foot of each page says when the session ends; two minutes before, the script
+// brings that line up. Requests of a script do not keep a session alive.
+//
+// Proof that the operator is still there is one function, proves: a form's field
+// "password" takes the password or a code, for that form only. The password, and the
+// second factor, are changed with provesPassword.
 //
 // The settings page follows from a table of fields (settings_fields.go): a new
 // setting is one line of it. What touches money is shown once more, as it was

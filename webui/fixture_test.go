@@ -47,6 +47,7 @@ type golden struct {
 	paid      []paidLine
 	slips     slips
 	vault     vault
+	safe      safe
 	crew
 	hosts []string
 
@@ -77,7 +78,7 @@ func newGolden() *golden {
 	g := &golden{changes: make(chan event, 8), hosts: []string{"192.168.1.50"}}
 	at := func(d time.Duration) time.Time { return noon.Add(-d) }
 	g.books = booksView{Compared: &compareLine{At: at(4 * time.Minute), Height: 925001, Booked: 366_878_793, OnTheWay: 512_000, Wallet: 366_366_793}}
-	g.people = []personLine{{operator: operator{1, "admin"}, AddedAt: at(9000 * time.Hour), PasswordAt: at(900 * time.Hour), Sessions: 2}, {operator: operator{2, "bert"}, AddedAt: at(50 * time.Hour), PasswordAt: at(50 * time.Hour)}}
+	g.people = []personLine{{operator: operator{1, "admin"}, AddedAt: at(9000 * time.Hour), PasswordAt: at(900 * time.Hour), Sessions: 2, Factor: true}, {operator: operator{2, "bert"}, AddedAt: at(50 * time.Hour), PasswordAt: at(50 * time.Hour)}}
 	g.settings, g.rev = pool.DefaultSettings("practice"), 7
 	g.health = health{Status: "healthy", Checks: []check{
 		{Name: "node", Status: "healthy", Reason: "Height 925,001, last block 4 min ago."},
@@ -239,19 +240,6 @@ func (g *golden) Addresses() []string             { return g.hosts }
 func (g *golden) SetUp(context.Context) bool      { return !g.unset }
 func (g *golden) Health(context.Context) health   { return g.health }
 func (g *golden) Changes() (<-chan event, func()) { return g.changes, func() {} }
-
-func (g *golden) Login(_ context.Context, user, pass, _ string) (operator, time.Time, error) {
-	if user == "admin" && pass == password {
-		return operator{ID: 1, Name: "admin"}, passwordSet, nil
-	}
-	return operator{}, time.Time{}, &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword}
-}
-
-func (g *golden) Reauthenticate(ctx context.Context, op operator, pass, ip string) error {
-	_, _, err := g.Login(ctx, op.Name, pass, ip)
-	return err
-}
-func (g *golden) SignedOut(context.Context, operator, string) { g.out++ }
 
 func (g *golden) Dashboard(context.Context) (dashboardView, error) { return g.dashboard, g.fail }
 

@@ -173,7 +173,7 @@ func (s *site) stillSignedIn(r *http.Request, who caller) bool {
 	if !who.signedIn() {
 		return true
 	}
-	_, err := s.store.load(r.Context(), who.session.ID)
+	_, _, err := s.store.load(r.Context(), who.session.ID)
 	return err == nil
 }
 

@@ -117,17 +117,8 @@ func (m *machine) walletStatus(ctx context.Context) appliance.WalletStatus {
 	})
 }
 
-func (m *machine) Login(ctx context.Context, user, password, ip string) (operator, time.Time, error) {
-	op, since, err := m.box.Login(ctx, user, password, ip)
-	return operator(op), since, asProblem(err)
-}
-
-func (m *machine) Reauthenticate(ctx context.Context, op operator, password, ip string) error {
-	return asProblem(m.box.Reauthenticate(ctx, op.ID, password, ip))
-}
-
-func (m *machine) SignedOut(ctx context.Context, op operator, ip string) {
-	m.note(ctx, op, "logout", "", ip, nil)
+func (m *machine) Note(ctx context.Context, op operator, action, object, ip string) {
+	m.note(ctx, op, action, object, ip, nil)
 }
 
 // note writes an audit entry about something that has happened already, so an
@@ -166,6 +157,8 @@ func asProblem(err error) error {
 		return throttled(throttle.RetryAfter)
 	case errors.Is(err, appliance.ErrLogin), errors.Is(err, appliance.ErrPassphrase):
 		return &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword, cause: err}
+	case errors.Is(err, appliance.ErrCode):
+		return &problem{Status: http.StatusUnauthorized, Code: codeSecondStep, Detail: "Send a code of the second factor, too.", cause: err}
 	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound), errors.Is(err, ledger.ErrNotFound),
 		errors.Is(err, appliance.ErrNoBan), errors.Is(err, appliance.ErrNoLink):
 		return notFound()

@@ -15,7 +15,7 @@ func (m *machine) People(ctx context.Context) ([]personLine, error) {
 	}
 	var lines []personLine
 	for _, p := range all {
-		lines = append(lines, personLine{operator: operator(p.Operator), AddedAt: p.AddedAt, PasswordAt: p.PasswordAt, Sessions: p.Sessions})
+		lines = append(lines, personLine{operator: operator(p.Operator), AddedAt: p.AddedAt, PasswordAt: p.PasswordAt, Sessions: p.Sessions, Factor: p.Factor})
 	}
 	return lines, nil
 }

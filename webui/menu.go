@@ -48,6 +48,7 @@ func moreMenu() []section {
 		{"rules", []entry{
 			{"settings", "/settings", []string{"review"}},
 			{"people", "/people", nil},
+			{"sessions", "/sessions", []string{"factor", "codes"}},
 		}},
 	}
 }

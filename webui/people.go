@@ -14,6 +14,7 @@ type personLine struct {
 	AddedAt    time.Time
 	PasswordAt time.Time // of the last change of the password
 	Sessions   int       // browsers that are signed in
+	Factor     bool      // there is a second factor
 }
 
 // The things that an operator can do about people, as forms and URLs name them.
@@ -49,6 +50,17 @@ type peopleView struct {
 // Alone reports whether there is nobody else to agree to anything.
 func (v peopleView) Alone() bool { return len(v.People) == 1 }
 
+// Field is the id of the password field of the form that comes back.
+func (v peopleView) Field() string {
+	switch v.Form {
+	case personAdd:
+		return "add-password"
+	case personRemove:
+		return "remove-password-" + strconv.FormatInt(v.About, 10)
+	}
+	return "own-password"
+}
+
 func (s *site) people(r *http.Request, _ caller) (any, error) {
 	return s.listPeople(r)
 }
@@ -83,7 +95,11 @@ func (s *site) changePeople(name string) handler {
 			}
 		}
 		v.Form, v.Typed, v.About = name, c.Name, c.Person.ID
-		right, err := s.proves(r, who)
+		prove := s.proves
+		if name == personPassword {
+			prove = s.provesPassword
+		}
+		right, err := prove(r, who)
 		if err != nil {
 			return err
 		}

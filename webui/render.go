@@ -32,8 +32,10 @@ type page struct {
 	Token    string
 	Health   *health // for operators only
 	Now      time.Time
-	Live     bool   // the page streams its live parts
-	Path     string // of the request, for forms that come back to it
+	Live     bool      // the page streams its live parts
+	Path     string    // of the request, for forms that come back to it
+	Ends     time.Time // of the session, see caller
+	Final    bool
 	look
 	View any
 }
@@ -47,6 +49,9 @@ func (*page) Languages() []language { return languages() }
 
 // Script is what static/app.js says, as JSON.
 func (p *page) Script() string { return p.words.script }
+
+// EndsAt is Ends for the script.
+func (p *page) EndsAt() string { return p.Ends.Format(time.RFC3339) }
 
 // identity is what the header of every page says.
 type identity struct {
@@ -138,6 +143,8 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 		Token:    who.Token,
 		Now:      s.now().UTC(),
 		Path:     comesFrom(r),
+		Ends:     who.Ends.UTC(),
+		Final:    who.Final,
 		look:     s.lookOf(r),
 		View:     data,
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,12 +49,32 @@ const (
 	keyOperatorID = "operator_id"
 	keyOperator   = "operator"
 	keyToken      = "form_token"
-	keyPassword   = "password_set" // Unix milliseconds: which of the operator's passwords was given
+	keyPassword   = "password_set" // Unix milliseconds: which of the operator's passwords and second factors it was
 )
 
-// errSuperseded says that an operator was removed, or got another password, after
-// the one of the session was found right.
+// errSuperseded says that an operator was removed, or got another password or
+// second factor, after what the session was begun with was found right.
 var errSuperseded = errors.New("the password is not the operator's any more")
+
+// life is when a session was used last, and when it is over in any case.
+type life struct{ seen, over time.Time }
+
+// keyLife is where a loaded session holds its life. It is not among the values that
+// are stored.
+type keyLife struct{}
+
+func lifeOf(session *sessions.Session) life {
+	l, _ := session.Values[keyLife{}].(life)
+	return l
+}
+
+// ends is when the session ends if it is not used, and whether it does so even then.
+func (l life) ends() (at time.Time, final bool) {
+	if idle := l.seen.Add(sessionIdle); idle.Before(l.over) {
+		return idle, false
+	}
+	return l.over, true
+}
 
 // cookieName is distinctive, because cookies do not know ports and another
 // app on this machine receives ours. Over TLS the prefix makes browsers
@@ -85,7 +106,7 @@ func (s *store) New(r *http.Request, name string) (*sessions.Session, error) {
 	if err != nil {
 		return session, nil
 	}
-	values, err := s.load(r.Context(), cookie.Value)
+	values, lives, err := s.load(r.Context(), cookie.Value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return session, nil
 	}
@@ -96,6 +117,7 @@ func (s *store) New(r *http.Request, name string) (*sessions.Session, error) {
 	for k, v := range values {
 		session.Values[k] = v
 	}
+	session.Values[keyLife{}] = lives
 	return session, nil
 }
 
@@ -111,6 +133,9 @@ func (s *store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 	}
 	values := map[string]string{}
 	for k, v := range session.Values {
+		if k == (keyLife{}) {
+			continue
+		}
 		key, ok1 := k.(string)
 		value, ok2 := v.(string)
 		if !ok1 || !ok2 {
@@ -129,38 +154,39 @@ func (s *store) Save(r *http.Request, w http.ResponseWriter, session *sessions.S
 }
 
 // touch notes that a person used the session. Polls and streams do not.
-func (s *store) touch(ctx context.Context, id string) error {
-	now := s.now().UnixMilli()
-	var seen int64
-	err := s.db.Reader().QueryRowContext(ctx, `SELECT seen_at FROM web_session WHERE id_hash = ?`, idHash(id)).Scan(&seen)
-	if err != nil || now-seen < seenStep.Milliseconds() {
-		return ignoreNoRows(err)
+func (s *store) touch(ctx context.Context, session *sessions.Session) error {
+	now, l := s.now(), lifeOf(session)
+	if now.Sub(l.seen) < seenStep {
+		return nil
 	}
+	l.seen = now
+	session.Values[keyLife{}] = l
 	return s.db.Update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE web_session SET seen_at = ? WHERE id_hash = ?`, now, idHash(id))
+		_, err := tx.ExecContext(ctx, `UPDATE web_session SET seen_at = ? WHERE id_hash = ?`, now.UnixMilli(), idHash(session.ID))
 		return err
 	})
 }
 
 // load returns the values of a living session, or sql.ErrNoRows.
-func (s *store) load(ctx context.Context, id string) (map[string]string, error) {
+func (s *store) load(ctx context.Context, id string) (map[string]string, life, error) {
 	now := s.now()
 	var data []byte
+	var seen, over int64
 	err := s.db.Reader().QueryRowContext(ctx, `
-		SELECT data
+		SELECT data, seen_at, expires_at
 		  FROM web_session
 		 WHERE id_hash    = ?
 		   AND expires_at > ?
 		   AND seen_at    > ?`,
-		idHash(id), now.UnixMilli(), now.Add(-sessionIdle).UnixMilli()).Scan(&data)
+		idHash(id), now.UnixMilli(), now.Add(-sessionIdle).UnixMilli()).Scan(&data, &seen, &over)
 	if err != nil {
-		return nil, fmt.Errorf("load session: %w", err)
+		return nil, life{}, fmt.Errorf("load session: %w", err)
 	}
 	values := map[string]string{}
 	if err := json.Unmarshal(data, &values); err != nil {
-		return nil, fmt.Errorf("decode session: %w", err)
+		return nil, life{}, fmt.Errorf("decode session: %w", err)
 	}
-	return values, nil
+	return values, life{time.UnixMilli(seen), time.UnixMilli(over)}, nil
 }
 
 // write stores a session and, in the same breath, drops those that ended. A new
@@ -187,7 +213,7 @@ func (s *store) write(r *http.Request, id string, values map[string]string) erro
 		}
 		stored, err := tx.ExecContext(ctx, `
 			INSERT INTO web_session (id_hash, operator, data, created_at, seen_at, expires_at, ip, user_agent)
-			SELECT ?, id, ?, ?, ?, ?, ?, ? FROM operator WHERE id = ? AND updated_at = ?
+			SELECT ?, id, ?, ?, ?, ?, ?, ? FROM operator WHERE id = ? AND access_at = ?
 			ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, seen_at = excluded.seen_at`,
 			idHash(id), data, now.UnixMilli(), now.UnixMilli(), now.Add(sessionLife).UnixMilli(),
 			remoteIP(r).String(), cut(r.UserAgent(), 200), operator, set)
@@ -223,16 +249,12 @@ func newSessionID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
+// shortID is what people see of a session: enough to tell theirs apart.
+func shortID(hash []byte) string { return hex.EncodeToString(hash)[:6] }
+
 func idHash(id string) []byte {
 	sum := sha256.Sum256([]byte(id))
 	return sum[:]
-}
-
-func ignoreNoRows(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	return err
 }
 
 // cut shortens s to at most n bytes without splitting a character.

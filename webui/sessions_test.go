@@ -195,7 +195,7 @@ func TestSessionHoldsText(t *testing.T) {
 // new one has ended all sessions, and this one would come after.
 func TestOldPasswordStartsNoSession(t *testing.T) {
 	for name, change := range map[string]string{
-		"changed": `UPDATE operator SET updated_at = updated_at + 1`,
+		"changed": `UPDATE operator SET access_at = access_at + 1`,
 		"removed": `DELETE FROM operator`,
 		"another": `DELETE FROM operator; INSERT INTO operator (id, name, password_hash, created_at, updated_at) VALUES (1, 'admin', '-', 1, 1)`,
 	} {

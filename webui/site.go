@@ -116,7 +116,9 @@ func (s *site) serve(rt route) http.Handler {
 		}
 		if who.signedIn() {
 			w.Header().Set("Cache-Control", "no-store")
-			s.noteUse(r, who)
+			r = r.WithContext(s.box.InSession(r.Context(), who.Session))
+			who = s.noteUse(r, who)
+			w.Header().Set(endsHeader, who.Ends.UTC().Format(time.RFC3339))
 		}
 		if rt.access == operators && !s.admit(w, r, who) {
 			return
@@ -138,14 +140,21 @@ func (s *site) admit(w http.ResponseWriter, r *http.Request, who caller) bool {
 	return true
 }
 
+// endsHeader says with every answer to an operator when the session ends, so that
+// the script can warn in time.
+const endsHeader = "Dmpool-Session-Ends"
+
 // noteUse keeps the session alive when a person, and not a poll, asks.
-func (s *site) noteUse(r *http.Request, who caller) {
+func (s *site) noteUse(r *http.Request, who caller) caller {
 	if isPoll(r) {
-		return
+		return who
 	}
-	if err := s.store.touch(r.Context(), who.session.ID); err != nil {
+	if err := s.store.touch(r.Context(), who.session); err != nil {
 		s.log.Warn("Session not touched", "err", err)
+		return who
 	}
+	who.Ends, who.Final = lifeOf(who.session).ends()
+	return who
 }
 
 func (s *site) finish(w http.ResponseWriter, r *http.Request, who caller, h handler) {

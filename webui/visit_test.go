@@ -37,7 +37,19 @@ func addOperator(t testing.TB, db *sqlite.DB) {
 	t.Helper()
 	err := db.Update(t.Context(), func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), `
-			INSERT INTO operator (id, name, password_hash, created_at, updated_at) VALUES (1, 'admin', '-', 0, ?)`, passwordSet.UnixMilli())
+			INSERT INTO operator (id, name, password_hash, created_at, updated_at, access_at) VALUES (1, 'admin', '-', 0, ?1, ?1)`, passwordSet.UnixMilli())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// execute changes the database behind the server's back.
+func execute(t testing.TB, db *sqlite.DB, query string) {
+	t.Helper()
+	err := db.Update(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), query)
 		return err
 	})
 	if err != nil {

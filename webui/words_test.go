@@ -171,7 +171,7 @@ func sources(t *testing.T) string {
 // untranslated are the templates that still hold English text themselves. The
 // list only ever gets shorter.
 var untranslated = strings.Fields(`
-	account books connect find login node observer part_actions part_adjust part_core part_earned payment payout payouts people review settings setup statement wallet words`)
+	account books connect find node observer part_actions part_adjust part_core part_earned payment payout payouts review settings setup statement wallet words`)
 
 // A template holds markup and values; its text stands in the catalogues.
 func TestTemplatesHoldNoText(t *testing.T) {
@@ -211,7 +211,9 @@ func TestTemplatesHoldNoText(t *testing.T) {
 }
 
 // properNames are the same in every language.
-func properNames() []string { return []string{"DMPool", "UTC", "CSV", "dmpool passwd", "Bitcoin Core"} }
+func properNames() []string {
+	return []string{"DMPool", "UTC", "CSV", "dmpool passwd", "dmpool passwd --reset-second-factor", "dmpool passwd --user", "Bitcoin Core"}
+}
 
 func TestTextForms(t *testing.T) {
 	w := &words{Lang: english, texts: map[string]message{

@@ -14,13 +14,17 @@ import (
 	"github.com/dmpool/dmpool/appliance"
 )
 
-// passwd sets an operator's password, or adds an operator: the password is typed
+// passwd sets an operator's password, adds an operator, or resets a second factor: the password is typed
 // twice at a terminal, or is the first line of standard input.
 func passwd(ctx context.Context, c *cli) error {
 	dataDir := c.flags.String("data-dir", defaultDataDir(), "folder that holds everything of this box")
 	name := c.flags.String("user", "", "operator who gets the password, or is added; may be left out while there is only one")
+	reset := c.flags.Bool("reset-second-factor", false, "take away the operator's second factor instead, when phone and recovery codes are lost")
 	if err := c.parse(); err != nil {
 		return err
+	}
+	if *reset {
+		return resetFactor(ctx, c, *dataDir, *name)
 	}
 	password, err := askPassword(c)
 	if err != nil {
@@ -35,6 +39,19 @@ func passwd(ctx context.Context, c *cli) error {
 		did = "is a new operator"
 	}
 	fmt.Fprintf(c.stdout, "%s %s; everybody is signed out.\n", user, did)
+	return nil
+}
+
+func resetFactor(ctx context.Context, c *cli, dataDir, name string) error {
+	user, had, err := appliance.ResetFactor(ctx, dataDir, name)
+	if err != nil {
+		return err
+	}
+	if !had {
+		fmt.Fprintf(c.stdout, "%s has no second factor.\n", user)
+		return nil
+	}
+	fmt.Fprintf(c.stdout, "%s signs in with the password alone now, and is signed out.\n", user)
 	return nil
 }
 

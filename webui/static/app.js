@@ -3,6 +3,9 @@
 // together with markup: the server renders, this swaps. Its words come with the
 // page, in the page's language.
 
+import "./session.js";
+import "./password.js";
+
 // "en" alone would mean the American order of day and month.
 const language = document.documentElement.lang;
 const locale = language === "en" ? "en-GB" : language;

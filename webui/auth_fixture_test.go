@@ -1,0 +1,124 @@
+package webui
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// safe is what the golden box knows of ways in. Its code is always the same, so
+// that golden data stay so.
+type safe struct {
+	on       bool
+	proposed bool
+	codes    int
+	fail     error // of a second factor that cannot be read
+	notes    []string
+	session  string // in which the last question was asked
+}
+
+const (
+	goldenCode     = "287 082"
+	goldenRecovery = "ABCD-EFGH-JKMN-PQRS"
+	goldenSecret   = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+)
+
+func wrongProof() error { return &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword} }
+
+func (g *golden) Login(_ context.Context, user, pass, _ string) (operator, time.Time, error) {
+	switch {
+	case user != "admin" || pass != password:
+		return operator{}, time.Time{}, wrongProof()
+	case g.safe.on:
+		return operator{ID: 1, Name: "admin"}, passwordSet, &problem{Status: http.StatusUnauthorized, Code: codeSecondStep}
+	}
+	return operator{ID: 1, Name: "admin"}, passwordSet, nil
+}
+
+func (g *golden) LoginCode(_ context.Context, _ operator, code, _ string) error {
+	if g.safe.fail != nil {
+		return g.safe.fail
+	}
+	if !g.safe.on || code != goldenCode && code != goldenRecovery {
+		return wrongProof()
+	}
+	return nil
+}
+
+func (g *golden) Reauthenticate(ctx context.Context, op operator, proof, ip string) error {
+	if g.safe.on && proof == goldenCode {
+		return nil
+	}
+	return g.ProvePassword(ctx, op, proof, ip)
+}
+
+func (g *golden) ProvePassword(_ context.Context, _ operator, pass, _ string) error {
+	if pass != password {
+		return wrongProof()
+	}
+	return nil
+}
+
+type goldenSession struct{}
+
+func (g *golden) InSession(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, goldenSession{}, id)
+}
+
+func (g *golden) Note(ctx context.Context, _ operator, action, object, _ string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if action == "logout" {
+		g.out++
+	}
+	g.safe.session, _ = ctx.Value(goldenSession{}).(string)
+	g.safe.notes = append(g.safe.notes, action+" "+object)
+}
+
+func (g *golden) Factor(context.Context, operator) (factorState, error) {
+	if !g.safe.on {
+		return factorState{}, nil
+	}
+	return factorState{Since: noon.Add(-50 * time.Hour), Codes: g.safe.codes}, nil
+}
+
+func (g *golden) ProposeFactor(context.Context, operator) (proposal, error) {
+	if g.safe.on {
+		return proposal{}, refused("There is a second factor already; remove it first.")
+	}
+	g.safe.proposed = true
+	return g.ProposedFactor(context.Background(), operator{})
+}
+
+func (g *golden) ProposedFactor(context.Context, operator) (proposal, error) {
+	if !g.safe.proposed {
+		return proposal{}, refused("This secret was shown too long ago; begin again.")
+	}
+	return proposal{Secret: goldenSecret, URI: "otpauth://totp/Hill%20&%20Valley:admin?secret=" + goldenSecret}, nil
+}
+
+func (g *golden) ConfirmFactor(_ context.Context, _ operator, code, _ string) ([]string, time.Time, error) {
+	switch {
+	case !g.safe.proposed:
+		return nil, time.Time{}, refused("This secret was shown too long ago; begin again.")
+	case code != goldenCode:
+		return nil, time.Time{}, wrongProof()
+	}
+	g.safe.on, g.safe.proposed, g.safe.codes = true, false, 10
+	return []string{goldenRecovery, "0123-4567-89AB-CDEF"}, passwordSet, nil
+}
+
+func (g *golden) RemoveFactor(ctx context.Context, op operator, code, ip string) (time.Time, error) {
+	if err := g.LoginCode(ctx, op, code, ip); err != nil {
+		return time.Time{}, err
+	}
+	g.safe.on = false
+	return passwordSet, nil
+}
+
+func (g *golden) RenewCodes(ctx context.Context, op operator, code, ip string) ([]string, error) {
+	if err := g.LoginCode(ctx, op, code, ip); err != nil {
+		return nil, err
+	}
+	return []string{"FRES-HCOD-E123-4567"}, nil
+}

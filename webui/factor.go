@@ -1,0 +1,121 @@
+package webui
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A second factor begins with a secret that is shown once, in the answer to a form:
+// no address brings it back, and no cache keeps it. A code of it puts it into force
+// and is answered with the recovery codes, which are shown once, too.
+
+// factors is what the pages need of the box about second factors. Where a code is
+// asked for, one for recovery does as well; a wrong one is codeWrongPassword.
+type factors interface {
+	Factor(ctx context.Context, op operator) (factorState, error)
+	ProposeFactor(ctx context.Context, op operator) (proposal, error)
+	ProposedFactor(ctx context.Context, op operator) (proposal, error)
+	ConfirmFactor(ctx context.Context, op operator, code, ip string) (codes []string, since time.Time, err error)
+	RemoveFactor(ctx context.Context, op operator, code, ip string) (since time.Time, err error)
+	RenewCodes(ctx context.Context, op operator, code, ip string) (codes []string, err error)
+	LoginCode(ctx context.Context, op operator, code, ip string) error
+}
+
+// factorState is what is known of one's second factor.
+type factorState struct {
+	Since time.Time // zero: there is none
+	Codes int       // recovery codes that are still good
+}
+
+// On reports whether there is one.
+func (f factorState) On() bool { return !f.Since.IsZero() }
+
+// proposal is a secret that waits for its first code.
+type proposal struct{ Secret, URI string }
+
+// factorView fills templates/factor.html.
+type factorView struct {
+	proposal
+
+	Wrong bool // the code was
+}
+
+// Groups is the secret as people type it.
+func (v factorView) Groups() string {
+	var groups []string
+	for group := range slices.Chunk([]byte(v.Secret), 4) {
+		groups = append(groups, string(group))
+	}
+	return strings.Join(groups, " ")
+}
+
+// beginFactor shows a new secret to somebody who knows the password.
+func (s *site) beginFactor(w http.ResponseWriter, r *http.Request, who caller) error {
+	return s.ifProven(w, r, who, formFactor, func() error {
+		p, err := s.box.ProposeFactor(r.Context(), who.Operator)
+		if err != nil {
+			return err
+		}
+		s.show(w, r, who, http.StatusOK, "factor", factorView{proposal: p})
+		return nil
+	})
+}
+
+// confirmFactor puts the secret into force. All sessions end with that; the one
+// that did it goes on in a new one.
+func (s *site) confirmFactor(w http.ResponseWriter, r *http.Request, who caller) error {
+	codes, since, err := s.box.ConfirmFactor(r.Context(), who.Operator, cut(r.PostFormValue("code"), 64), who.IP.String())
+	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
+		p, err := s.box.ProposedFactor(r.Context(), who.Operator)
+		if err != nil {
+			return s.signInPage(w, r, who, formFactor, err)
+		}
+		return s.again(w, r, who, "factor", factorView{proposal: p, Wrong: true})
+	}
+	if err != nil {
+		return s.signInPage(w, r, who, formFactor, err)
+	}
+	if err := s.startSession(w, r, who, who.Operator, since); err != nil {
+		return err
+	}
+	return s.showCodes(w, r, who, codes)
+}
+
+// removeFactor wants both: one must not be enough to get rid of the other.
+func (s *site) removeFactor(w http.ResponseWriter, r *http.Request, who caller) error {
+	return s.ifProven(w, r, who, formRemove, func() error {
+		since, err := s.box.RemoveFactor(r.Context(), who.Operator, cut(r.PostFormValue("code"), 64), who.IP.String())
+		if err != nil {
+			return err
+		}
+		if err := s.startSession(w, r, who, who.Operator, since); err != nil {
+			return err
+		}
+		http.Redirect(w, r, "/sessions?done="+formRemove, http.StatusSeeOther)
+		return nil
+	})
+}
+
+func (s *site) renewCodes(w http.ResponseWriter, r *http.Request, who caller) error {
+	return s.ifProven(w, r, who, formCodes, func() error {
+		codes, err := s.box.RenewCodes(r.Context(), who.Operator, cut(r.PostFormValue("code"), 64), who.IP.String())
+		if err != nil {
+			return err
+		}
+		return s.showCodes(w, r, who, codes)
+	})
+}
+
+// showCodes shows recovery codes this once. The form token in the page is of the
+// session that is in force by now.
+func (s *site) showCodes(w http.ResponseWriter, r *http.Request, who caller, codes []string) error {
+	if token, ok := who.session.Values[keyToken].(string); ok {
+		who.Token = token
+	}
+	s.show(w, r, who, http.StatusOK, "codes", codes)
+	return nil
+}
