@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
@@ -100,15 +101,24 @@ func (k *coreKeeper) use(ctx context.Context, v release.Version) error {
 	if err := k.older(ctx, v); err != nil {
 		return err
 	}
-	var height int32
-	if client := k.a.NodeClient(); client != nil {
-		// A node that does not answer has nothing that could get lost.
-		if chain, err := client.BlockchainInfo(ctx); err == nil {
-			height = chain.Blocks
-		}
-	}
-	if err := k.folder.Switch(v, height); err != nil {
+	from, err := k.folder.Current()
+	if err != nil {
 		return err
+	}
+	tip, err := k.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	if err := k.folder.Switch(v, tip.Blocks); err != nil {
+		return err
+	}
+	if !from.IsZero() && from != v {
+		entry := AuditEntry{Actor: "box", Action: "core.switch", Object: v.String(), Result: "ok", Detail: map[string]string{
+			"from": from.String(), "height": strconv.Itoa(int(tip.Blocks)), "hash": tip.BestBlockHash.String(),
+		}}
+		if err := k.a.Audit(ctx, entry); err != nil {
+			return err
+		}
 	}
 	if err := k.findTrial(); err != nil {
 		return err
@@ -119,6 +129,26 @@ func (k *coreKeeper) use(ctx context.Context, v release.Version) error {
 	}
 	k.restart()
 	return nil
+}
+
+// prepare copies the wallet, which the new version may change for ever, and
+// returns where the chain is. A node that does not answer has nothing that could
+// get lost, and another version may be what it needs.
+func (k *coreKeeper) prepare(ctx context.Context) (tip node.ChainInfo, err error) {
+	client := k.a.NodeClient()
+	if client == nil {
+		return tip, nil
+	}
+	if tip, err = client.BlockchainInfo(ctx); err == nil {
+		_, err = k.a.backUpWallet(ctx)
+	}
+	if node.Unavailable(err) && ctx.Err() == nil {
+		return tip, nil
+	}
+	if err != nil {
+		return tip, fmt.Errorf("the wallet has to be copied before another version opens it, and that did not go: %w", err)
+	}
+	return tip, nil
 }
 
 // restart starts a running node again, with what is in use then.

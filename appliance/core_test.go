@@ -279,9 +279,14 @@ func TestCoreFromNothing(t *testing.T) {
 	b.mine()
 	b.eventually("blocks are found", func() bool { return box.Pool().Status().Height > 3 })
 
+	before := time.Now()
 	if err := box.UploadCore(t.Context(), bytes.NewReader(s.files[s.releases[1].File()]), "admin", "::1"); err != nil {
 		t.Fatal(err)
 	}
+	if copied := box.Wallet(t.Context()).Backup; copied.LastSound().Before(before.Truncate(time.Millisecond)) {
+		t.Errorf("the wallet was not copied before the switch: %+v", copied)
+	}
+	wantAudit(t, box, "core.switch", "31.1", "ok")
 	c := untilCore(t, box, "the trial ends", func(c CoreStatus) bool { return !c.Busy() })
 	if c.State != CoreIdle || c.InUse != "31.1" || !strings.Contains(c.Text, "has proved itself") {
 		t.Errorf("Core after a good trial = %+v", c)

@@ -18,6 +18,7 @@
 //	<network>/ballast           room held back for the databases; not for private chains
 //	<network>/passphrase        the wallet's passphrase when the box unlocks by itself, 0600
 //	<network>/node/<chain>/     the node's own directory with bitcoin.conf
+//	…/snapshot/                 a snapshot that the node has yet to read
 //	…/wallet-backups/           in there: one copy of the wallet for each of seven days
 //
 // Each network has its own folder, so switching never mixes or deletes
@@ -35,6 +36,13 @@
 // A damaged node is repaired once without anybody; a second time within thirty
 // days a person is asked ([Appliance.RepairNode]). It is stopped before its disk
 // is full, and a clock that is wrong is told of (package bitcoind).
+//
+// A node that is at the start of its chain can begin from a snapshot of the coins
+// instead ([Appliance.LoadSnapshot]): a file that somebody brings, or that another
+// node on this machine writes. The box looks at its network, its block and every
+// coin (package snapshot), copies it to the node, which compares the hash over all
+// of them with the one in its own program, and tells how far the history is that
+// the node verifies afterwards. Mining does not wait for that.
 //
 // With [Config.External] the box has no node of its own and uses one that somebody
 // else runs: it asks what that node lets it do, says in words what is missing, and

@@ -180,7 +180,7 @@ func (a *Appliance) StopSnapshot(ctx context.Context, actor, ip string) error {
 		return &SnapshotError{errors.New("the node is reading the snapshot, which cannot be stopped; wait for it")}
 	case stop != nil:
 		stop(errors.New("it was stopped by " + actor))
-	case state == SnapshotWaiting:
+	case k.take(SnapshotWaiting, SnapshotNone):
 		if err := k.become(ctx, nodeSnapshot{State: SnapshotNone}, ""); err != nil {
 			return err
 		}
@@ -314,6 +314,17 @@ func (k *snapshotKeeper) say(state, text string) {
 // tell wakes the pages.
 func (k *snapshotKeeper) tell(text string) {
 	k.a.events.Publish(pool.Event{Kind: "snapshot", At: time.Now(), Text: text})
+}
+
+// take goes from one state to another, unless somebody else was faster.
+func (k *snapshotKeeper) take(from, to string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.row.State != from {
+		return false
+	}
+	k.row.State, k.now.State = to, to
+	return true
 }
 
 // become remembers and shows a state.

@@ -48,7 +48,7 @@ func (k *snapshotKeeper) inspectNode(ctx context.Context, o *snapshotOrder) erro
 	}
 	if u, err := url.Parse(n.URL); err != nil || !node.OnThisMachine(u.Hostname()) {
 		return fmt.Errorf("the node at %s is on another machine and cannot write a file here. Run there: %s — then bring the file to this box, "+
-			"on a USB disk or over the network, and load it as a file", n.URL, dumpCommand(n.Height))
+			"on a USB disk or over the network, and load it as a file", n.URL, DumpCommand(n.Height))
 	}
 	if !filepath.IsAbs(n.Folder) {
 		return fmt.Errorf("%q is no full path of a folder", n.Folder)
@@ -98,8 +98,9 @@ func (k *snapshotKeeper) canDump(ctx context.Context, o *snapshotOrder) error {
 	return nil
 }
 
-// dumpCommand is what a person runs where the other node is.
-func dumpCommand(height int32) string {
+// DumpCommand is what a person runs where another node is, to have it write a
+// snapshot of the block at height.
+func DumpCommand(height int32) string {
 	return fmt.Sprintf("bitcoin-cli -rpcclienttimeout=0 -named dumptxoutset utxo-%[1]d.dat rollback=%[1]d", height)
 }
 

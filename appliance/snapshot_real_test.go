@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +112,22 @@ func (b *runningBox) untilSnapshot(state, text string) {
 	})
 }
 
+// readsFrom tells whether a wallet can read the chain from a height on.
+func (b *runningBox) readsFrom(height int32, want bool) {
+	b.t.Helper()
+	name := fmt.Sprintf("reader-%d", height)
+	reader := b.box.node.ForWallet(name)
+	if err := b.box.node.Call(b.t.Context(), "createwallet", nil, name); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := reader.Rescan(b.t.Context(), height); (err == nil) != want {
+		b.t.Errorf("a wallet that reads from block %d on: %v, want success: %t", height, err, want)
+	}
+	if err := reader.UnloadWallet(b.t.Context(), name); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // TestNodeBeginsFromASnapshot brings a snapshot into a real node, from a file and
 // from another node: what is wrong with one is said before, or by the node; what is
 // right makes it ready at once, and it verifies the history later.
@@ -135,7 +152,7 @@ func TestNodeBeginsFromASnapshot(t *testing.T) {
 	}
 	config := Config{DataDir: dir, Bitcoind: other.binary, Snapshots: testBases()}
 	b := launchWith(t, config)
-	b.eventually("the node runs", b.box.nodeIsReady)
+	b.eventually("the node runs and the wallet is made", func() bool { return b.box.nodeIsReady() && b.box.Wallet(t.Context()).Loaded })
 	load := func(file string) error {
 		return b.box.LoadSnapshot(t.Context(), SnapshotWish{File: filepath.Join(usb, file), Actor: "admin", IP: "::1"})
 	}
@@ -175,7 +192,12 @@ func TestNodeBeginsFromASnapshot(t *testing.T) {
 	wantAudit(t, b.box, "snapshot.load", from.URL, "ok")
 	wantAudit(t, b.box, "snapshot.load.done", "block 110", "ok")
 
+	// What a node has begun with survives its sudden death.
+	b.killNode()
+	b.eventually("the node is back", func() bool { n := b.box.Node(t.Context()); return n.Asked && n.Height == 110 })
 	other.hand(b.box.node, 111, 160, true)
+	b.readsFrom(0, false)
+	b.readsFrom(111, true)
 	other.hand(b.box.node, 1, 55, true)
 	b.untilSnapshot(SnapshotVerifying, "block 55, 50 %")
 	s := b.box.Node(t.Context())

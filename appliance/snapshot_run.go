@@ -149,6 +149,9 @@ func (k *snapshotKeeper) await(ctx context.Context, row nodeSnapshot) error {
 	if err != nil {
 		return err
 	}
+	if !k.take(SnapshotWaiting, SnapshotLoading) {
+		return nil
+	}
 	row.State = SnapshotLoading
 	if err := k.become(ctx, row, ""); err != nil {
 		return err
@@ -166,7 +169,7 @@ func (k *snapshotKeeper) load(ctx context.Context, row nodeSnapshot) error {
 	if _, began := begunFrom(states, row.Block); began {
 		return k.begun(ctx, row)
 	}
-	k.say(SnapshotLoading, fmt.Sprintf("The node reads the snapshot of block %d. On a slow disk that takes an hour and more; nothing has to be done meanwhile.", row.Height))
+	k.say(SnapshotLoading, fmt.Sprintf("The node reads the snapshot of block %d. That can take long; nothing has to be done meanwhile.", row.Height))
 	if reading, err := k.a.node.Working(ctx, "loadtxoutset"); err != nil || reading {
 		return err
 	}
@@ -233,6 +236,17 @@ func (k *snapshotKeeper) follow(ctx context.Context, row nodeSnapshot) error {
 	k.a.log.Error("Node gave its snapshot up", "height", row.Height, "tip", tip)
 	entry := AuditEntry{Actor: "box", Action: "snapshot.verified", Object: fmt.Sprintf("block %d", row.Height), Result: "given up"}
 	return errors.Join(k.become(ctx, row, row.Text), k.a.Audit(ctx, entry))
+}
+
+// unread returns the height up to which no wallet can read the chain, because the
+// node, having begun behind it, does not have all of it yet; -1 for any other node.
+func (k *snapshotKeeper) unread() int32 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.row.State == SnapshotVerifying {
+		return k.row.Height
+	}
+	return -1
 }
 
 // begunFrom returns the chainstate that began behind a block.

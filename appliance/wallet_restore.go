@@ -230,6 +230,13 @@ func (w *walletKeeper) rescan(ctx context.Context) error {
 	if chain.Pruned {
 		from = max(from, chain.PruneHeight)
 	}
+	switch before := w.a.snapshot.unread(); {
+	case from > before:
+	case chain.Pruned:
+		from = before + 1 // the node deletes the older blocks as it verifies them
+	default:
+		return fmt.Errorf("the restored wallet can read the chain from block %d on when the node has verified it up to block %d; it does that in the background", from, before)
+	}
 	if err := w.read(ctx, from, passphrase); err != nil {
 		return fmt.Errorf("read the chain from block %d on: %w", from, err)
 	}

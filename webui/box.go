@@ -71,6 +71,7 @@ type box interface {
 	PaidTo(ctx context.Context, address string, limit, offset int) (lines []paidLine, total int64, err error)
 	miners
 	receipts
+	snapshots
 	purse
 	figures
 	factors

@@ -149,6 +149,7 @@ func asProblem(err error) error {
 	var wallet *appliance.WalletError
 	var person *appliance.PersonError
 	var core *appliance.CoreError
+	var snapshot *appliance.SnapshotError
 	var miner *appliance.MinerError
 	switch {
 	case err == nil:
@@ -168,6 +169,8 @@ func asProblem(err error) error {
 		return refused("The node has nothing to repair. Look at the node page again.")
 	case errors.As(err, &core):
 		return refused(asSentence(core))
+	case errors.As(err, &snapshot):
+		return refused(asSentence(snapshot))
 	case errors.As(err, &wallet):
 		return refused(wallet.Sentence)
 	case errors.As(err, &settings):

@@ -234,7 +234,7 @@ func (m *machine) Node(ctx context.Context) nodeView {
 		Next: n.Next, Notice: n.Notice, Address: n.Address, Abilities: abilitiesOf(n), LeftLeast: n.LeftLeast, LeftMost: n.LeftMost,
 		Wallet: walletView{Name: w.Name, Mode: w.Unlock, Problem: w.Problem, Locked: w.NeedsKey, Address: w.Address},
 	}
-	v.Core, v.Repair = m.core(), n.Repair
+	v.Core, v.Repair, v.Snapshot = m.core(), n.Repair, snapshotOf(n)
 	for _, w := range n.Warnings {
 		v.Warnings = append(v.Warnings, w.Text+" "+w.Next)
 	}

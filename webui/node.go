@@ -28,6 +28,7 @@ type nodeView struct {
 	Log                 []string
 	Wallet              walletView
 	Core                coreView
+	Snapshot            snapshotView
 }
 
 // abilityView is what a node that somebody else runs does for the pool, or not.
