@@ -32,6 +32,7 @@ type Config struct {
 	Network   string          // only for the first start; later the data directory's own counts
 	Bitcoind  string          // path of the node's program, empty: look for it
 	External  ExternalNode    // a node that somebody else runs, instead of one of ours
+	Service   *NodeService    // the node is a unit of systemd; nil: a child of this process
 	Offline   bool            // the node looks for no peers: for rehearsals
 	Core      CoreConfig      // where Bitcoin Core comes from when there is none
 	Snapshots []snapshot.Base // blocks behind which the node can begin, the newest first; nil: those in this program
@@ -84,6 +85,9 @@ func New(ctx context.Context, c Config) (*Appliance, error) {
 		c.Logger = slog.Default()
 	}
 	if err := c.External.check(); err != nil {
+		return nil, err
+	}
+	if err := c.Service.check(c); err != nil {
 		return nil, err
 	}
 	login, err := c.External.login()
@@ -307,28 +311,32 @@ func (a *Appliance) makeNode(ctx context.Context, wallet string) (runner bitcoin
 		return nil, "", err
 	}
 	a.node = node.New(node.Config{URL: conf.RPCURL(), CookieFile: conf.CookieFile(), Wallet: wallet, Network: a.network})
+	care := bitcoind.Care{Conf: conf, Probe: a.probeNode, Warmup: warmingUp, Mend: a.mendNode, Logger: a.log}
+	if a.config.Service != nil {
+		return a.runAsUnit(care), conf.ZMQ(), nil
+	}
 	return bitcoind.NewChild(bitcoind.ChildConfig{
-		Care:   bitcoind.Care{Conf: conf, Probe: a.probeNode, Warmup: warmingUp, Mend: a.mendNode, Logger: a.log},
+		Care:   care,
 		Locate: a.core.locate, Stop: a.node.Stop,
 	}), conf.ZMQ(), nil
 }
 
+// ownNode is the runner of a node that the box runs itself.
+type ownNode interface {
+	bitcoind.Runner
+	Restart()
+	Repair() error
+}
+
 // ownNode returns the node that the box runs itself, nil when there is none (yet).
-func (a *Appliance) ownNode() *bitcoind.Child {
+func (a *Appliance) ownNode() ownNode {
 	if r := a.runner.Load(); r != nil {
-		own, _ := r.Runner.(*bitcoind.Child)
-		return own
+		if own, ok := r.Runner.(ownNode); ok {
+			return own
+		}
 	}
 	return nil
 }
-
-// nodeDir is the data directory of the box's own node.
-func (a *Appliance) nodeDir() string {
-	return filepath.Join(a.dir.node(a.network), bitcoind.DataDirName(a.network))
-}
-
-// walletCopies is where the node puts copies of the wallet.
-func (a *Appliance) walletCopies() string { return filepath.Join(a.nodeDir(), "wallet-backups") }
 
 // nodeConf is the node's configuration. Its ports are free ones, chosen once
 // and kept.
@@ -356,12 +364,13 @@ func (a *Appliance) nodeConf(ctx context.Context) (bitcoind.Conf, error) {
 	if err != nil {
 		return bitcoind.Conf{}, err
 	}
-	return bitcoind.Conf{
-		Network: a.network,
-		Dir:     a.nodeDir(),
-		RPCPort: ports.RPC, ZMQPort: ports.ZMQ,
-		PruneMiB: plan.PruneMiB, DBCacheMiB: plan.DBCacheMiB, Offline: a.config.Offline,
-	}, nil
+	conf := bitcoind.Conf{Network: a.network, Dir: a.nodeDir()}
+	if a.config.Service != nil {
+		conf = a.config.Service.Places.Conf(a.network)
+	}
+	conf.RPCPort, conf.ZMQPort = ports.RPC, ports.ZMQ
+	conf.PruneMiB, conf.DBCacheMiB, conf.Offline = plan.PruneMiB, plan.DBCacheMiB, a.config.Offline
+	return conf, nil
 }
 
 // maturity is the number of confirmations at which a reward becomes payable.

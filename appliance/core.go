@@ -64,8 +64,9 @@ func (e *CoreError) Unwrap() error { return e.Err }
 type coreKeeper struct {
 	a        *Appliance
 	config   CoreConfig
-	folder   release.Folder
-	platform error // why there is nothing for this machine
+	folder   shelf
+	platform release.Platform
+	nowhere  error // why there is nothing for this machine
 	orders   chan coreOrder
 	inUse    chan struct{} // a value when a version has come into use
 
@@ -92,8 +93,8 @@ func newCoreKeeper(a *Appliance) (*coreKeeper, error) {
 	if k.config.Runs == nil {
 		k.config.Runs = bitcoind.Runs
 	}
-	k.folder = release.Folder{Root: a.dir.core(), Runs: k.config.Runs}
-	k.folder.Platform, k.platform = release.PlatformOf(runtime.GOOS, runtime.GOARCH)
+	k.platform, k.nowhere = release.PlatformOf(runtime.GOOS, runtime.GOARCH)
+	k.folder = a.coreShelf(k.platform, k.config)
 	if err := k.folder.Prepare(); err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (a *Appliance) Core() CoreStatus {
 	}
 	s.Elsewhere = k.elsewhere()
 	for _, r := range k.config.Releases {
-		if r.Platform != k.folder.Platform {
+		if r.Platform != k.platform {
 			continue
 		}
 		s.Choices = append(s.Choices, r.Version.String())
@@ -174,8 +175,8 @@ func (a *Appliance) UploadCore(ctx context.Context, content io.Reader, actor, ip
 
 // admit tells whether a version may be got at all.
 func (k *coreKeeper) admit(ctx context.Context, v release.Version) error {
-	if k.platform != nil {
-		return k.platform
+	if k.nowhere != nil {
+		return k.nowhere
 	}
 	newest, known := k.newest(), k.known(v)
 	switch {
@@ -189,7 +190,7 @@ func (k *coreKeeper) admit(ctx context.Context, v release.Version) error {
 
 // known returns the release that has a version, nil if its hash is not known.
 func (k *coreKeeper) known(v release.Version) *release.Release {
-	i := slices.IndexFunc(k.config.Releases, func(r release.Release) bool { return r.Version == v && r.Platform == k.folder.Platform })
+	i := slices.IndexFunc(k.config.Releases, func(r release.Release) bool { return r.Version == v && r.Platform == k.platform })
 	if i < 0 {
 		return nil
 	}
@@ -298,7 +299,8 @@ func (k *coreKeeper) finish(ctx context.Context, action string, o coreOrder, out
 
 // elsewhere tells whether the node's program, or the node, was named at the start.
 func (k *coreKeeper) elsewhere() bool {
-	return k.a.config.External.named() || k.a.config.Bitcoind != "" || os.Getenv("DMPOOL_BITCOIND") != ""
+	named := k.a.config.Bitcoind != "" || os.Getenv("DMPOOL_BITCOIND") != "" && k.a.config.Service == nil
+	return k.a.config.External.named() || named
 }
 
 // locate returns the node's program: the one that was named at the start, the
@@ -311,7 +313,10 @@ func (k *coreKeeper) locate(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if v.IsZero() {
+	switch {
+	case v.IsZero() && k.a.config.Service != nil:
+		return k.a.config.Service.bundledNode()
+	case v.IsZero():
 		return bitcoind.Find("")
 	}
 	if err := k.folder.Verify(v); err != nil {

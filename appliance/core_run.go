@@ -87,7 +87,7 @@ func (k *coreKeeper) find(ctx context.Context, v release.Version) (release.Relea
 		return release.Release{}, err
 	}
 	for _, r := range releases {
-		if r.Platform == k.folder.Platform {
+		if r.Platform == k.platform {
 			k.a.log.Info("Bitcoin Core vouched for", "version", v, "signers", signers)
 			return r, nil
 		}

@@ -87,7 +87,7 @@ func (a *Appliance) lookAround(ctx context.Context) {
 	if !useful || a.config.External.named() {
 		return
 	}
-	if _, err := os.Stat(filepath.Join(a.nodeDir(), "bitcoin.conf")); err == nil {
+	if _, err := os.Stat(a.nodeDir()); err == nil {
 		return
 	}
 	if text := n.look(ctx); text != "" {

@@ -36,7 +36,7 @@ func (a *Appliance) SwitchNetwork(ctx context.Context, s NetworkSwitch) error {
 		return err
 	}
 	if !a.config.External.named() {
-		if err := planFor(s.Network, a.dir.of(s.Network)); err != nil {
+		if err := planFor(s.Network, a.nodeDisk(s.Network)); err != nil {
 			return err
 		}
 	}
@@ -79,7 +79,7 @@ func planFor(network, dir string) error {
 // coins. The first is decided once, because a node that has thrown blocks away
 // cannot get them back; an answer of the operator wins.
 func (a *Appliance) nodePlan(ctx context.Context, wishes nodeSettings) (bitcoind.Plan, error) {
-	machine, err := bitcoind.Survey(a.dir.of(a.network))
+	machine, err := bitcoind.Survey(a.nodeDisk(a.network))
 	if err != nil {
 		return bitcoind.Plan{}, err
 	}

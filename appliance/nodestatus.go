@@ -86,8 +86,8 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	s.Phase, s.Class, s.Text = string(state.Phase), string(state.Class), state.Text
 	s.PID, s.Restarts, s.Since = state.PID, state.Restarts, state.Since
 	s.Log, s.Repair = runner.Log(), state.Repair != bitcoind.RepairNone
-	if m, err := bitcoind.Survey(a.dir.node(a.network)); err == nil && s.Address == "" {
-		s.warn(roomWarning(a.network, a.dir.node(a.network), m))
+	if m, err := bitcoind.Survey(a.nodeDisk(a.network)); err == nil && s.Address == "" {
+		s.warn(roomWarning(a.network, a.nodeDisk(a.network), m))
 	}
 	if state.Phase != bitcoind.PhaseReady {
 		return s

@@ -342,7 +342,7 @@ func (k *snapshotKeeper) become(ctx context.Context, row nodeSnapshot, text stri
 
 // dir is where the node reads the copy. What the operator names may be out of its
 // reach, or a stick that is pulled out.
-func (k *snapshotKeeper) dir() string  { return filepath.Join(k.a.nodeDir(), "snapshot") }
+func (k *snapshotKeeper) dir() string  { return k.a.snapshotDir() }
 func (k *snapshotKeeper) file() string { return filepath.Join(k.dir(), "utxo.dat") }
 
 // removeCopy deletes the box's own copy, which nobody needs once it is loaded.

@@ -140,15 +140,15 @@ func (w *walletKeeper) tryCopy(ctx context.Context, file string) (err error) {
 	if err := n.UnloadWallet(ctx, scratch); err != nil && !node.IsCode(err, node.ErrCodeNoWallet) {
 		return err // of a trial that was cut short
 	}
-	if err := os.RemoveAll(scratch); err != nil {
+	if err := w.a.clearTrial(ctx, scratch); err != nil {
 		return err
 	}
 	if err := n.RestoreWallet(ctx, scratch, file); err != nil {
 		return err
 	}
 	defer func() {
-		unloaded := n.UnloadWallet(context.WithoutCancel(ctx), scratch)
-		err = errors.Join(err, unloaded, os.RemoveAll(scratch))
+		after := context.WithoutCancel(ctx)
+		err = errors.Join(err, n.UnloadWallet(after, scratch), w.a.clearTrial(after, scratch))
 	}()
 	want, err := w.a.node.Descriptors(ctx)
 	if err != nil {

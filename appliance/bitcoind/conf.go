@@ -101,9 +101,6 @@ func (c Conf) chainDir() string {
 	return filepath.Join(c.Dir, c.chain())
 }
 
-// logFile is the node's log where it keeps one.
-func (c Conf) logFile() string { return filepath.Join(c.chainDir(), "debug.log") }
-
 // lockFile is the file that a running bitcoind holds locked.
 func (c Conf) lockFile() string { return filepath.Join(c.chainDir(), ".lock") }
 

@@ -34,13 +34,19 @@ func (p Places) Launch(network, binary string) error {
 	if err := conf.dropEmptyKey(); err != nil {
 		return err
 	}
-	if err := os.Rename(conf.logFile(), conf.logFile()+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Rename(conf.debugLog(), conf.debugLog()+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("begin a new log: %w", err)
 	}
 	args := []string{
 		"bitcoind", "-conf=" + conf.Path(), "-datadir=" + conf.Dir, "-printtoconsole=0",
 		"-pid=" + filepath.Join(p.run(network), "bitcoind.pid"),
-		"-startupnotify=systemd-notify --ready", "-shutdownnotify=systemd-notify --stopping",
+		"-shutdownnotify=systemd-notify --stopping",
+	}
+	// Whether it serves is asked by RPC. To systemd it is started: a job that lasted
+	// until the chain is loaded would hold up the pool's own start, which comes after
+	// (so that at the end of the machine the node stops last).
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		return fmt.Errorf("tell systemd: %w", err)
 	}
 	switch r := readRepair(conf.markFile()); {
 	case r == RepairNone:

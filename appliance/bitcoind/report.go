@@ -37,7 +37,7 @@ func (p Places) Report(network string, getenv func(string) string) (string, erro
 		return "", err
 	}
 	conf := p.Conf(network)
-	lines := append(tail(conf.logFile()), tail(p.words(network))...)
+	lines := append(tail(conf.debugLog()), tail(p.words(network))...)
 	why := classify(endingTold(getenv), lines, conf.Dir)
 	text, err := json.Marshal(exitReport{getenv("INVOCATION_ID"), why.class, why.text, lines})
 	if err != nil {
@@ -118,7 +118,7 @@ func (p Places) ShareCopies(network string) error {
 	if err != nil {
 		return fmt.Errorf("open folder for copies: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	if err := root.Chmod(".", 0o770); err != nil {
 		return fmt.Errorf("open folder for copies: %w", err)
 	}

@@ -60,8 +60,7 @@ type Unit struct {
 	*supervisor
 	config UnitConfig
 
-	alone   bool // no other network's node runs
-	applied bool // the node's options are what they should be; both only for Run
+	alone bool // no other network's node runs; only for Run
 
 	mu    sync.Mutex
 	lines []string // end of the log of the run that failed last
@@ -85,12 +84,18 @@ func NewUnit(config UnitConfig) *Unit {
 func nodeUnit(network string) string  { return "dmpool-bitcoind@" + network + ".service" }
 func applyUnit(network string) string { return "dmpool-node-apply@" + network + ".service" }
 
+// CopiesUnit is the unit that does [Places.ShareCopies].
+func CopiesUnit(network string) string { return "dmpool-node-copies@" + network + ".service" }
+
+// InstallUnit is the unit that grants wishes for a version of Bitcoin Core.
+const InstallUnit = "dmpool-node-install.service"
+
 // Log returns the end of the node's log as it was when it failed last, and says
 // where the whole of it is: only the node's own user may read it.
 func (u *Unit) Log() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	where := "The node's log is in " + u.config.Conf.logFile() + "; read it on this machine, with sudo."
+	where := "The node's log is in " + u.config.Conf.debugLog() + "; read it on this machine, with sudo."
 	return append(append([]string(nil), u.lines...), where)
 }
 
@@ -161,7 +166,7 @@ func (u *Unit) startAnew(ctx context.Context, was ServiceStatus, r Repair) (Serv
 		switch {
 		case err != nil:
 			return was, noService(err)
-		case now.Invocation != was.Invocation && (now.PID != 0 || now.down()):
+		case now.Invocation != was.Invocation && (now.PID != 0 || result != ""): // without a process it has ended already
 			return now, failure{}
 		case result != "":
 			return was, noService(fmt.Errorf("%s was not started (%s); see: systemctl status %s", unit, result, unit))
@@ -175,12 +180,9 @@ func (u *Unit) startAnew(ctx context.Context, was ServiceStatus, r Repair) (Serv
 	}
 }
 
-// apply has the node's user write the options that the pool wishes: once for each
-// Run, and for each repair.
+// apply has the node's user write the options that the pool wishes, whatever
+// somebody wrote there meanwhile.
 func (u *Unit) apply(ctx context.Context, r Repair) error {
-	if u.applied && r == RepairNone {
-		return nil
-	}
 	conf := u.config.Conf
 	if err := u.config.Places.ask(conf.Network, conf.request(r)); err != nil {
 		return err
@@ -188,7 +190,6 @@ func (u *Unit) apply(ctx context.Context, r Repair) error {
 	if err := RunService(ctx, u.config.Services, applyUnit(conf.Network)); err != nil {
 		return err
 	}
-	u.applied = true
 	if r == RepairNone {
 		return nil
 	}
@@ -300,7 +301,7 @@ type unitRun struct {
 func (r *unitRun) watch(ctx context.Context) {
 	defer close(r.over)
 	for s := r.first; !s.down() && s.Invocation == r.first.Invocation; {
-		if s.Active == "activating" && s.Text != "" {
+		if s.Text != "" {
 			r.u.live(PhaseWarming, s.Text)
 		}
 		if !sleep(ctx, r.u.config.LookEvery) {

@@ -102,7 +102,7 @@ func (f *fakeServices) end(t *testing.T, code, status, log string) {
 	defer f.mu.Unlock()
 	unit := nodeUnit(NetworkRegtest)
 	s := f.units[unit]
-	if err := os.WriteFile(f.places.Conf(NetworkRegtest).logFile(), []byte(log), 0o600); err != nil {
+	if err := os.WriteFile(f.places.Conf(NetworkRegtest).debugLog(), []byte(log), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	told := map[string]string{"EXIT_CODE": code, "EXIT_STATUS": status, "INVOCATION_ID": s.Invocation}
@@ -266,8 +266,8 @@ func TestUnitRestartStopsInOrder(t *testing.T) {
 	first := untilPhase(t, u, PhaseReady)
 	u.Restart()
 	until(t, u, "another process", func(s State) bool { return s.Phase == PhaseReady && s.PID != first.PID })
-	node := nodeUnit(NetworkRegtest)
-	if got := f.questions(); !slices.Equal(got[1:], []string{"start " + node, "stop " + node, "start " + node}) {
+	node, apply := nodeUnit(NetworkRegtest), "start "+applyUnit(NetworkRegtest)
+	if got := f.questions(); !slices.Equal(got, []string{apply, "start " + node, "stop " + node, apply, "start " + node}) {
 		t.Errorf("asked for %q", got)
 	}
 }

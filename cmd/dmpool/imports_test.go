@@ -34,7 +34,7 @@ func allowedImports() map[string][]string {
 		"appliance/bitcoind":    {"appliance/bitcoind/laid"},
 		"appliance/seed":        {},
 		"appliance": {
-			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/seed", "appliance/systemd", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/seed", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/bitcoind/laid":     {},
 		"appliance/bitcoind/release":  {"appliance/bitcoind/laid"},
@@ -49,7 +49,7 @@ func allowedImports() map[string][]string {
 			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/node/nodetest", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"cmd/dmpool": {
-			"webui", "appliance", "appliance/bitcoind", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"webui", "appliance", "appliance/bitcoind", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 	}
 }

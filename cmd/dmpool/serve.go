@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/appliance/systemd"
 	"github.com/dmpool/dmpool/webui"
 )
 
@@ -30,6 +31,7 @@ type serveFlags struct {
 	stratum   string
 	bitcoind  string
 	node      appliance.ExternalNode
+	service   *appliance.NodeService
 	logLevel  string
 	logFormat string
 }
@@ -102,12 +104,18 @@ func serve(ctx context.Context, c *cli) error {
 	c.flags.StringVar(&f.node.CookieFile, "node-cookie-file", "", "file in which that node leaves its password; or")
 	c.flags.StringVar(&f.node.User, "node-user", "", "user of that node's RPC (rpcauth), with")
 	c.flags.StringVar(&f.node.PasswordFile, "node-password-file", "", "file that holds the user's password")
+	asService := c.flags.Bool("node-service", false, "run the node as the unit dmpool-bitcoind@NETWORK.service, under a user of its own; the package's unit says so")
 	if err := c.parse(); err != nil {
 		return err
 	}
 	log, err := f.logger(c.stderr)
 	if err != nil {
 		return err
+	}
+	if *asService {
+		bus := &systemd.Bus{}
+		defer bus.Close()
+		f.service = &appliance.NodeService{Units: bus}
 	}
 	box, err := openBox(ctx, f, log)
 	if err != nil {
@@ -158,7 +166,7 @@ func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err e
 		return nil, err
 	}
 	b.appliance, err = appliance.New(ctx, appliance.Config{
-		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind, External: f.node,
+		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind, External: f.node, Service: f.service,
 		Stratum: []net.Listener{b.miners}, Sockets: sockets, Logger: log,
 	})
 	if err != nil {
