@@ -53,8 +53,12 @@ func (d *Disk) Fill(leave int64) {
 	f, err := os.Create(d.filler())
 	d.must(err)
 	defer f.Close()
-	if free := int64(s.Bavail) * s.Bsize; free > leave {
-		d.must(unix.Fallocate(int(f.Fd()), 0, 0, free-leave))
+	for take := int64(s.Bavail)*s.Bsize - leave; take > 0; take -= 1 << 20 {
+		err := unix.Fallocate(int(f.Fd()), 0, 0, take)
+		if !errors.Is(err, unix.ENOSPC) { // others write to the disk meanwhile
+			d.must(err)
+			return
+		}
 	}
 }
 

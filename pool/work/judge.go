@@ -64,7 +64,12 @@ const (
 // block. The order is fixed: time, tip, difficulty, and only then duplicates,
 // so that seen holds nothing but accepted shares and junk cannot fill it.
 func (j *Job) Judge(p Proof, s Solution, t Terms, seen *Seen) Verdict {
-	latest := min(uint64(j.Time)+maxTimeRoll, uint64(t.Now)+maxTimeAhead)
+	latest := uint64(j.Time) + maxTimeRoll
+	// A clock for which the job itself is too far ahead is wrong by hours: the job's
+	// time is the node's, and work that was asked for counts.
+	if ahead := uint64(t.Now) + maxTimeAhead; ahead >= uint64(j.Time) {
+		latest = min(latest, ahead)
+	}
 	if j.MaxTime != 0 {
 		latest = min(latest, uint64(j.MaxTime))
 	}
