@@ -192,10 +192,13 @@ func TestNodeBeginsFromASnapshot(t *testing.T) {
 	wantAudit(t, b.box, "snapshot.load", from.URL, "ok")
 	wantAudit(t, b.box, "snapshot.load.done", "block 110", "ok")
 
-	// What a node has begun with survives its sudden death.
+	// What a node has begun with survives its sudden death. A wallet from before is
+	// opened again as soon as there are blocks of its time, which it has to read.
 	b.killNode()
 	b.eventually("the node is back", func() bool { n := b.box.Node(t.Context()); return n.Asked && n.Height == 110 })
+	b.eventually("the wallet waits", func() bool { return strings.Contains(b.box.Wallet(t.Context()).Problem, "has the blocks of its time") })
 	other.hand(b.box.node, 111, 160, true)
+	b.eventually("the wallet is back", func() bool { _, err := b.box.node.WalletInfo(t.Context()); return err == nil })
 	b.readsFrom(0, false)
 	b.readsFrom(111, true)
 	other.hand(b.box.node, 1, 55, true)

@@ -153,6 +153,10 @@ func (w *walletKeeper) open(ctx context.Context) error {
 		err = w.create(ctx, name)
 	}
 	if err != nil {
+		if before := w.a.snapshot.unread(); before >= 0 && node.IsCode(err, node.ErrCodeWallet) {
+			return fmt.Errorf("wallet %s opens when the node, which began from a snapshot, has the blocks of its time, at the latest when it has verified the history up to block %d. "+
+				"The node says: %w", name, before, err)
+		}
 		return cannotOpen(name, err, known)
 	}
 	if !known {
