@@ -32,6 +32,10 @@ func (a *Appliance) Audit(ctx context.Context, e AuditEntry) error {
 	return a.db.Update(ctx, func(tx *sql.Tx) error { return writeAudit(ctx, tx, e) })
 }
 
+// AuditIn appends an entry in the transaction of the change that it tells of, for
+// the tables of the window, which are in the same database.
+func AuditIn(ctx context.Context, tx *sql.Tx, e AuditEntry) error { return writeAudit(ctx, tx, e) }
+
 // writeAudit appends an entry. Each row carries a hash over itself and the row
 // before, so that a change to the log shows.
 func writeAudit(ctx context.Context, tx *sql.Tx, e AuditEntry) error {

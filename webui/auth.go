@@ -28,12 +28,17 @@ type caller struct {
 	Ends     time.Time // of the session, unless it is used
 	Final    bool      // it ends then, used or not
 	session  *sessions.Session
+	scope    scope // of the token that a script showed; empty: a browser with a session
 }
 
 func (c caller) signedIn() bool { return c.Operator.ID != 0 }
 
-// identify finds out who sent the request, without starting a session.
+// identify finds out who sent the request, without starting a session. A token
+// counts before a cookie: whoever shows one means it.
 func (s *site) identify(r *http.Request) (caller, error) {
+	if token, ok := bearer(r); ok {
+		return s.identifyToken(r, token)
+	}
 	who := caller{IP: remoteIP(r)}
 	session, err := s.store.Get(r, cookieName(r))
 	if err != nil {

@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"database/sql"
 	"net/http"
 	"time"
 )
@@ -73,6 +74,11 @@ func (g *golden) Note(ctx context.Context, _ operator, action, object, _ string)
 	}
 	g.safe.session, _ = ctx.Value(goldenSession{}).(string)
 	g.safe.notes = append(g.safe.notes, action+" "+object)
+}
+
+func (g *golden) NoteIn(ctx context.Context, _ *sql.Tx, op operator, action, object, ip string) error {
+	g.Note(ctx, op, action, object, ip)
+	return nil
 }
 
 func (g *golden) Factor(context.Context, operator) (factorState, error) {

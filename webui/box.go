@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"database/sql"
 	"io"
 	"time"
 
@@ -25,6 +26,7 @@ type box interface {
 	ProvePassword(ctx context.Context, op operator, password, ip string) error
 	InSession(ctx context.Context, id string) context.Context
 	Note(ctx context.Context, op operator, action, object, ip string)
+	NoteIn(ctx context.Context, tx *sql.Tx, op operator, action, object, ip string) error
 
 	Dashboard(ctx context.Context) (dashboardView, error)
 	Hashrates(ctx context.Context, address string, from, to time.Time, step time.Duration) ([]point, error)

@@ -92,7 +92,10 @@
 //
 // The same, for a signed-in operator. It asks for the session's cookie, and for
 // commands its form token in the header Dmpool-Token, which each answer to a GET
-// carries. /api/v1/workers and node say what the pages do; /api/dashboard, status,
+// carries. A script shows a token instead (tokens.go), as Authorization: Bearer: an
+// hour's of POST /api/auth/login, which may do what its operator may, or one made on
+// the sign-in page, which may look where the table of routes says readers. Neither
+// opens a page. /api/v1/workers and node say what the pages do; /api/dashboard, status,
 // stats, services/status, config, workers, blocks and payouts are what the earlier
 // project of this name promised. All about money is below /api/payments/:
 //
@@ -102,7 +105,7 @@
 //	                        payouts/id/ID one with its plan
 //	config                  the settings; a POST changes those that it names
 //	create                  prepares a payout; sends nothing
-//	broadcast/ID            says yes to one plan; wants the password
+//	broadcast/ID            says yes to one plan; wants the password, or a code
 //	cancel/ID               gives up a payout that nobody has signed
 //
 // A command is a JSON object. It names the revision that it saw, and is answered

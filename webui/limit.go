@@ -15,16 +15,17 @@ import (
 // the operator's pages is wide: it only keeps a flood of strangers, who are sent
 // to the login form, from asking the session table for each request.
 type limits struct {
-	desk, pages, login, api, none *limiter
+	desk, pages, login, tokens, api, none *limiter
 }
 
 func newLimits(now func() time.Time) limits {
 	return limits{
-		desk:  newLimiter(now, time.Minute/1200, 1200),
-		pages: newLimiter(now, time.Minute/240, 240),
-		login: newLimiter(now, time.Minute/10, 10),
-		api:   newLimiter(now, time.Minute/60, 60),
-		none:  nil,
+		desk:   newLimiter(now, time.Minute/1200, 1200),
+		pages:  newLimiter(now, time.Minute/240, 240),
+		login:  newLimiter(now, time.Minute/10, 10),
+		tokens: newLimiter(now, time.Minute/10, 10), // wrong ones
+		api:    newLimiter(now, time.Minute/60, 60),
+		none:   nil,
 	}
 }
 

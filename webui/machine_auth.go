@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance"
@@ -26,6 +27,10 @@ func (m *machine) ProvePassword(ctx context.Context, op operator, password, ip s
 
 func (m *machine) InSession(ctx context.Context, id string) context.Context {
 	return appliance.InSession(ctx, id)
+}
+
+func (m *machine) NoteIn(ctx context.Context, tx *sql.Tx, op operator, action, object, ip string) error {
+	return appliance.AuditIn(ctx, tx, appliance.AuditEntry{Actor: op.Name, Action: action, Object: object, Result: "ok", IP: ip})
 }
 
 func (m *machine) Factor(ctx context.Context, op operator) (factorState, error) {

@@ -100,6 +100,8 @@ func (w *visit) answerOf(method, path string) answer {
 	}
 	fields := map[string]any{}
 	switch path {
+	case "/api/auth/login":
+		fields = map[string]any{"username": "admin", "password": password}
 	case "/api/payments/config":
 		fields = map[string]any{"rev": 7, "settings": map[string]any{"fee_bps": 1}, "password": password}
 	case "/api/workers/" + aliceAddress + "/ban":

@@ -105,6 +105,9 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, who caller, err erro
 		w.Header().Set("Retry-After", strconv.Itoa(v.Seconds))
 	}
 	if isAPI(r) {
+		if p.Status == http.StatusUnauthorized {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
 		writeProblem(w, v)
 		return
 	}

@@ -1,6 +1,9 @@
 package webui
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // access says who may use a route. The zero value is no level at all, so a
 // route that forgets its level is refused when the table is built.
@@ -8,7 +11,8 @@ type access int
 
 const (
 	anyone    access = iota + 1 // no session needed, and none is ever started
-	operators                   // a signed-in operator
+	readers                     // an operator, or a token of theirs that may only look; API, GET only
+	operators                   // a signed-in operator, or on the API a token of a login
 	public                      // the public API: as anyone, and also on its own port, see PublicAPI
 )
 
@@ -97,6 +101,8 @@ func (s *site) routes() []route {
 		{"POST /factor/confirm", operators, login, false, s.confirmFactor},
 		{"POST /factor/remove", operators, login, false, s.removeFactor},
 		{"POST /factor/codes", operators, login, false, s.renewCodes},
+		{"POST /tokens", operators, login, false, s.makeToken},
+		{"POST /tokens/{id}/revoke", operators, desk, false, s.revokeToken},
 		{"POST /logout", operators, desk, false, s.logout},
 
 		{"GET /login", anyone, page, false, s.showLogin},
@@ -132,6 +138,9 @@ func (s *site) mux(wanted func(route) bool) *http.ServeMux {
 		}
 		if rt.limit == nil && !rt.early {
 			panic("webui: route that looks up sessions without a limit: " + rt.pattern)
+		}
+		if rt.access == readers && !strings.HasPrefix(rt.pattern, "GET /api/") {
+			panic("webui: route for readers that is more than looking: " + rt.pattern)
 		}
 		if wanted(rt) {
 			mux.Handle(rt.pattern, s.serve(rt))

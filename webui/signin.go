@@ -40,6 +40,7 @@ func (l signInLine) ID() string { return l.Hash[:6] }
 type signInView struct {
 	Sessions []signInLine
 	Factor   factorState
+	Tokens   []tokenLine
 	Done     string // what was just done, as above
 
 	Form    string // the form that comes back, as above
@@ -57,6 +58,9 @@ func (s *site) gatherSignIns(r *http.Request, who caller) (v signInView, err err
 		return v, err
 	}
 	if v.Factor, err = s.box.Factor(r.Context(), who.Operator); err != nil {
+		return v, err
+	}
+	if v.Tokens, err = s.tokens.list(r.Context(), who.Operator); err != nil {
 		return v, err
 	}
 	v.Done = r.URL.Query().Get("done")
@@ -96,12 +100,8 @@ func (s *site) endSession(w http.ResponseWriter, r *http.Request, who caller) er
 	if err != nil || len(hash) != 32 {
 		return notFound()
 	}
-	ended, err := s.store.endOf(r.Context(), who, `id_hash = ?`, hash)
-	if err != nil {
+	if err := s.store.endOf(r.Context(), who, `id_hash = ?`, hash, s.noting(r, who, "session.end")); err != nil {
 		return err
-	}
-	if ended > 0 {
-		s.box.Note(r.Context(), who.Operator, "session.end", shortID(hash), who.IP.String())
 	}
 	http.Redirect(w, r, "/sessions?done="+formEnd, http.StatusSeeOther)
 	return nil
@@ -109,10 +109,9 @@ func (s *site) endSession(w http.ResponseWriter, r *http.Request, who caller) er
 
 // endOthers ends all one's sessions but this one.
 func (s *site) endOthers(w http.ResponseWriter, r *http.Request, who caller) error {
-	if _, err := s.store.endOf(r.Context(), who, `id_hash <> ?`, idHash(who.session.ID)); err != nil {
+	if err := s.store.endOf(r.Context(), who, `id_hash <> ?`, idHash(who.session.ID), s.noting(r, who, "session.end")); err != nil {
 		return err
 	}
-	s.box.Note(r.Context(), who.Operator, "session.others", "", who.IP.String())
 	http.Redirect(w, r, "/sessions?done="+formOthers, http.StatusSeeOther)
 	return nil
 }
@@ -155,17 +154,25 @@ func (s *store) list(ctx context.Context, who caller) ([]signInLine, error) {
 }
 
 // endOf ends sessions of who asks, and of nobody else.
-func (s *store) endOf(ctx context.Context, who caller, which string, hash []byte) (ended int64, err error) {
-	err = s.db.Update(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `DELETE FROM web_session WHERE operator = ? AND `+which, who.Operator.ID, hash)
+func (s *store) endOf(ctx context.Context, who caller, which string, hash []byte, note func(tx *sql.Tx, object string) error) error {
+	err := s.db.Update(ctx, func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `DELETE FROM web_session WHERE operator = ? AND `+which+` RETURNING id_hash`, who.Operator.ID, hash)
 		if err != nil {
 			return err
 		}
-		ended, err = result.RowsAffected()
-		return err
+		ended, err := sqlite.Collect(rows, func(r *sql.Rows) (id []byte, err error) { return id, r.Scan(&id) })
+		if err != nil {
+			return err
+		}
+		for _, id := range ended {
+			if err := note(tx, shortID(id)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("end sessions: %w", err)
+		return fmt.Errorf("end sessions: %w", err)
 	}
-	return ended, nil
+	return nil
 }

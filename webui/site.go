@@ -31,6 +31,7 @@ type Options struct {
 type site struct {
 	box     box
 	store   *store
+	tokens  *tokens
 	log     *slog.Logger
 	now     func() time.Time
 	hosts   []string
@@ -68,6 +69,7 @@ func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
 	return &site{
 		box:     b,
 		store:   &store{db: db, now: o.Now},
+		tokens:  &tokens{db: db, now: o.Now, key: []byte(rand.Text() + rand.Text())},
 		log:     o.Logger,
 		now:     o.Now,
 		hosts:   ownNames(o.Hosts),
@@ -117,28 +119,37 @@ func (s *site) serve(rt route) http.Handler {
 		if who.signedIn() {
 			w.Header().Set("Cache-Control", "no-store")
 			r = r.WithContext(s.box.InSession(r.Context(), who.Session))
+		}
+		if who.session != nil && who.signedIn() {
 			who = s.noteUse(r, who)
 			w.Header().Set(endsHeader, who.Ends.UTC().Format(time.RFC3339))
 		}
-		if rt.access == operators && !s.admit(w, r, who) {
+		if (rt.access == operators || rt.access == readers) && !s.admit(w, r, who, rt.access) {
 			return
 		}
 		s.finish(w, r, who, rt.handle)
 	})
 }
 
-// admit lets an operator pass whose form, if it is one, is ours.
-func (s *site) admit(w http.ResponseWriter, r *http.Request, who caller) bool {
-	if !who.signedIn() {
+// admit lets an operator pass whose form, if it is one, is ours. A script that
+// shows a token needs no form token: no browser adds that header by itself.
+func (s *site) admit(w http.ResponseWriter, r *http.Request, who caller, level access) bool {
+	switch {
+	case !who.signedIn():
 		s.toLogin(w, r)
 		return false
-	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead && !provesForm(r, who) {
+	case who.scope == scopeRead && level != readers:
+		s.fail(w, r, who, &problem{Status: http.StatusForbidden, Code: "read-only", Detail: "This token may only look."})
+		return false
+	case !asksOnly(r) && who.scope == "" && !provesForm(r, who):
 		s.fail(w, r, who, &problem{Status: http.StatusForbidden, Code: "form-token"})
 		return false
 	}
 	return true
 }
+
+// asksOnly reports whether the request changes nothing.
+func asksOnly(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // endsHeader says with every answer to an operator when the session ends, so that
 // the script can warn in time.

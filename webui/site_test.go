@@ -18,7 +18,7 @@ func fillIn(pattern string) (method, path string) {
 // A stranger gets nothing of what belongs to operators, on any route.
 func TestEveryRouteWithoutSession(t *testing.T) {
 	for _, rt := range mustSite(t, newGolden()).routes() {
-		if rt.access != operators {
+		if rt.access != operators && rt.access != readers {
 			continue
 		}
 		t.Run(rt.pattern, func(t *testing.T) {
@@ -93,6 +93,28 @@ func TestEveryPostNeedsItsToken(t *testing.T) {
 	}
 	if len(w.box.approved)+len(w.box.cancelled)+len(w.box.ran)+len(w.box.drafted)+len(w.box.ruled)+len(w.box.changed)+len(w.box.corrected)+len(w.box.imported)+len(w.box.moved)+w.box.out > 0 || w.box.rev != 7 {
 		t.Error("something was done without a token")
+	}
+}
+
+// A POST that another site sends changes nothing, whatever it carries along.
+func TestEveryPostRefusesForeignOrigins(t *testing.T) {
+	w := open(t, newGolden())
+	w.signIn()
+	token := w.token()
+	for _, rt := range w.site.routes() {
+		method, p := fillIn(rt.pattern)
+		if method != http.MethodPost {
+			continue
+		}
+		for _, origin := range []string{"http://evil.example", "http://127.0.0.1:1", "null"} {
+			resp := w.do(method, p, url.Values{"token": {token}, "password": {password}}, func(r *http.Request) { r.Header.Set("Origin", origin) })
+			if resp.StatusCode != http.StatusForbidden {
+				t.Errorf("%s from %s: status %d, want 403", rt.pattern, origin, resp.StatusCode)
+			}
+		}
+	}
+	if w.box.did() || len(w.box.safe.notes) > 0 {
+		t.Error("something was done for a foreign page")
 	}
 }
 
