@@ -258,7 +258,7 @@ func (k *snapshotKeeper) fits(ctx context.Context, base snapshot.Base, bytes int
 	if err := k.known(ctx, base); err != nil {
 		return err
 	}
-	m, err := bitcoind.Survey(k.a.dir.of(k.a.network))
+	m, err := bitcoind.Survey(k.a.nodeDisk(k.a.network))
 	if err != nil {
 		return err
 	}
