@@ -44,6 +44,11 @@
 // of them with the one in its own program, and tells how far the history is that
 // the node verifies afterwards. Mining does not wait for that.
 //
+// With [Config.Service], on an installed box, the node is a unit of systemd under a
+// user of its own ([bitcoind.Unit]): its files are then in [bitcoind.Places] and
+// not in the data directory, the folder core belongs to root, and the pool asks for
+// what it may not do itself. The node runs on while the pool is away.
+//
 // With [Config.External] the box has no node of its own and uses one that somebody
 // else runs: it asks what that node lets it do, says in words what is missing, and
 // waits when it is away. It never starts, stops or configures it. Before a box

@@ -40,5 +40,5 @@ elif ! trixie="$(scripts/trixie.sh)"; then
 elif ! systemd-nspawn --quiet --directory="$trixie" --read-only --private-network --register=no --keep-unit /bin/true; then
 	echo "skipped: systemd-nspawn cannot run here (its reason is above)"
 else
-	DMPOOL_TRIXIE="$trixie" go test -timeout 4m -count=1 -tags nspawn -run '^TestOnSystemd$' ./cmd/dmpool-node
+	DMPOOL_TRIXIE="$trixie" go test -timeout 8m -count=1 -tags nspawn -run '^TestOnSystemd$' ./cmd/dmpool-node
 fi

@@ -40,7 +40,7 @@ func TestOnSystemd(t *testing.T) {
 	}
 	root := furnish(t, base, bitcoind)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	boot := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--directory="+root, "--boot", "--private-network",
 		"--register=no", "--keep-unit", "--console=pipe")
@@ -105,7 +105,7 @@ Environment=DMPOOL_INSIDE=1
 ExecStart=/test/node.test -test.v -test.run ^TestInside$
 StandardOutput=file:/test/log
 StandardError=inherit
-TimeoutStartSec=150
+TimeoutStartSec=5min
 [Install]
 WantedBy=multi-user.target
 `

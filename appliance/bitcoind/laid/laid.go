@@ -7,26 +7,32 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // Open opens a regular file, and nothing else that could lie in its place: no
-// link, no pipe to wait for, no device.
+// link, no pipe to wait for, no device, and no second name of a file elsewhere.
 func Open(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	about, err := file.Stat()
-	if err == nil && !about.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", path)
+	if err == nil && !plain(about) {
+		err = fmt.Errorf("%s is no regular file of its own", path)
 	}
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	return file, nil
+}
+
+func plain(about os.FileInfo) bool {
+	stat, ok := about.Sys().(*syscall.Stat_t)
+	return ok && about.Mode().IsRegular() && stat.Nlink == 1
 }
 
 // Read returns the content of a file that is no longer than most bytes.

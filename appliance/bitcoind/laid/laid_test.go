@@ -14,6 +14,8 @@ func TestReadTakesRegularFilesOnly(t *testing.T) {
 	for _, err := range []error{
 		os.WriteFile(at("file"), []byte("12345"), 0o600),
 		os.Symlink("file", at("link")),
+		os.WriteFile(at("secret"), nil, 0o600),
+		os.Link(at("secret"), at("second name")),
 		unix.Mkfifo(at("pipe"), 0o600),
 		os.Mkdir(at("folder"), 0o700),
 	} {
@@ -27,7 +29,7 @@ func TestReadTakesRegularFilesOnly(t *testing.T) {
 	if text, err := Read(at("file"), 4); err == nil {
 		t.Errorf("Read of too long a file = %q, want an error", text)
 	}
-	for _, name := range []string{"link", "pipe", "folder", "none", "/dev/zero"} {
+	for _, name := range []string{"link", "second name", "pipe", "folder", "none", "/dev/zero"} {
 		path := name
 		if !filepath.IsAbs(name) {
 			path = at(name)
