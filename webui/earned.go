@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/dmpool/dmpool/pool/ledger"
@@ -9,13 +10,14 @@ import (
 // earnedLine says why a miner gets what a payout pays: what came since the last
 // payment.
 type earnedLine struct {
-	First  bool        // there was no payment before
-	Blocks []blockPart // newest first
-	Sum    int64       // of the blocks
-	Lost   []blockPart // blocks that left the chain after they were paid; negative
-	Back   int64       // of payouts that were given up; negative when one went through after all
-	Other  int64       // corrections by hand
-	Rest   int64       // what was left over before
+	Address string      // of the miner who reads it; empty for operators
+	First   bool        // there was no payment before
+	Blocks  []blockPart // newest first
+	Sum     int64       // of the blocks
+	Lost    []blockPart // blocks that left the chain after they were paid; negative
+	Back    int64       // of payouts that were given up; negative when one went through after all
+	Other   int64       // corrections by hand
+	Rest    int64       // what was left over before
 }
 
 // blockPart is a miner's part of a block, in satoshis.
@@ -23,6 +25,14 @@ type blockPart struct {
 	Hash   string
 	Height int32
 	Amount int64
+}
+
+// Link is where a block is explained: to the miner, what that address got of it.
+func (r earnedLine) Link(b blockPart) string {
+	if r.Address != "" {
+		return "/observer/" + url.PathEscape(r.Address) + "/blocks/" + b.Hash
+	}
+	return "/blocks/" + b.Hash
 }
 
 // maxParts is how many blocks are listed one by one.

@@ -62,11 +62,11 @@ func TestEarnedInASentence(t *testing.T) {
 	text := spoken(page)
 	for _, want := range []string{
 		"1 block, and no payment before: 512,000 sats.",
-		"3 blocks since the last payment: 812,345 sats; taken back with a block that left the chain: 102,045 sats.",
+		"3 blocks since the last payment: 812,345 sats. Taken back with 1 block that left the chain: 102,045 sats.",
 		"Block 924,110: 400,000 sats", "Block 923,007, which left the chain: −102,045 sats",
 		"30 blocks since the last payment: 3,000 sats.", "and 5 older ones",
-		"No new block since the last payment; given back by a payout that was not made: 900 sats; left over from before: 100 sats.",
-		"1 block since the last payment: 2,000 sats; paid after all by a payout that was given up: −900 sats; corrections by hand: −100 sats.",
+		"No new block since the last payment. Given back by a payout that was not made: 900 sats. Left over from before: 100 sats.",
+		"1 block since the last payment: 2,000 sats. Paid after all by a payout that was given up: −900 sats. Corrections by hand: −100 sats.",
 		"Network fee, about 4.51 sat/vB for 312 vbytes 1,410 sats",
 		"From 2 coins of the wallet, listed above 3,100,000 sats",
 	} {

@@ -142,12 +142,12 @@ func TestPagesAreSound(t *testing.T) {
 			g.empty()
 		}
 		w := open(t, g)
-		paths := []string{"/login", "/login?out", "/observer", "/observer?address=x", "/observer/" + aliceAddress, "/observer/" + newAddress, "/observer/x", "/connect", "/nowhere", "/observer/" + aliceAddress + "/blocks/" + g.block.Hash, "/observer/" + aliceAddress + "/payouts/40"}
+		paths := []string{"/login", "/login?out", "/observer", "/observer?address=x", "/observer/" + aliceAddress, "/observer/" + newAddress, "/observer/x", "/o/" + linkToken, "/o/x", "/observer/" + aliceAddress + "?range=30d&from=50", "/connect", "/nowhere", "/observer/" + aliceAddress + "/blocks/" + g.block.Hash, "/observer/" + aliceAddress + "/payouts/40"}
 		for _, path := range paths {
 			t.Run(fmt.Sprintf("stranger fresh=%v %s", fresh, path), func(t *testing.T) { checkPage(t, w.get(path).body) })
 		}
 		w.signIn()
-		paths = append(paths[2:], "/", "/?range=7d", "/workers", "/workers?q=nothing", workerPath(aliceAddress, "bitaxe1"), workerPath(aliceAddress, "bitaxe1")+"?range=30d", workerPath(bobAddress, "")+"?saved", "/bans", "/bans?done=lift&network=10.0.0.1", "/workers?sort=best&status=online", "/blocks", "/blocks/"+g.block.Hash, "/blocks/x",
+		paths = append(paths[2:], "/", "/?range=7d", "/workers", "/workers?q=nothing", workerPath(aliceAddress, "bitaxe1"), workerPath(aliceAddress, "bitaxe1")+"?range=30d", workerPath(bobAddress, "")+"?saved", "/bans", "/bans?done=lift&network=10.0.0.1", linksPath(aliceAddress), linksPath(newAddress)+"?done=name", "/workers?sort=best&status=online", "/blocks", "/blocks/"+g.block.Hash, "/blocks/x",
 			"/payouts", "/payouts?tab=owed", "/payouts?tab=sending", "/payouts?tab=sent", "/payouts?tab=problems", "/payouts/42", "/payouts/7", "/node", "/jobs", "/settings", "/settings?saved", "/accounts/"+bobAddress, "/accounts/"+newAddress+"?saved", "/accounts/x", "/books", "/books?waits", "/people", "/people?done=add", "/people?done=remove", "/people?done=password")
 		paths = append(paths, "/sessions", "/sessions?done=end", "/sessions?done=revoke")
 		for _, path := range paths {

@@ -44,6 +44,7 @@ type machine struct {
 	mining recent[mining]
 
 	receipts receiptCache
+	reached  reachedCache
 }
 
 // recent keeps an answer of the node for a moment. Many pages may be open, and

@@ -2,9 +2,23 @@ package webui
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/dmpool/dmpool/appliance"
 )
+
+func (m *machine) Reached(ctx context.Context, address string) (reached, error) {
+	if _, err := m.pool(); err != nil {
+		return reached{}, err
+	}
+	return m.reached.get(ctx, address, func(ctx context.Context, address string) (reached, error) {
+		h, err := m.box.Shares().Histogram(ctx, address)
+		if err != nil {
+			return reached{}, fmt.Errorf("count shares: %w", err)
+		}
+		return reached(h), nil
+	})
+}
 
 func (m *machine) Bans(ctx context.Context) ([]banLine, error) {
 	bans, err := m.box.Bans(ctx)

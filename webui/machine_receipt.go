@@ -185,9 +185,20 @@ func (m *machine) Payment(ctx context.Context, address string, id int64) (paymen
 		return paymentView{}, asProblem(err)
 	}
 	for _, item := range p.Items {
-		if item.Address == address {
-			return paymentViewOf(p, item), nil
+		if item.Address != address {
+			continue
 		}
+		v := paymentViewOf(p, item)
+		lines, err := itemsOf(ctx, desk, p)
+		if err != nil {
+			return v, err
+		}
+		for _, l := range lines {
+			if l.Address == address && l.Earned != nil {
+				l.Earned.Address, v.Earned = address, l.Earned
+			}
+		}
+		return v, nil
 	}
 	return paymentView{}, notFound()
 }

@@ -25,7 +25,7 @@ func mainMenu() []entry {
 		{"dashboard", "/", nil},
 		{"workers", "/workers", []string{"worker", "bans"}},
 		{"blocks", "/blocks", []string{"block"}},
-		{"payouts", "/payouts", []string{"payout", "account"}},
+		{"payouts", "/payouts", []string{"payout", "account", "links"}},
 		{"node", "/node", nil},
 	}
 }

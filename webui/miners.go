@@ -10,6 +10,7 @@ import (
 // *problem; a ban or link that there is not is one with the status 404.
 type miners interface {
 	Worker(ctx context.Context, address, name string) (workerView, error)
+	Reached(ctx context.Context, address string) (reached, error)
 
 	Bans(ctx context.Context) ([]banLine, error)
 	Ban(ctx context.Context, b banOrder) error

@@ -3,6 +3,8 @@ package webui
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -10,8 +12,11 @@ import (
 // observerView fills templates/observer.html: all that the pool knows about
 // one payout address. Whoever knows the address may see it.
 type observerView struct {
-	Address string
-	Known   bool // the address has sent a share or was credited
+	Address string // empty behind a private link
+	Alias   string // what the operators call it, behind a private link only
+	Private bool   // the page was opened by a private link: nothing on it tells the address
+	Base    string // path of the page
+	Known   bool   // the address has sent a share or was credited
 	Rates   rates
 
 	FirstShare time.Time
@@ -30,11 +35,50 @@ type observerView struct {
 	Estimate   *int64   // sats that the next block would pay, nil when not known
 
 	Shares  []shareLine
+	Turn    turn // of Shares
 	Payouts []paidLine
+	Paid    turn // of Payouts
 	Blocks  []creditedLine
 	Range   string
 	Chart   *chart
+	Reached *histogram
 	Code    qr
+}
+
+// turn are the links to the pages before and after that of a list, empty when
+// there are none.
+type turn struct{ Newer, Older string }
+
+// newTurn makes the links of a list that shows size lines from offset on.
+func newTurn(q url.Values, name, id string, offset, size int, more bool) (t turn) {
+	link := func(offset int) string {
+		to := url.Values{}
+		for key, values := range q {
+			if key != name && key != "lang" && len(values) > 0 {
+				to.Set(key, cut(values[0], 20))
+			}
+		}
+		if offset > 0 {
+			to.Set(name, strconv.Itoa(offset))
+		}
+		return "?" + to.Encode() + "#" + id
+	}
+	if offset > 0 {
+		t.Newer = link(max(0, offset-size))
+	}
+	if more && offset+size <= maxOffset {
+		t.Older = link(offset + size)
+	}
+	return t
+}
+
+// offsetOf reads where a list begins.
+func offsetOf(q url.Values, name string) int {
+	n, err := strconv.Atoi(q.Get(name))
+	if err != nil {
+		return 0
+	}
+	return max(0, min(n, maxOffset))
 }
 
 // balanceView is what an address is owed and was paid, in satoshis.
@@ -43,6 +87,11 @@ type balanceView struct {
 	Pending  int64 // in blocks that are not mature
 	Reserved int64 // in a payout under way
 	Paid     int64
+}
+
+// RejectRate is the rejected fraction of all shares, nil without shares.
+func (v observerView) RejectRate() *float64 {
+	return workerLine{Accepted: v.Accepted, Rejected: v.Rejected}.RejectRate()
 }
 
 // Progress is how much of the minimum payout is together, at most 1.
@@ -80,7 +129,7 @@ type findView struct {
 	Reason string // why the text is no address
 }
 
-const recentShares, recentPayouts, recentBlocks = 20, 20, 20
+const recentShares, recentPayouts, recentBlocks = 50, 20, 50
 
 // findObserver is the search page; ?address= leads to the address's page.
 func (s *site) findObserver(w http.ResponseWriter, r *http.Request, who caller) error {
@@ -94,48 +143,81 @@ func (s *site) findObserver(w http.ResponseWriter, r *http.Request, who caller) 
 	name, _, _ := strings.Cut(text, ".")
 	address, err := s.box.ParseAddress(name)
 	if err != nil {
-		return s.again(w, r, who, "find", findView{Text: text, Reason: err.Error()})
+		return s.again(w, r, who, "find", findView{Text: text, Reason: asSentence(err)})
 	}
 	http.Redirect(w, r, "/observer/"+url.PathEscape(address), http.StatusSeeOther)
 	return nil
 }
 
 func (s *site) observer(r *http.Request, _ caller) (any, error) {
-	ctx := r.Context()
 	v, err := s.observe(r)
 	if err != nil {
 		return nil, err
 	}
+	v.Base = "/observer/" + url.PathEscape(v.Address)
 	if v.Code, err = paymentQR(v.Address); err != nil {
 		return nil, err
 	}
-	if !v.Known {
-		return v, nil
-	}
-	v.Range = chartRange(r)
-	if v.Chart, err = s.hashrateChart(r, v.Address, v.Range); err != nil {
-		return nil, err
-	}
-	if v.Shares, _, err = s.box.Shares(ctx, v.Address, recentShares, 0); err != nil {
-		return nil, err
-	}
-	if v.Payouts, _, err = s.box.PaidTo(ctx, v.Address, recentPayouts, 0); err != nil {
-		return nil, err
-	}
-	v.Blocks, err = s.box.Credited(ctx, v.Address, recentBlocks)
+	err = s.fillObserver(r, &v, v.Address)
 	return v, err
 }
 
-// observe reads the address in the URL; one that is none is a 400 with the
-// reason. Of very many workers it keeps the busiest.
-func (s *site) observe(r *http.Request) (observerView, error) {
-	address, err := s.box.ParseAddress(cut(r.PathValue("address"), 200))
+// fillObserver reads what the page shows beside the figures of the address.
+func (s *site) fillObserver(r *http.Request, v *observerView, address string) (err error) {
+	if !v.Known {
+		return nil
+	}
+	ctx, q := r.Context(), r.URL.Query()
+	v.Range = chartRange(r)
+	if v.Chart, err = s.chart(ctx, s.seriesOf(address), v.Range, v.Base+"/hashrate.csv"); err != nil {
+		return err
+	}
+	counts, err := s.box.Reached(ctx, address)
 	if err != nil {
-		return observerView{}, invalid(asSentence(err))
+		return err
+	}
+	v.Reached = newHistogram(counts)
+	from := offsetOf(q, "from")
+	if v.Shares, _, err = s.box.Shares(ctx, address, recentShares+1, from); err != nil {
+		return err
+	}
+	v.Turn = newTurn(q, "from", "shares-h", from, recentShares, len(v.Shares) > recentShares)
+	v.Shares = v.Shares[:min(recentShares, len(v.Shares))]
+	from = offsetOf(q, "paid")
+	var all int64
+	if v.Payouts, all, err = s.box.PaidTo(ctx, address, recentPayouts, from); err != nil {
+		return err
+	}
+	v.Paid = newTurn(q, "paid", "paid-h", from, recentPayouts, int64(from+recentPayouts) < all)
+	v.Blocks, err = s.box.Credited(ctx, address, recentBlocks)
+	return err
+}
+
+// observe reads the address in the URL; one that is none is a 400 with the
+// reason. Of very many workers it keeps the busiest, and what operators say about
+// them is for operators.
+func (s *site) observe(r *http.Request) (observerView, error) {
+	address, err := s.addressOf(r)
+	if err != nil {
+		return observerView{}, err
 	}
 	v, err := s.box.Observer(r.Context(), address)
 	v.Workers, v.More = busiest(v.Workers)
+	for i := range v.Workers {
+		l := &v.Workers[i]
+		l.Label, l.Account, l.Banned, l.Tags = "", "", "", nil
+	}
 	return v, err
+}
+
+// Status is that of the liveliest worker.
+func (v observerView) Status() string {
+	for _, state := range workerStates() {
+		if slices.ContainsFunc(v.Workers, func(w workerLine) bool { return w.Status == state }) {
+			return state
+		}
+	}
+	return "offline"
 }
 
 // asSentence gives an error of a lower floor a capital and a full stop.

@@ -98,7 +98,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, who caller, err erro
 	v := problemView{Status: p.Status, Code: p.Code, Detail: p.Detail}
 	if p.Status >= http.StatusInternalServerError && p.Code == "internal" {
 		v.Reference = rand.Text()[:8]
-		s.log.Error("Request failed", "reference", v.Reference, "method", r.Method, "path", r.URL.Path, "err", err)
+		s.log.Error("Request failed", "reference", v.Reference, "method", r.Method, "path", loggedPath(r), "err", err)
 	}
 	if p.RetryAfter > 0 {
 		v.Seconds = seconds(p.RetryAfter)

@@ -58,6 +58,11 @@ type statementView struct {
 	Digest string // of the receipt
 }
 
+// Command checks the receipt.
+func (v statementView) Command() string {
+	return fmt.Sprintf("dmpool verify-split --address %s --digest %s split-%d.json", v.Address, v.Digest, v.Height)
+}
+
 // epochLine is the work against one network difficulty.
 type epochLine struct {
 	Difficulty *float64
@@ -84,6 +89,7 @@ type paymentView struct {
 	UpdatedAt     time.Time
 	Confirmations int32
 	Settles       int32
+	Earned        *earnedLine // what it is for
 }
 
 // Net is what arrives at the address.

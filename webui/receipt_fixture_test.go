@@ -43,6 +43,7 @@ func newSlips(g *golden) slips {
 	s.payment = paymentView{
 		Address: aliceAddress, ID: 40, State: "settled", Amount: 9_300_000, FeeShare: 550, TxID: strings.Repeat("77e0", 16), Vout: new(uint32(0)),
 		Height: 924_600, Block: g.blocks[2].Hash, CreatedAt: noon.Add(-90 * time.Hour), UpdatedAt: noon.Add(-88 * time.Hour), Confirmations: 412, Settles: 6,
+		Earned: &earnedLine{Address: aliceAddress, Sum: 9_300_000, Blocks: []blockPart{{g.blocks[2].Hash, 924211, 9_000_000}, {g.blocks[1].Hash, 924110, 300_000}}},
 	}
 	block := &postingBlock{Hash: g.blocks[2].Hash, Height: 924_211, Value: 313_020_500, Fee: 3_130_205}
 	at := noon.Add(-140 * time.Hour)

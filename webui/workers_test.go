@@ -171,7 +171,7 @@ func TestMinersTextIsText(t *testing.T) {
 		w := open(t, g)
 		w.signIn()
 		for _, lang := range languages() {
-			for _, path := range []string{"/workers", workerPath(aliceAddress, text), "/bans", "/observer/" + aliceAddress, "/connect", "/accounts/" + bobAddress} {
+			for _, path := range []string{"/workers", workerPath(aliceAddress, text), "/bans", "/observer/" + aliceAddress, "/o/" + linkToken, "/connect", "/accounts/" + bobAddress} {
 				resp := w.get(path + "?lang=" + lang.Tag)
 				if resp.StatusCode != http.StatusOK {
 					t.Errorf("%s: status %d", path, resp.StatusCode)
