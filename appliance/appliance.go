@@ -71,7 +71,8 @@ type Appliance struct {
 	pool      atomic.Pointer[pool.Pool]
 	runner    atomic.Pointer[nodeRunner]
 	schedule  atomic.Pointer[scheduler]
-	speed     speedometer   // of the node's download
+	speed     speedometer // of the node's download
+	monitor   monitor
 	nodeReady chan struct{} // a value each time the node became ready
 }
 
@@ -172,6 +173,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { a.core.run(keeping) })
+	keeper.Go(func() { a.monitor.run(keeping, a) })
 	defer keeper.Wait()
 	defer stopKeeping()
 	a.lookAround(ctx)

@@ -63,6 +63,7 @@ type Client struct {
 	id     atomic.Uint64
 	trust  *trust  // shared with the clients of other wallets, as
 	cookie *cookie // is this
+	timing *timing // and this
 }
 
 // cookie is what was last read of the file of that name.
@@ -92,6 +93,7 @@ func New(c Config) *Client {
 		config: c,
 		trust:  new(trust),
 		cookie: new(cookie),
+		timing: new(timing),
 		http: &http.Client{
 			Transport: &http.Transport{
 				// Never through a proxy: the environment must not decide who sees the cookie.
@@ -154,7 +156,11 @@ func (c *Client) call(ctx context.Context, path, method string, out any, params 
 		defer cancel()
 	}
 
-	return c.roundTrip(ctx, path, method, out, params)
+	began := time.Now()
+	err := c.roundTrip(ctx, path, method, out, params)
+	c.timing.note(time.Since(began), err)
+
+	return err
 }
 
 // roundTrip is call without the default deadline.

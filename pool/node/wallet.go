@@ -56,7 +56,7 @@ type Address struct {
 // wallet. The two share their connections
 // and what they know of the node.
 func (c *Client) ForWallet(name string) *Client {
-	other := &Client{config: c.config, http: c.http, trust: c.trust, cookie: c.cookie}
+	other := &Client{config: c.config, http: c.http, trust: c.trust, cookie: c.cookie, timing: c.timing}
 	other.UseWallet(name)
 
 	return other

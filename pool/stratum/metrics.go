@@ -16,6 +16,8 @@ type Metrics struct {
 	Published, FirstNotify, LastNotify time.Time
 	Notified                           int // miners that were there
 
+	Accepted     uint64 // counter: shares that counted
+	Rejected     uint64 // counter: shares that did not, for whatever reason
 	Tips         uint64 // counter: new tips
 	Stale        uint64 // counter: stale shares
 	StaleThisTip uint64 // gauge: those since the last new tip
@@ -40,10 +42,11 @@ var ageBounds = [...]time.Duration{
 
 // metrics counts. The methods for shares allocate nothing and wait for nobody.
 type metrics struct {
-	tips, stale atomic.Uint64
-	ages        [len(ageBounds) + 1]atomic.Uint64
-	ageSum      atomic.Int64
-	tip         atomic.Pointer[tipMetrics]
+	accepted, rejected, tips, stale atomic.Uint64
+
+	ages   [len(ageBounds) + 1]atomic.Uint64
+	ageSum atomic.Int64
+	tip    atomic.Pointer[tipMetrics]
 }
 
 // tipMetrics is about one tip.
@@ -94,9 +97,11 @@ func (t *tipMetrics) done() {
 // Metrics returns a snapshot.
 func (s *Server) Metrics() Metrics {
 	m := Metrics{
-		Tips:   s.metrics.tips.Load(),
-		Stale:  s.metrics.stale.Load(),
-		JobAge: Ages{Bounds: slices.Clone(ageBounds[:]), Sum: time.Duration(s.metrics.ageSum.Load())},
+		Accepted: s.metrics.accepted.Load(),
+		Rejected: s.metrics.rejected.Load(),
+		Tips:     s.metrics.tips.Load(),
+		Stale:    s.metrics.stale.Load(),
+		JobAge:   Ages{Bounds: slices.Clone(ageBounds[:]), Sum: time.Duration(s.metrics.ageSum.Load())},
 	}
 	for i := range s.metrics.ages {
 		m.JobAge.Counts = append(m.JobAge.Counts, s.metrics.ages[i].Load())

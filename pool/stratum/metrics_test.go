@@ -32,7 +32,7 @@ func TestMetrics(t *testing.T) {
 		got := w.server.Metrics()
 		want := Metrics{
 			// Time stands still between two waits; each of the two took at least a nanosecond.
-			Published: start, FirstNotify: start.Add(1), LastNotify: start.Add(1), Notified: 1,
+			Published: start, FirstNotify: start.Add(1), LastNotify: start.Add(1), Notified: 1, Accepted: 1, Rejected: 3,
 			Tips: 2, Stale: 2, StaleThisTip: 2,
 			JobAge: Ages{Bounds: got.JobAge.Bounds, Counts: []uint64{0, 1, 0, 2, 0, 0, 0, 0, 0}, Sum: 39 * time.Second},
 		}

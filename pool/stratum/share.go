@@ -94,6 +94,7 @@ func (s *session) submit(ctx context.Context, in submission, err error) error {
 	}
 	s.commits = append(s.commits, pending{commit, job.PrevHash, share.Proof.Hash})
 	s.answers = appendResult(s.answers, in.id, "true")
+	s.server.metrics.accepted.Add(1)
 	s.credit(share)
 	return nil
 }
@@ -128,6 +129,7 @@ func (s *session) settle(ctx context.Context) error {
 // session: it has sent nothing else for too long, or much too often.
 func (s *session) reject(id json.RawMessage, worker Worker, reason string, fault error, at time.Time) error {
 	s.server.backend.Rejected(worker, reason)
+	s.server.metrics.rejected.Add(1)
 	s.mu.Lock()
 	if s.state.rejected == nil {
 		s.state.rejected = make(map[string]uint64)
