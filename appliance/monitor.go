@@ -78,8 +78,6 @@ func (a *Appliance) sample(now time.Time) (Sample, reading) {
 		counts := p.Metrics()
 		next.pool, next.accepted, next.rejected = true, counts.Accepted, counts.Rejected
 		s.Connections = new(float64(len(p.Status().Sessions)))
-	}
-	if a.node != nil {
 		if rpc := a.node.Timing(); rpc.Median > 0 {
 			s.RPCMedian, s.RPCP99 = new(rpc.Median.Seconds()), new(rpc.P99.Seconds())
 		}
@@ -141,7 +139,7 @@ func (a *Appliance) Box() BoxStatus {
 	if disk, err := bitcoind.Survey(a.dir.root); err == nil {
 		s.DiskTotal, s.DiskFree = &disk.DiskTotal, &disk.DiskFree
 	}
-	if a.node != nil {
+	if a.pool.Load() != nil { // the node's client is made before the pool
 		s.RPC = a.node.Timing()
 	}
 	for _, part := range []struct{ name, path string }{

@@ -63,6 +63,7 @@ type box interface {
 	RepairNode(ctx context.Context, op operator, ip string) error
 	StopCore(ctx context.Context, op operator, ip string) error
 	UploadCore(ctx context.Context, file io.Reader, op operator, ip string) error
+	Monitoring(ctx context.Context) (monitoringView, error)
 	Jobs(ctx context.Context, only string) (jobsView, error)
 	RunJob(ctx context.Context, name string, op operator, ip string) error
 	Connect(ctx context.Context) connectView

@@ -127,6 +127,10 @@
 // The script has no words of its own: base.html hands it those of the page's
 // language. The menu is a table (menu.go), in which a new page is one line.
 //
+// # What is sent packed
+//
+// The files in static/ are (assets.go). Pages never are: see asset for why.
+//
 // # Words and numbers
 //
 // A value that is not known is a nil pointer or a zero time and is shown as

@@ -28,26 +28,27 @@ var noon = time.Date(2026, 11, 22, 12, 0, 7, 0, time.UTC)
 
 // golden is a box whose answers never change, but for what a test sets.
 type golden struct {
-	network   string // practice when empty
-	mu        sync.Mutex
-	fresh     bool // not set up, or just set up with nothing in it
-	unset     bool
-	health    health
-	dashboard dashboardView
-	workers   []workerLine
-	blocks    []blockLine
-	block     blockView
-	owed      []owedLine
-	payouts   []payoutLine
-	payout    payoutView
-	node      nodeView
-	jobs      jobsView
-	observer  observerView
-	shares    []shareLine
-	paid      []paidLine
-	slips     slips
-	vault     vault
-	safe      safe
+	network    string // practice when empty
+	mu         sync.Mutex
+	fresh      bool // not set up, or just set up with nothing in it
+	unset      bool
+	health     health
+	dashboard  dashboardView
+	workers    []workerLine
+	blocks     []blockLine
+	block      blockView
+	owed       []owedLine
+	payouts    []payoutLine
+	payout     payoutView
+	node       nodeView
+	jobs       jobsView
+	monitoring monitoringView
+	observer   observerView
+	shares     []shareLine
+	paid       []paidLine
+	slips      slips
+	vault      vault
+	safe       safe
 	crew
 	hosts []string
 
@@ -169,6 +170,7 @@ func newGolden() *golden {
 		},
 		Log: []string{"2026-11-22T11:55:59Z UpdateTip: new best=0000…7be1 height=925001", "2026-11-22T11:56:01Z CreateNewBlock(): block weight: 3991212 txs: 3120 " + hostile},
 	}
+	g.monitoring = measured()
 	g.jobs = jobsView{
 		Jobs: []jobLine{
 			{Name: "block-check", Text: "Compares blocks with the chain", Every: 2 * time.Minute, Next: noon.Add(70 * time.Second), Last: at(50 * time.Second), Ran: true, OK: true},
@@ -225,7 +227,7 @@ func (g *golden) empty() *golden {
 		{Name: "db", Status: "healthy"},
 	}}
 	g.workers, g.blocks, g.owed, g.payouts, g.shares, g.paid = nil, nil, nil, nil, nil, nil
-	g.jobs = jobsView{}
+	g.jobs, g.monitoring = jobsView{}, monitoringView{Started: noon, Machine: []meter{newMeter("cpu", inPercent, nil, nil, sampleSlots), newMeter("warmth", inCelsius, nil, nil, sampleSlots)}}
 	g.people = g.people[:1]
 	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934)}
 	g.observer = observerView{Address: newAddress}
@@ -281,11 +283,12 @@ func (g *golden) Block(_ context.Context, hash string) (blockView, error) {
 	return g.block, nil
 }
 
-func (g *golden) Chances(context.Context) luck                  { return g.dashboard.Luck }
-func (g *golden) Money(context.Context) (moneyView, error)      { return g.dashboard.Money, nil }
-func (g *golden) Owed(context.Context) ([]owedLine, error)      { return g.owed, nil }
-func (g *golden) Payouts(context.Context) ([]payoutLine, error) { return g.payouts, nil }
-func (g *golden) Node(context.Context) nodeView                 { return g.node }
+func (g *golden) Chances(context.Context) luck                       { return g.dashboard.Luck }
+func (g *golden) Money(context.Context) (moneyView, error)           { return g.dashboard.Money, nil }
+func (g *golden) Owed(context.Context) ([]owedLine, error)           { return g.owed, nil }
+func (g *golden) Payouts(context.Context) ([]payoutLine, error)      { return g.payouts, nil }
+func (g *golden) Node(context.Context) nodeView                      { return g.node }
+func (g *golden) Monitoring(context.Context) (monitoringView, error) { return g.monitoring, nil }
 func (g *golden) Jobs(_ context.Context, only string) (jobsView, error) {
 	v := g.jobs
 	for _, j := range v.Jobs {

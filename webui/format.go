@@ -28,6 +28,7 @@ func functions(a assets, w *words, icons icons) template.FuncMap {
 		"exact":   w.exact,
 		"num":     numberOf,
 		"percent": w.percent,
+		"measure": w.measure,
 		"when":    w.when,
 		"ago":     w.ago,
 		"clock":   w.clock,

@@ -115,6 +115,7 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 				return nil
 			}
 			wait = 0
+		case <-s.stirred(name):
 		case _, ok := <-events:
 			if !ok { // we were too slow and have been dropped: start over
 				cancel()

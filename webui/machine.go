@@ -41,6 +41,7 @@ type machine struct {
 	node   recent[appliance.NodeStatus]
 	wallet recent[appliance.WalletStatus]
 	window recent[window]
+	sizes  recent[appliance.BoxStatus]
 	mining recent[mining]
 
 	receipts receiptCache

@@ -43,12 +43,15 @@ func moreMenu() []section {
 		}},
 		{"box", []entry{
 			{"node", "/node", nil}, // on phones only, where it is not in the bar
+			{"monitoring", "/monitoring", nil},
+			{"logs", "/logs", nil},
 			{"jobs", "/jobs", nil},
 		}},
 		{"rules", []entry{
 			{"settings", "/settings", []string{"review"}},
 			{"people", "/people", nil},
 			{"sessions", "/sessions", []string{"factor", "codes"}},
+			{"about", "/about", nil},
 		}},
 	}
 }

@@ -66,10 +66,10 @@ func targets(t *testing.T) []target {
 		{"block", block, full, false, false, true},
 		{"find", "observer", full, false, false, false},
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "connect"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "connect", "monitoring", "logs", "about"} {
 		list = append(list, target{strings.TrimSuffix("full-"+p, "-"), p, full, false, false, true})
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "connect"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "connect", "monitoring"} {
 		list = append(list, target{strings.TrimSuffix("empty-"+p, "-"), p, empty, false, false, false})
 	}
 	return list

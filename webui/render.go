@@ -2,13 +2,10 @@ package webui
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io/fs"
-	"mime"
 	"net/http"
 	"net/url"
 	"path"
@@ -19,9 +16,6 @@ import (
 
 //go:embed templates/*.html
 var templateFS embed.FS
-
-//go:embed static/*
-var staticFS embed.FS
 
 // page is what every template gets: what base.html needs, and the page's own
 // typed struct in View.
@@ -213,58 +207,4 @@ func (s *site) page(name string, gather pageFunc) handler {
 		s.send(w, http.StatusOK, p)
 		return nil
 	}
-}
-
-// assets are the static files, under a hash of all of them: a URL never
-// changes its content, so browsers may keep it for ever.
-type assets struct {
-	hash  string
-	files map[string][]byte
-}
-
-func loadAssets() (assets, error) {
-	a := assets{files: map[string][]byte{}}
-	entries, err := staticFS.ReadDir("static")
-	if err != nil {
-		return a, err
-	}
-	sum := sha256.New()
-	for _, e := range entries {
-		content, err := staticFS.ReadFile("static/" + e.Name())
-		if err != nil {
-			return a, err
-		}
-		a.files[e.Name()] = content
-		fmt.Fprintf(sum, "%s %d\n", e.Name(), len(content))
-		sum.Write(content)
-	}
-	a.hash = hex.EncodeToString(sum.Sum(nil))[:16]
-	return a, nil
-}
-
-// url is where a page links an asset.
-func (a assets) url(name string) string { return "/static/" + a.hash + "/" + name }
-
-func (s *site) static(w http.ResponseWriter, r *http.Request, _ caller) error {
-	name := r.PathValue("file")
-	content, ok := s.assets.files[name]
-	if !ok || r.PathValue("hash") != s.assets.hash {
-		return notFound()
-	}
-	h := w.Header()
-	h.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
-	return nil
-}
-
-func (s *site) favicon(w http.ResponseWriter, r *http.Request, _ caller) error {
-	http.Redirect(w, r, s.assets.url("favicon.svg"), http.StatusFound)
-	return nil
-}
-
-func (s *site) robots(w http.ResponseWriter, _ *http.Request, _ caller) error {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, err := w.Write([]byte("User-agent: *\nDisallow: /\n"))
-	return err
 }

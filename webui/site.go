@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -13,14 +14,17 @@ import (
 
 	xlanguage "golang.org/x/text/language"
 
+	"github.com/dmpool/dmpool/appliance/logbook"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // Options are the things that New can do without. The zero value is ready.
 type Options struct {
-	Logger *slog.Logger
-	Now    func() time.Time
-	Hosts  []string // further names that the Host header may have, such as "pool.lan"
+	Version string        // of the program, for the page about it
+	Log     *logbook.Book // what the logs page shows; nil: it has nothing to show
+	Logger  *slog.Logger
+	Now     func() time.Time
+	Hosts   []string // further names that the Host header may have, such as "pool.lan"
 
 	// Proxies are the networks of the reverse proxies whose X-Forwarded-For says
 	// who the visitor is. From everybody else that header means nothing.
@@ -33,6 +37,8 @@ type site struct {
 	store   *store
 	tokens  *tokens
 	log     *slog.Logger
+	version string
+	book    *logbook.Book
 	now     func() time.Time
 	hosts   []string
 	proxies []netip.Prefix
@@ -71,6 +77,8 @@ func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
 		store:   &store{db: db, now: o.Now},
 		tokens:  &tokens{db: db, now: o.Now, key: []byte(rand.Text() + rand.Text())},
 		log:     o.Logger,
+		version: cmp.Or(o.Version, "dev"),
+		book:    o.Log,
 		now:     o.Now,
 		hosts:   ownNames(o.Hosts),
 		proxies: o.Proxies,

@@ -89,7 +89,7 @@ type visit struct {
 func open(t testing.TB, g *golden) *visit {
 	t.Helper()
 	w := &visit{t: t, box: g, clock: &watch{at: noon}, db: openDB(t)}
-	s, err := makeSite(g, w.db, Options{Now: w.clock.now, Hosts: []string{"pool.lan"}})
+	s, err := makeSite(g, w.db, Options{Version: "1.2.3", Log: book(), Now: w.clock.now, Hosts: []string{"pool.lan"}})
 	if err != nil {
 		t.Fatal(err)
 	}

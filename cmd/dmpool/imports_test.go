@@ -33,8 +33,10 @@ func allowedImports() map[string][]string {
 		"pool":                  {"pool/work", "pool/stratum", "pool/node", "pool/shares", "pool/ledger", "pool/payout"},
 		"appliance/bitcoind":    {"appliance/bitcoind/laid"},
 		"appliance/seed":        {},
+		"appliance/logbook":     {},
+		"appliance/vitals":      {},
 		"appliance": {
-			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/seed", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/seed", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/bitcoind/laid":     {},
 		"appliance/bitcoind/release":  {"appliance/bitcoind/laid"},
@@ -43,13 +45,13 @@ func allowedImports() map[string][]string {
 		"cmd/dmpool-node":             {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"appliance/faultdisk":         {},
 		"webui": {
-			"appliance", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance", "appliance/logbook", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"cmd/stratumbench": {
 			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/node/nodetest", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"cmd/dmpool": {
-			"webui", "appliance", "appliance/bitcoind", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"webui", "appliance", "appliance/bitcoind", "appliance/logbook", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 	}
 }

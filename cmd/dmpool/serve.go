@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/appliance/logbook"
 	"github.com/dmpool/dmpool/appliance/systemd"
 	"github.com/dmpool/dmpool/webui"
 )
@@ -141,10 +142,14 @@ type box struct {
 // openBox opens ports and data directory, in this order, so that a taken port
 // is told before anything is touched.
 func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err error) {
+	const lines = 5000 // a few megabytes at most
+	book := logbook.New(lines)
+	log = slog.New(book.Handler(log.Handler()))
 	b := &box{log: log}
 	if b.window, err = f.window(log); err != nil {
 		return nil, err
 	}
+	b.window.Version, b.window.Log = release, book
 	sockets, err := appliance.InheritSockets()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,172 @@
+package webui
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// monitoringView fills templates/monitoring.html.
+type monitoringView struct {
+	Started  time.Time
+	Since    time.Time // of the oldest sample, zero when there is none yet
+	Machine  []meter
+	Miners   []meter
+	Node     []meter
+	Calls    int64 // to the node
+	Failed   int64
+	Template time.Time
+	Parts    []partSize
+	Disk     *float64 // bytes in all
+	Free     *float64
+}
+
+// partSize is what a part of the data directory takes.
+type partSize struct {
+	Name, Path string
+	Bytes      *float64
+}
+
+// meter is one measured figure with its line of the last hours. Name chooses its
+// words, Unit how it is written.
+type meter struct {
+	Name, Unit string
+	Now, Of    *float64 // Of is all that there is, such as the memory of the machine
+	Low, High  *float64
+	Line, Area string // SVG path data, in a box of sparkWidth × sparkHeight
+}
+
+// The ways to write a measured figure.
+const (
+	inPercent = "percent"
+	inBytes   = "bytes"
+	inFlow    = "flow" // bytes per second
+	inCount   = "count"
+	inShares  = "shares" // per second
+	inSeconds = "seconds"
+	inCelsius = "celsius"
+)
+
+const (
+	sparkWidth, sparkHeight = 240, 48
+	sparkPoints             = 120
+)
+
+// newMeter draws values, oldest first, of which slots fit into the drawing. Several
+// values become one point by their mean; what is not known leaves the line open. The
+// line stands on zero, so that a small change looks small.
+func newMeter(name, unit string, of *float64, values []*float64, slots int) meter {
+	m := meter{Name: name, Unit: unit, Of: of}
+	if len(values) > 0 {
+		m.Now = values[len(values)-1]
+	}
+	each := max(1, slots/sparkPoints)
+	var points []*float64
+	for end := len(values); end > 0; end -= each { // from the newest back, so that points do not move
+		points = append(points, mean(values[max(0, end-each):end]))
+	}
+	top := 0.0
+	for _, p := range points {
+		if known(p) {
+			top = max(top, *p)
+			m.Low, m.High = lower(m.Low, p), higher(m.High, p)
+		}
+	}
+	if of != nil && unit == inBytes {
+		top = *of
+	}
+	if top == 0 {
+		top = 1
+	}
+	m.draw(points, top)
+	return m
+}
+
+// draw writes the paths of points, newest first, which end at the right edge.
+func (m *meter) draw(points []*float64, top float64) {
+	var line, area strings.Builder
+	step := float64(sparkWidth) / (sparkPoints - 1)
+	start := -1.0
+	last := 0.0
+	end := func() {
+		if start >= 0 {
+			fmt.Fprintf(&area, "L%.1f %dL%.1f %dZ", last, sparkHeight, start, sparkHeight)
+			start = -1
+		}
+	}
+	for i := len(points) - 1; i >= 0; i-- {
+		if !known(points[i]) {
+			end()
+			continue
+		}
+		x, y := sparkWidth-float64(i)*step, sparkHeight-*points[i]/top*(sparkHeight-4)
+		letter := "L"
+		if start < 0 {
+			letter, start = "M", x
+		}
+		fmt.Fprintf(&line, "%s%.1f %.1f", letter, x, y)
+		fmt.Fprintf(&area, "%s%.1f %.1f", letter, x, y)
+		last = x
+	}
+	end()
+	m.Line, m.Area = line.String(), area.String()
+}
+
+func mean(values []*float64) *float64 {
+	sum, n := 0.0, 0
+	for _, v := range values {
+		if known(v) {
+			sum += *v
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return new(sum / float64(n))
+}
+
+func lower(a, b *float64) *float64 {
+	if a == nil || *b < *a {
+		return b
+	}
+	return a
+}
+
+func higher(a, b *float64) *float64 {
+	if a == nil || *b > *a {
+		return b
+	}
+	return a
+}
+
+// measure writes a figure in its unit.
+func (w *words) measure(unit string, v *float64) template.HTML {
+	if !known(v) {
+		return w.nothing()
+	}
+	with := func(digits, unit string) template.HTML {
+		return template.HTML(digits + `<span class="unit"> ` + unit + `</span>`)
+	}
+	switch digits, prefix := scaled(*v); unit {
+	case inPercent:
+		return w.percent(v)
+	case inBytes:
+		return with(digits, prefix+"B")
+	case inFlow:
+		return with(digits, prefix+"B/s")
+	case inShares:
+		return with(significant(*v), w.must("monitoring.per_second"))
+	case inSeconds:
+		return with(significant(*v*1000), "ms")
+	case inCelsius:
+		return with(significant(*v), "°C")
+	}
+	return template.HTML(number(int64(*v)))
+}
+
+func (s *site) monitoring(r *http.Request, _ caller) (any, error) {
+	return s.box.Monitoring(r.Context())
+}

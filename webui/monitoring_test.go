@@ -1,0 +1,48 @@
+package webui
+
+import (
+	"strings"
+	"testing"
+)
+
+// A line ends at the right edge, is broken where nothing is known, and knows its
+// lowest and highest.
+func TestMeter(t *testing.T) {
+	v := func(f float64) *float64 { return &f }
+	m := newMeter("cpu", inPercent, nil, []*float64{v(0.5), v(1), nil, v(0.25)}, sparkPoints)
+	if want := "M233.9 26.0L236.0 4.0M240.0 37.0"; m.Line != want {
+		t.Errorf("line %q, want %q", m.Line, want)
+	}
+	if *m.Low != 0.25 || *m.High != 1 || *m.Now != 0.25 {
+		t.Errorf("%v %v %v", *m.Low, *m.High, *m.Now)
+	}
+	if m := newMeter("cpu", inPercent, nil, []*float64{nil, nil}, sparkPoints); m.Line != "" || m.Low != nil || m.Now != nil {
+		t.Errorf("a line of nothing: %+v", m)
+	}
+	if m := newMeter("cpu", inPercent, nil, []*float64{v(0)}, sparkPoints); !strings.HasSuffix(m.Line, "240.0 48.0") {
+		t.Errorf("zero is not at the bottom: %q", m.Line)
+	}
+	long := make([]*float64, sampleSlots)
+	for i := range long {
+		long[i] = v(float64(i))
+	}
+	if m := newMeter("cpu", inCount, nil, long, sampleSlots); strings.Count(m.Line, "L") != sparkPoints-1 || !strings.HasPrefix(m.Line, "M0.0 ") {
+		t.Errorf("six hours are %d points", strings.Count(m.Line, "L")+1)
+	}
+}
+
+func TestMeasure(t *testing.T) {
+	for unit, want := range map[string]string{
+		inPercent: "0.12 %", inBytes: "0.0012 B", inFlow: "0.0012 B/s", inShares: "0.0012 per second", inSeconds: "1.20 ms", inCelsius: "0.0012 °C", inCount: "0",
+	} {
+		if got := plain(inEnglish.measure(unit, new(0.0012))); got != want {
+			t.Errorf("%s: %q, want %q", unit, got, want)
+		}
+		if got := plain(inEnglish.measure(unit, nil)); got != "no data" {
+			t.Errorf("%s: unknown is %q", unit, got)
+		}
+	}
+	if got := plain(inEnglish.measure(inBytes, new(312e9))); got != "312 GB" {
+		t.Errorf("%q", got)
+	}
+}
