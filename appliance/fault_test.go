@@ -181,21 +181,28 @@ func TestExternalRealNodeRefuses(t *testing.T) {
 
 	n.CookieFile = other.conf.CookieFile()
 	a := using(t, n)
+	crowd, goHome := context.WithCancel(t.Context())
+	defer goHome()
 	var busy sync.WaitGroup
 	for range 4 {
-		// One occupies the node, one waits, and the others are turned away.
-		busy.Go(func() { _ = other.client.Call(t.Context(), "waitfornewblock", nil, 3000) })
+		// One occupies the node, one waits, and the others are turned away and come again.
+		busy.Go(func() {
+			for crowd.Err() == nil {
+				_ = other.client.Call(crowd, "waitfornewblock", nil, 500)
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
 	}
 	var err error
 	for range 200 {
 		if err = a.probeExternal(t.Context()); err != nil {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	if !errors.Is(err, node.ErrUnreachable) || !strings.Contains(n.explain(err), "does not answer. The box keeps asking") {
 		t.Errorf("503: %v", err)
 	}
+	goHome()
 	busy.Wait()
 	for range 200 {
 		if err = a.probeExternal(t.Context()); err == nil {

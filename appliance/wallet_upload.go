@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
 	"github.com/dmpool/dmpool/pool"
@@ -78,7 +79,7 @@ func (w *walletKeeper) receive(content io.Reader, most int64) (file string, err 
 		return "", fmt.Errorf("make file for the upload: %w", err)
 	}
 	n, err := io.Copy(f, io.LimitReader(content, most+1))
-	switch err = errors.Join(err, f.Close()); {
+	switch err = errors.Join(err, w.openToNode(f), f.Close()); {
 	case err != nil:
 		err = refuse("The file did not arrive: %v.", err)
 	case n > most:
@@ -90,6 +91,16 @@ func (w *walletKeeper) receive(content io.Reader, most int64) (file string, err 
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return f.Name(), nil
+}
+
+// openToNode lets the node read a file, which may have a user of its own: by the group
+// of the folder, which is closed to all others.
+func (w *walletKeeper) openToNode(f *os.File) error {
+	var folder unix.Stat_t
+	if err := unix.Stat(w.dir, &folder); err != nil {
+		return err
+	}
+	return errors.Join(f.Chown(-1, int(folder.Gid)), f.Chmod(0o640))
 }
 
 // checkWalletFile refuses a file that is no whole wallet of the network, in words.

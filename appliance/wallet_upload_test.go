@@ -2,11 +2,14 @@ package appliance
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dmpool/dmpool/pool/node"
 )
@@ -122,6 +125,22 @@ func TestUploadIsBounded(t *testing.T) {
 	}
 	if left, err := os.ReadDir(w.dir); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// The node reads an upload by the group of the folder, and nobody else does.
+func TestUploadIsOpenToTheNode(t *testing.T) {
+	w := &walletKeeper{dir: t.TempDir()}
+	file, err := w.receive(strings.NewReader("a wallet"), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var folder, upload unix.Stat_t
+	if err := errors.Join(unix.Stat(w.dir, &folder), unix.Stat(file, &upload)); err != nil {
+		t.Fatal(err)
+	}
+	if upload.Gid != folder.Gid || upload.Mode&0o777 != 0o640 {
+		t.Errorf("the upload has group %d and mode %o, the folder group %d", upload.Gid, upload.Mode&0o777, folder.Gid)
 	}
 }
 
