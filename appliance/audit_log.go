@@ -22,6 +22,15 @@ type AuditFilter struct {
 	Limit         int
 }
 
+// Fine reports whether an entry tells of something that went as it should.
+func (e AuditEntry) Fine() bool {
+	switch e.Result {
+	case "ok", "shown", "kept", "code needed":
+		return true
+	}
+	return false
+}
+
 // AuditLog returns the newest entries.
 func (a *Appliance) AuditLog(ctx context.Context, limit int) ([]AuditEntry, error) {
 	return a.FindAudit(ctx, AuditFilter{Limit: limit})
@@ -34,8 +43,8 @@ func (a *Appliance) FindAudit(ctx context.Context, f AuditFilter) ([]AuditEntry,
 		  FROM audit
 		 WHERE (?1 = '' OR actor = ?1)
 		   AND (?2 = '' OR action = ?2)
-		   AND (NOT ?3 OR result <> 'ok')
-		   AND (NOT ?4 OR result = 'ok')
+		   AND (NOT ?3 OR result NOT IN ('ok', 'shown', 'kept', 'code needed'))
+		   AND (NOT ?4 OR result IN ('ok', 'shown', 'kept', 'code needed'))
 		   AND (?5 = 0 OR at >= ?5)
 		   AND (?6 = 0 OR at < ?6)
 		   AND (?7 = 0 OR seq < ?7)

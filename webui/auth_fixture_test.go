@@ -15,6 +15,8 @@ type safe struct {
 	codes    int
 	fail     error // of a second factor that cannot be read
 	notes    []string
+	audit    []auditLine
+	proof    auditProof
 	session  string // in which the last question was asked
 }
 
@@ -128,3 +130,33 @@ func (g *golden) RenewCodes(ctx context.Context, op operator, code, ip string) (
 	}
 	return []string{"FRES-HCOD-E123-4567"}, nil
 }
+
+// goldenAudit is a log of some days, the newest entry first.
+func goldenAudit() []auditLine {
+	at := func(d time.Duration) time.Time { return noon.Add(-d) }
+	return []auditLine{
+		{Seq: 7, At: at(time.Minute), Actor: "admin", Action: "payout.approve", Object: "pay:42", Result: "ok", Fine: true, IP: "192.168.1.9", Session: "a1b2c3", Times: 1, Since: at(time.Minute), Detail: []auditDetail{{"sats", "1222300"}}},
+		{Seq: 6, At: at(time.Hour), Actor: "unknown", Action: "login", Result: "wrong name or password", IP: "192.168.1.77", Times: 11, Since: at(2 * time.Hour)},
+		{Seq: 5, At: at(2 * time.Hour), Actor: "unknown", Action: "login", Result: "wrong name or password", IP: "192.168.1.77", Times: 1, Since: at(2 * time.Hour)},
+		{Seq: 4, At: at(3 * time.Hour), Actor: "admin", Action: "settings", Object: "pool", Result: "ok", Fine: true, IP: "192.168.1.9", Session: "a1b2c3", Times: 1, Since: at(3 * time.Hour), Detail: []auditDetail{{"fee_bps", "0 → 100"}}},
+		{Seq: 3, At: at(4 * time.Hour), Actor: "box", Action: "something.new", Object: "=HYPERLINK(" + hostile + ")", Result: hostile, Times: 1, Since: at(4 * time.Hour)},
+		{Seq: 2, At: at(30 * time.Hour), Actor: "admin", Action: "login", Result: "ok", Fine: true, IP: "192.168.1.9", Session: "a1b2c3", Times: 1, Since: at(30 * time.Hour)},
+		{Seq: 1, At: at(9000 * time.Hour), Actor: "admin", Action: "setup", Result: "ok", Fine: true, Times: 1, Since: at(9000 * time.Hour)},
+	}
+}
+
+func (g *golden) Audit(_ context.Context, f auditFilter) ([]auditLine, error) {
+	var lines []auditLine
+	for _, l := range g.safe.audit {
+		if (f.Before == 0 || l.Seq < f.Before) && (f.Action == "" || l.Action == f.Action) && (f.Actor == "" || l.Actor == f.Actor) && len(lines) < f.Limit {
+			lines = append(lines, l)
+		}
+	}
+	return lines, nil
+}
+
+func (g *golden) AuditNames(context.Context) (actors, actions []string, err error) {
+	return []string{"admin", "box", "unknown"}, []string{"login", "payout.approve", "settings", "something.new"}, nil
+}
+
+func (g *golden) AuditProof(context.Context) (auditProof, error) { return g.safe.proof, nil }

@@ -78,6 +78,7 @@ type box interface {
 	purse
 	figures
 	factors
+	audits
 }
 
 const (

@@ -48,6 +48,10 @@
 // "password" takes the password or a code, for that form only. The password, and the
 // second factor, are changed with provesPassword.
 //
+// The audit page (audit.go) reads the log, whose entries hang together by hashes and
+// are never changed: it says how far that is still so, and exports what a filter
+// leaves. What a request does is logged with the short id of its session.
+//
 // The settings page follows from a table of fields (settings_fields.go): a new
 // setting is one line of it. What touches money is shown once more, as it was
 // and as it will be, and asks for the password.

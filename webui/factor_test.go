@@ -11,7 +11,7 @@ import (
 // withFactor is a golden box whose operator has a second factor.
 func withFactor() *golden {
 	g := newGolden()
-	g.safe = safe{on: true, codes: 7}
+	g.safe.on, g.safe.codes = true, 7
 	return g
 }
 
@@ -138,7 +138,7 @@ func TestRemovingTakesBoth(t *testing.T) {
 	for _, path := range []string{"/factor/remove", "/factor/codes"} {
 		w := open(t, newGolden())
 		w.signIn()
-		w.box.safe = safe{on: true, codes: 3}
+		w.box.safe.on, w.box.safe.codes = true, 3
 		token := w.token()
 		for name, form := range map[string]url.Values{
 			"password alone": {"password": {password}},

@@ -215,6 +215,7 @@ func newGolden() *golden {
 	}
 	g.crew = newCrew()
 	g.slips = newSlips(g)
+	g.safe.audit, g.safe.proof = goldenAudit(), auditProof{To: 7}
 	return g
 }
 

@@ -50,7 +50,8 @@ func moreMenu() []section {
 		{"rules", []entry{
 			{"settings", "/settings", []string{"review"}},
 			{"people", "/people", nil},
-			{"sessions", "/sessions", []string{"factor", "codes"}},
+			{"sessions", "/sessions", []string{"factor", "codes", "token"}},
+			{"audit", "/audit", nil},
 			{"about", "/about", nil},
 		}},
 	}

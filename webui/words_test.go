@@ -212,7 +212,7 @@ func TestTemplatesHoldNoText(t *testing.T) {
 
 // properNames are the same in every language.
 func properNames() []string {
-	return []string{"DMPool", "UTC", "CSV", "SHA-256", "dmpool passwd", "dmpool passwd --reset-second-factor", "dmpool passwd --user", "Bitcoin Core", `curl -H "Authorization: Bearer "`}
+	return []string{"DMPool", "UTC", "CSV", "JSONL", "SHA-256", "dmpool passwd", "dmpool passwd --reset-second-factor", "dmpool passwd --user", "Bitcoin Core", `curl -H "Authorization: Bearer "`}
 }
 
 func TestTextForms(t *testing.T) {
