@@ -192,13 +192,16 @@ func cannotOpen(name string, err error, known bool) error {
 
 // firstAddress makes the address that all blocks will pay.
 func (w *walletKeeper) firstAddress(ctx context.Context) (string, error) {
-	if w.words {
-		keys, err := w.a.node.Descriptors(ctx)
-		if err != nil {
-			return "", fmt.Errorf("look at the wallet's keys: %w", err)
+	keys, err := w.a.node.Descriptors(ctx)
+	if err != nil {
+		return "", fmt.Errorf("look at the wallet's keys: %w", err)
+	}
+	if len(keys) == 0 { // it was made, and the box or the node stopped before it got its keys
+		if w.words {
+			return "", errWordsWanted
 		}
-		if len(keys) == 0 {
-			return "", errWordsWanted // it was made, and the box stopped before it got its keys
+		if err := w.createAnother(ctx); err != nil {
+			return "", err
 		}
 	}
 	address, err := w.a.node.NewAddress(ctx, "dmpool reward")
@@ -238,6 +241,31 @@ func (w *walletKeeper) create(ctx context.Context, name string) error {
 	}
 	w.a.log.Info("Wallet created", "wallet", name)
 	return nil
+}
+
+// createAnother makes a wallet under the first name that is free: the one of the
+// present name has no keys and, since createwallet gives it some itself, never
+// gets any. One that only watches is left to whoever keeps its keys.
+func (w *walletKeeper) createAnother(ctx context.Context) error {
+	info, err := w.a.node.WalletInfo(ctx)
+	if err != nil {
+		return fmt.Errorf("look at the wallet: %w", err)
+	}
+	if !info.PrivateKeysEnabled {
+		return nil
+	}
+	for number := range maxWallets {
+		name := walletName(w.a.network, number+1)
+		err = w.create(ctx, name)
+		if node.IsCode(err, node.ErrCodeWallet) || node.IsCode(err, node.ErrCodeWalletExists) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return w.become(ctx, name, nil, AuditEntry{At: time.Now(), Actor: "box", Action: "wallet.make", Object: name, Result: "ok"})
+	}
+	return fmt.Errorf("no name is free for another wallet: %w", err)
 }
 
 // ErrPassphrase says that the passphrase does not open the wallet.
