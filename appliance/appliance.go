@@ -39,6 +39,8 @@ type Config struct {
 	Stratum   []net.Listener  // open ports for miners; the appliance closes them
 	Sockets   Sockets         // what the service manager has opened; those for miners are closed, too
 	Logger    *slog.Logger
+
+	lock *os.File // of the data directory, where a [Wizard] has it
 }
 
 // Appliance is one box. Make one with [New], run it, close it.
@@ -91,15 +93,14 @@ func New(ctx context.Context, c Config) (*Appliance, error) {
 	if err := c.Service.check(c); err != nil {
 		return nil, err
 	}
-	login, err := c.External.login()
-	if err != nil {
+	if _, err := c.External.login(); err != nil { // before anything is opened
 		return nil, err
 	}
 	root, err := filepath.Abs(c.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	a := &Appliance{config: c, dir: dataDir{root}, log: c.Logger, login: login, startedAt: time.Now(), nodeReady: make(chan struct{}, 1)}
+	a := &Appliance{config: c, dir: dataDir{root}, log: c.Logger, lockFile: c.lock, startedAt: time.Now(), nodeReady: make(chan struct{}, 1)}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -113,13 +114,21 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 	if err := a.dir.prepare(a.network); err != nil {
 		return err
 	}
-	if a.lockFile, err = a.dir.lock(); err != nil {
-		return err
+	if a.lockFile == nil {
+		if a.lockFile, err = a.dir.lock(); err != nil {
+			return err
+		}
 	}
 	if a.db, err = sqlite.Open(ctx, a.dir.ledger(a.network), ledger.Schema); err != nil {
 		return fmt.Errorf("open ledger: %w", err)
 	}
 	if err := a.dir.setNetwork(a.network); err != nil {
+		return err
+	}
+	if err := a.chooseNode(ctx); err != nil {
+		return err
+	}
+	if err := a.dir.clearSetUp(ctx, a.db); err != nil {
 		return err
 	}
 	if a.gate, err = newGate(); err != nil {
@@ -161,15 +170,17 @@ func (a *Appliance) Close() error {
 	return errors.Join(errs...)
 }
 
-// Run waits for the set-up, then runs node, wallet, pool and jobs until ctx
-// ends. Everything stops in order: miners first, the node last. It returns nil
-// when ctx ended it.
+// ErrNotSetUp says that there is no operator yet; see [Wizard].
+var ErrNotSetUp = errors.New("this box is not set up yet; run dmpool setup, or dmpool serve and open its pages")
+
+// Run runs node, wallet, pool and jobs until ctx ends. Everything stops in order:
+// miners first, the node last. It returns nil when ctx ended it.
 func (a *Appliance) Run(ctx context.Context) error {
-	a.tellSystemd(daemon.SdNotifyReady)
-	defer context.AfterFunc(ctx, func() { a.tellSystemd(daemon.SdNotifyStopping) })()
-	if err := a.awaitSetUp(ctx); err != nil {
-		return stopped(ctx, err)
+	if done, err := hasOperator(ctx, a.db.Reader()); err != nil || !done {
+		return stopped(ctx, errors.Join(err, when(!done, ErrNotSetUp)))
 	}
+	tellSystemd(a.log, daemon.SdNotifyReady)
+	defer context.AfterFunc(ctx, func() { tellSystemd(a.log, daemon.SdNotifyStopping) })()
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { a.core.run(keeping) })
@@ -177,6 +188,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	defer keeper.Wait()
 	defer stopKeeping()
 	a.lookAround(ctx)
+	a.core.getWanted(ctx)
 	if err := a.core.await(ctx); err != nil {
 		return stopped(ctx, err)
 	}
@@ -246,30 +258,19 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// awaitSetUp waits until there is an operator: another process, or a page, may
-// do the set-up while this one runs.
-func (a *Appliance) awaitSetUp(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	told := false
-	for {
-		done, err := hasOperator(ctx, a.db.Reader())
-		if err != nil {
+// chooseNode takes the node that the set-up named, unless the start names one.
+func (a *Appliance) chooseNode(ctx context.Context) (err error) {
+	if !a.config.External.named() {
+		var wishes nodeSettings
+		if _, err := a.readSetting(ctx, settingNode, &wishes); err != nil {
 			return err
 		}
-		if done {
-			return nil
-		}
-		if !told {
-			a.log.Info("Waiting for the set-up", "data_dir", a.dir.root, "network", a.network)
-			told = true
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
+		if a.config.External = wishes.External; a.config.External.named() {
+			a.config.Service = nil // the package's unit asks for it, before anybody has said more
 		}
 	}
+	a.login, err = a.config.External.login()
+	return err
 }
 
 // assemble reads the settings and makes the parts. It starts nothing.
@@ -386,4 +387,6 @@ func (a *Appliance) maturity() int32 {
 }
 
 // privateChain tells whether the chain lives on this box alone.
-func (a *Appliance) privateChain() bool { return a.network == "practice" || a.network == "regtest" }
+func (a *Appliance) privateChain() bool { return privateNetwork(a.network) }
+
+func privateNetwork(network string) bool { return network == "practice" || network == "regtest" }

@@ -251,6 +251,21 @@ func (k *coreKeeper) close(ctx context.Context, t *trial, state, text string, er
 	k.tell(text)
 }
 
+// getWanted orders the newest version for a box that has no node's program, when
+// the set-up said so.
+func (k *coreKeeper) getWanted(ctx context.Context) {
+	var wishes nodeSettings
+	if _, err := k.a.readSetting(ctx, settingNode, &wishes); err != nil || !wishes.Download || k.a.config.External.named() {
+		return
+	}
+	if _, err := k.locate(ctx); !errors.Is(err, bitcoind.ErrNotFound) {
+		return
+	}
+	if err := k.a.GetCore(ctx, k.newest().String(), "box", ""); err != nil {
+		k.a.log.Warn("Bitcoin Core not ordered", "err", err)
+	}
+}
+
 // await returns when there is a program that the node can run. Without one the
 // box waits: a person can get Bitcoin Core on the node page. A node that somebody
 // else runs has its own.

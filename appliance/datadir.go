@@ -27,6 +27,9 @@ func (d dataDir) node(net string) string     { return filepath.Join(d.of(net), "
 func (d dataDir) ballast(n string) string    { return filepath.Join(d.of(n), "ballast") }
 func (d dataDir) core() string               { return filepath.Join(d.root, "core") }
 func (d dataDir) certificate() string        { return filepath.Join(d.root, "stratum.pem") }
+func (d dataDir) wizard() string             { return filepath.Join(d.root, "setup.db") }
+func (d dataDir) claimFile() string          { return filepath.Join(d.root, "claim-code") }
+func (d dataDir) nodePassword() string       { return filepath.Join(d.root, "node-password") }
 func (d dataDir) passphrase(n string) string { return filepath.Join(d.of(n), "passphrase") }
 func (d dataDir) sealKey(n string) string    { return filepath.Join(d.of(n), "second-factor.key") }
 
@@ -89,6 +92,22 @@ func (d dataDir) lock() (*os.File, error) {
 	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("write lock: %w", err)
+	}
+	return f, nil
+}
+
+// turn waits until nobody else sets the directory up, and keeps others waiting
+// until the file is closed.
+func (d dataDir) turn() (*os.File, error) {
+	if err := os.MkdirAll(d.root, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory %s cannot be made: %w; choose another with --data-dir or make it writable", d.root, errors.Unwrap(err))
+	}
+	f, err := os.Open(d.root)
+	if err != nil {
+		return nil, fmt.Errorf("open data directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock data directory: %w", err), f.Close())
 	}
 	return f, nil
 }

@@ -18,10 +18,11 @@ import (
 // alone: it is never started, stopped or configured from here. The zero value is
 // none: the box runs its own.
 type ExternalNode struct {
-	URL          string // of its RPC, without a password
-	CookieFile   string // in which it leaves its password at each start; or
-	User         string // a user that it was given, with
-	PasswordFile string // a file that holds the password and nothing else
+	URL          string `json:"url"`                     // of its RPC, without a password
+	CookieFile   string `json:"cookie_file,omitempty"`   // in which it leaves its password at each start; or
+	User         string `json:"user,omitempty"`          // a user that it was given, with
+	PasswordFile string `json:"password_file,omitempty"` // a file that holds the password and nothing else
+	Password     string `json:"-"`                       // what is to go into that file; only while it is tried
 }
 
 // named tells whether there is one.
@@ -52,8 +53,8 @@ func (n ExternalNode) check() error {
 
 // login returns how to talk to the node, with the password out of its file.
 func (n ExternalNode) login() (node.Config, error) {
-	c := node.Config{URL: n.URL, CookieFile: n.CookieFile, User: n.User}
-	if n.PasswordFile == "" {
+	c := node.Config{URL: n.URL, CookieFile: n.CookieFile, User: n.User, Password: n.Password}
+	if n.PasswordFile == "" || n.Password != "" {
 		return c, nil
 	}
 	text, err := os.ReadFile(n.PasswordFile)
@@ -88,6 +89,8 @@ func (n ExternalNode) explain(err error) string {
 			"Start the node with rpccookieperms=group and add this user to its group.", n.CookieFile)
 	case errors.Is(err, node.ErrUnauthorized) && n.CookieFile != "":
 		return fmt.Sprintf("The node at %s does not accept the cookie in %s; is it another node's?", n.URL, n.CookieFile)
+	case errors.Is(err, node.ErrUnauthorized) && n.PasswordFile == "":
+		return fmt.Sprintf("The node at %s does not accept the user %s with this password.", n.URL, n.User)
 	case errors.Is(err, node.ErrUnauthorized):
 		return fmt.Sprintf("The node at %s does not accept the user %s with the password in %s.", n.URL, n.User, n.PasswordFile)
 	case errors.Is(err, node.ErrBadAnswer):

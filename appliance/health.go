@@ -2,6 +2,8 @@ package appliance
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -36,7 +38,7 @@ func (a *Appliance) Health(ctx context.Context) Health {
 	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
 	defer cancel()
 	h := Health{Status: Healthy, Checks: []Check{
-		a.checkNodeHealth(ctx), a.checkStratumHealth(ctx), a.checkDBHealth(ctx), a.checkWalletHealth(ctx), a.checkMoneyHealth(ctx),
+		a.checkNodeHealth(ctx), a.checkStratumHealth(), a.checkDBHealth(ctx), a.checkWalletHealth(ctx), a.checkMoneyHealth(ctx),
 		a.checkDiskHealth(),
 	}}
 	for _, c := range h.Checks {
@@ -51,7 +53,7 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 	n := a.Node(ctx)
 	c := Check{Name: "node", Status: Healthy, Reason: fmt.Sprintf("The node is at block %d.", n.Height)}
 	switch {
-	case a.runner.Load() == nil && a.SetUp(ctx):
+	case a.runner.Load() == nil:
 		c.Status, c.Reason = Down, n.Text
 		c.NextStep = "Open the node page and get Bitcoin Core there."
 		if found := a.found.Load(); found != nil {
@@ -82,18 +84,12 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 	return c
 }
 
-func (a *Appliance) checkStratumHealth(ctx context.Context) Check {
+func (a *Appliance) checkStratumHealth() Check {
 	p := a.pool.Load()
-	if p == nil && a.SetUp(ctx) {
+	if p == nil {
 		return Check{
 			Name: "stratum", Status: Down, Reason: "The pool begins when the node can run.",
 			NextStep: "Nothing has to be done at the miners.",
-		}
-	}
-	if p == nil {
-		return Check{
-			Name: "stratum", Status: Down, Reason: "The box is not set up yet.",
-			NextStep: "Run dmpool setup --answers FILE.",
 		}
 	}
 	s := p.Status()
@@ -115,7 +111,7 @@ func (a *Appliance) checkStratumHealth(ctx context.Context) Check {
 func (a *Appliance) checkDBHealth(ctx context.Context) Check {
 	var one int
 	err := a.db.Reader().QueryRowContext(ctx, `SELECT 1 FROM setting LIMIT 1`).Scan(&one)
-	if err != nil && a.SetUp(ctx) {
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return Check{
 			Name: "db", Status: Down, Reason: "The ledger cannot be read: " + err.Error() + ".",
 			NextStep: "Check the disk and its free space.",
@@ -126,7 +122,7 @@ func (a *Appliance) checkDBHealth(ctx context.Context) Check {
 
 func (a *Appliance) checkWalletHealth(ctx context.Context) Check {
 	if a.pool.Load() == nil {
-		return Check{Name: "wallet", Status: Down, Reason: "The box is not set up yet.", NextStep: "Run dmpool setup --answers FILE."}
+		return Check{Name: "wallet", Status: Down, Reason: "The wallet opens when the node can run.", NextStep: "Nothing has to be done at the wallet."}
 	}
 	w := a.Wallet(ctx)
 	untried, remind := a.checkWayBack(ctx, w)

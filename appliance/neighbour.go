@@ -44,24 +44,36 @@ func neighbourOf(network string) (neighbour, bool) {
 	return n, true
 }
 
-// look returns a sentence on the node that runs there, empty when none does. It
-// sends no password: who has not been given one must not try.
-func (n neighbour) look(ctx context.Context) string {
+// find looks for the node. It sends no password: who has not been given one must
+// not try.
+func (n neighbour) find(ctx context.Context) (Neighbour, bool) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	url := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(n.port))
-	if !asksForLogin(ctx, url) {
-		return ""
+	found := Neighbour{URL: "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(n.port))}
+	if !asksForLogin(ctx, found.URL) {
+		return Neighbour{}, false
 	}
-	login := "--node-cookie-file FILE (its cookie was not found, or this user may not read it)"
 	for _, file := range n.cookies {
 		if f, err := os.Open(file); err == nil {
 			_ = f.Close()
-			login = "--node-cookie-file " + file
+			found.CookieFile = file
 			break
 		}
 	}
-	return fmt.Sprintf("A Bitcoin node already runs on this machine. To use it, instead of downloading the chain once more, start the box with --node-url %s %s.", url, login)
+	return found, true
+}
+
+// look returns a sentence on the node that runs there, empty when none does.
+func (n neighbour) look(ctx context.Context) string {
+	found, ok := n.find(ctx)
+	if !ok {
+		return ""
+	}
+	login := "--node-cookie-file FILE (its cookie was not found, or this user may not read it)"
+	if found.CookieFile != "" {
+		login = "--node-cookie-file " + found.CookieFile
+	}
+	return fmt.Sprintf("A Bitcoin node already runs on this machine. To use it, instead of downloading the chain once more, start the box with --node-url %s %s.", found.URL, login)
 }
 
 // asksForLogin tells whether the RPC of a bitcoind is there: it answers nobody

@@ -65,7 +65,7 @@ func noticeOf(network string) string {
 // Node returns how the node's process is and asks it for its chain.
 func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	s := NodeStatus{
-		Phase: "absent", Text: "The box is not set up yet.", Since: a.startedAt, Notice: noticeOf(a.network), Presynced: -1,
+		Phase: "absent", Text: "The box is starting.", Since: a.startedAt, Notice: noticeOf(a.network), Presynced: -1,
 	}
 	if found := a.found.Load(); found != nil {
 		s.Notice = strings.TrimSpace(s.Notice + " " + *found)
@@ -77,7 +77,7 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	s.Snapshot = a.Snapshot()
 	runner := a.runner.Load()
 	if runner == nil {
-		if core := a.Core(); core.Text != "" && a.SetUp(ctx) {
+		if core := a.Core(); core.Text != "" {
 			s.Text = core.Text
 		}
 		return s

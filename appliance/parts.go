@@ -62,11 +62,14 @@ func (a *Appliance) Subscribe() (<-chan pool.Event, func()) { return a.events.Su
 func (a *Appliance) Addresses() []string { return lanAddresses() }
 
 // StratumPort returns the port for miners, 0 when there is none.
-func (a *Appliance) StratumPort() int {
-	if len(a.config.Stratum) == 0 {
+func (a *Appliance) StratumPort() int { return portOf(a.config.Stratum) }
+
+// portOf is the port of the first listener, 0 when there is none.
+func portOf(list []net.Listener) int {
+	if len(list) == 0 {
 		return 0
 	}
-	if addr, ok := a.config.Stratum[0].Addr().(*net.TCPAddr); ok {
+	if addr, ok := list[0].Addr().(*net.TCPAddr); ok {
 		return addr.Port
 	}
 	return 0

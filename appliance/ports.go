@@ -67,3 +67,16 @@ func lanAddresses() []string {
 	}
 	return append(append(private, other...), "127.0.0.1")
 }
+
+// PageAddress is where a browser finds the pages that are served there: in the
+// home network, unless they are for one address only.
+func PageAddress(pages net.Addr) string {
+	host, port, err := net.SplitHostPort(pages.String())
+	if err != nil {
+		return "http://" + pages.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = lanAddresses()[0]
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}

@@ -28,7 +28,9 @@ const (
 
 // nodeSettings are the operator's wishes for the node.
 type nodeSettings struct {
-	PruneMiB *int `json:"prune_mib,omitempty"` // 0: keep all blocks; nil: decide by the disk
+	PruneMiB *int         `json:"prune_mib,omitempty"` // 0: keep all blocks; nil: decide by the disk
+	External ExternalNode `json:"external,omitzero"`   // the node that somebody else runs; --node-url wins
+	Download bool         `json:"download,omitempty"`  // get Bitcoin Core when the box has no node's program
 }
 
 // walletSettings say how the wallet is made and opened.

@@ -12,13 +12,15 @@ import (
 	"time"
 	_ "time/tzdata" // time zones of the answers, also on a box without them
 
+	"github.com/alexedwards/argon2id"
+
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
-// Answers are what the first set-up asks. Only the operator's password has no
-// default.
+// Answers are what the first set-up asks, by the [Wizard] or in a file. Only the
+// operator's password has no default.
 type Answers struct {
 	Network  string         `json:"network"`
 	Operator OperatorAnswer `json:"operator"`
@@ -35,36 +37,42 @@ type Answers struct {
 
 // OperatorAnswer names the operator and the password.
 type OperatorAnswer struct {
-	User     string `json:"user"`
-	Password string `json:"password"`
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
+	// PasswordHash is the argon2id hash of a password (PHC format) that was checked
+	// when it was typed, in place of the password itself.
+	PasswordHash string `json:"password_hash,omitempty"`
 }
 
 // WalletAnswer is how the pool's wallet is protected.
 type WalletAnswer struct {
 	// Passphrase encrypts the wallet. Without one the box makes its own.
-	Passphrase string `json:"passphrase"`
+	Passphrase string `json:"passphrase,omitempty"`
 	// Unlock is "auto": the box keeps the passphrase, or "ask": the operator
 	// types it after each start. Practice chains default to auto, others to ask.
-	Unlock string `json:"unlock"`
+	Unlock string `json:"unlock,omitempty"`
 	// Words makes the wallet out of twelve words, which the wallet page shows once
 	// to be written down; until that is done no work goes out. Without it the node
 	// makes the keys at once, and the backup is a file.
-	Words bool `json:"words"`
+	Words bool `json:"words,omitempty"`
+	// Restore makes no wallet by itself: the wallet page takes the words, or the
+	// copy, of an earlier one.
+	Restore bool `json:"restore,omitempty"`
 }
 
 // PoolAnswer is the part of the pool's settings that the set-up asks for; what
 // is nil keeps its default.
 type PoolAnswer struct {
-	Name         *string `json:"name"`
-	Settlement   *string `json:"settlement"`
-	FeeBps       *int64  `json:"fee_bps"`
-	WindowMilli  *int64  `json:"window_milli"`
-	MinPayoutSat *int64  `json:"min_payout_sat"`
-	MinOutputSat *int64  `json:"min_output_sat"` // with the settlement "direct"
-	SmallPort    *int    `json:"small_port"`     // for the smallest devices, 0: none
-	HighPort     *int    `json:"high_port"`      // for rentals and proxies, 0: none
-	TLSPort      *int    `json:"tls_port"`       // with TLS, 0: none
-	MaxSessions  *int    `json:"max_sessions"`   // connections of miners at a time
+	Name         *string `json:"name,omitempty"`
+	Settlement   *string `json:"settlement,omitempty"`
+	FeeBps       *int64  `json:"fee_bps,omitempty"`
+	WindowMilli  *int64  `json:"window_milli,omitempty"`
+	MinPayoutSat *int64  `json:"min_payout_sat,omitempty"`
+	MinOutputSat *int64  `json:"min_output_sat,omitempty"` // with the settlement "direct"
+	SmallPort    *int    `json:"small_port,omitempty"`     // for the smallest devices, 0: none
+	HighPort     *int    `json:"high_port,omitempty"`      // for rentals and proxies, 0: none
+	TLSPort      *int    `json:"tls_port,omitempty"`       // with TLS, 0: none
+	MaxSessions  *int    `json:"max_sessions,omitempty"`   // connections of miners at a time
 }
 
 var (
@@ -93,20 +101,18 @@ func ParseAnswers(r io.Reader) (Answers, error) {
 // error that joins a sentence for every answer that does not do.
 func (a *Answers) complete(network string) (pool.Settings, error) {
 	var errs []error
-	if a.Network == "" {
-		a.Network = network
-	}
-	if a.Network != network {
-		errs = append(errs, fmt.Errorf("this data directory is used with network %s; switch it with --switch-network, which keeps all data of %s, or answer %s with another --data-dir", network, network, a.Network))
-	}
+	a.Network = network
 	if a.Operator.User == "" {
 		a.Operator.User = "admin"
 	}
 	if err := checkName(a.Operator.User); err != nil {
 		errs = append(errs, fmt.Errorf("operator.user %w", err))
 	}
-	if err := CheckPassword(a.Operator.Password, a.Operator.User); err != nil {
+	if err := a.Operator.check(); err != nil {
 		errs = append(errs, fmt.Errorf("operator.%w", err))
+	}
+	if err := a.Node.External.check(); err != nil {
+		errs = append(errs, fmt.Errorf("node.external: %w", err))
 	}
 	if prune := a.Node.PruneMiB; prune != nil && *prune != 0 && *prune < 550 {
 		errs = append(errs, fmt.Errorf("node.prune_mib %d is below 550, the least that the node can keep; 0 keeps all", *prune))
@@ -131,24 +137,49 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 	if a.Language == "" {
 		a.Language = "en"
 	}
-	if a.Language != "en" {
-		errs = append(errs, fmt.Errorf("language %q is not available; this version speaks \"en\"", a.Language))
+	if a.Language != "en" && a.Language != "zh-Hans" {
+		errs = append(errs, fmt.Errorf("language %q is not available; this version speaks \"en\" and \"zh-Hans\"", a.Language))
 	}
-	s := pool.DefaultSettings(a.Network)
-	set(&s.Name, a.Pool.Name)
-	set(&s.Settlement, a.Pool.Settlement)
-	set(&s.FeeBps, a.Pool.FeeBps)
-	set(&s.WindowMilli, a.Pool.WindowMilli)
-	set(&s.MinPayoutSat, a.Pool.MinPayoutSat)
-	set(&s.MinOutputSat, a.Pool.MinOutputSat)
-	set(&s.SmallPort, a.Pool.SmallPort)
-	set(&s.HighPort, a.Pool.HighPort)
-	set(&s.TLSPort, a.Pool.TLSPort)
-	set(&s.MaxSessions, a.Pool.MaxSessions)
+	s := a.Pool.settings(a.Network)
 	if err := s.Validate(); err != nil {
 		errs = append(errs, err)
 	}
 	return s, errors.Join(errs...)
+}
+
+// check returns what is wrong with the password, or with the hash in its place.
+func (o OperatorAnswer) check() error {
+	if o.PasswordHash == "" || o.Password != "" {
+		return CheckPassword(o.Password, o.User)
+	}
+	if _, _, _, err := argon2id.DecodeHash(o.PasswordHash); err != nil {
+		return fmt.Errorf("password_hash is no argon2id hash in PHC format: %w", err)
+	}
+	return nil
+}
+
+// hash returns the hash to store.
+func (o OperatorAnswer) hash() (string, error) {
+	if o.Password == "" {
+		return o.PasswordHash, nil
+	}
+	return HashPassword(o.Password)
+}
+
+// settings are the answers over the defaults of a network.
+func (p PoolAnswer) settings(network string) pool.Settings {
+	s := pool.DefaultSettings(network)
+	set(&s.Name, p.Name)
+	set(&s.Settlement, p.Settlement)
+	set(&s.FeeBps, p.FeeBps)
+	set(&s.WindowMilli, p.WindowMilli)
+	set(&s.MinPayoutSat, p.MinPayoutSat)
+	set(&s.MinOutputSat, p.MinOutputSat)
+	set(&s.SmallPort, p.SmallPort)
+	set(&s.HighPort, p.HighPort)
+	set(&s.TLSPort, p.TLSPort)
+	set(&s.MaxSessions, p.MaxSessions)
+	return s
 }
 
 func set[T any](to, from *T) {
@@ -184,10 +215,11 @@ func SwitchAndSetUp(ctx context.Context, dir string, a Answers) error {
 
 // SetUp answers the first set-up of the data directory, whether or not a daemon
 // runs with it; a waiting daemon goes on by itself. It returns [ErrSetUp] when
-// there is an operator already, and changes nothing then.
+// there is an operator already, and changes nothing then. It is the only way to
+// the first operator, and one goes through it at a time.
 func SetUp(ctx context.Context, dir string, a Answers) error {
 	d := dataDir{dir}
-	network, err := d.chosenNetwork(a.Network)
+	network, err := d.wished(a.Network)
 	if err != nil {
 		return err
 	}
@@ -195,23 +227,37 @@ func SetUp(ctx context.Context, dir string, a Answers) error {
 	if err != nil {
 		return fmt.Errorf("set-up answers: %w", err)
 	}
+	hash, err := a.Operator.hash()
+	if err != nil {
+		return err
+	}
+	turn, err := d.turn()
+	if err != nil {
+		return err
+	}
+	defer turn.Close()
+	if err := d.mayUse(ctx, network); err != nil {
+		return err
+	}
 	if err := d.prepare(network); err != nil {
 		return err
 	}
-	if !a.External {
+	if !a.External && !a.Node.External.named() {
 		if err := planFor(network, d.of(network)); err != nil {
 			return err
 		}
 	}
+	return d.setUp(ctx, a, settings, hash)
+}
+
+// setUp writes the answers. The caller has its turn.
+func (d dataDir) setUp(ctx context.Context, a Answers, settings pool.Settings, hash string) error {
+	network := a.Network
 	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
 	if err != nil {
 		return fmt.Errorf("open ledger: %w", err)
 	}
 	defer db.Close()
-	hash, err := HashPassword(a.Operator.Password)
-	if err != nil {
-		return err
-	}
 	// The network comes first: without it the next start takes the default one,
 	// in which there is no operator.
 	if err := d.setNetwork(network); err != nil {
@@ -231,6 +277,56 @@ func SetUp(ctx context.Context, dir string, a Answers) error {
 	return db.Update(ctx, write)
 }
 
+// wished returns the network that a set-up is for: the one that is wished for, else
+// the directory's own, else practice.
+func (d dataDir) wished(network string) (string, error) {
+	if network == "" {
+		return d.chosenNetwork("")
+	}
+	return network, knownNetwork(network)
+}
+
+// mayUse returns why a directory is not for a network: once it was set up on one,
+// it does not change to another in passing. The caller has its turn.
+func (d dataDir) mayUse(ctx context.Context, network string) error {
+	now, err := d.network()
+	if err != nil || now == "" || now == network {
+		return err
+	}
+	used, err := d.hasOperator(ctx, now)
+	if err == nil && used {
+		err = fmt.Errorf("set-up answers: this data directory is used with network %s; switch it with --switch-network, which keeps all data of %s, or answer %s with another --data-dir", now, now, network)
+	}
+	return err
+}
+
+// isSetUp tells whether the directory has an operator on a network. It waits for
+// a set-up that is under way: two that open a new database would both migrate it.
+func (d dataDir) isSetUp(ctx context.Context, network string) (bool, error) {
+	if network == "" || !exists(d.ledger(network)) {
+		return false, nil
+	}
+	turn, err := d.turn()
+	if err != nil {
+		return false, err
+	}
+	defer turn.Close()
+	return d.hasOperator(ctx, network)
+}
+
+// hasOperator is isSetUp for who has the turn.
+func (d dataDir) hasOperator(ctx context.Context, network string) (bool, error) {
+	if !exists(d.ledger(network)) {
+		return false, nil
+	}
+	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
+	if err != nil {
+		return false, fmt.Errorf("open ledger: %w", err)
+	}
+	defer db.Close()
+	return hasOperator(ctx, db.Reader())
+}
+
 func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settings, hash string) error {
 	now := time.Now()
 	values := []struct {
@@ -239,7 +335,7 @@ func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settin
 	}{
 		{settingPool, settings},
 		{settingNode, a.Node},
-		{settingWallet, walletSettings{Name: walletName(a.Network, 1), Unlock: a.Wallet.Unlock, Words: a.Wallet.Words}},
+		{settingWallet, walletSettings{Name: walletName(a.Network, 1), Unlock: a.Wallet.Unlock, Words: a.Wallet.Words || a.Wallet.Restore}},
 		{settingDisplay, displaySettings{TimeZone: a.TimeZone, Language: a.Language}},
 	}
 	for _, v := range values {
@@ -247,6 +343,7 @@ func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settin
 			return err
 		}
 	}
+	// The step is unique: of two set-ups at a time one gets an error here.
 	if _, err := tx.ExecContext(ctx, `INSERT INTO setup (step, detail, done_at) VALUES ('answers', ?, ?)`,
 		a.Network, now.UnixMilli()); err != nil {
 		return fmt.Errorf("write set-up step: %w", err)

@@ -24,8 +24,7 @@ type checkJSON struct {
 }
 
 // apiHealth answers 200 while the pool works, if in part, and 503 when it is
-// down. It answers also before the set-up and without the database, where
-// everybody is a stranger.
+// down. It answers also without the database, where everybody is a stranger.
 func (s *site) apiHealth(w http.ResponseWriter, r *http.Request, _ caller) error {
 	who, err := s.identify(r)
 	private := err == nil && who.signedIn()

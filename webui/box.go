@@ -17,7 +17,6 @@ type event = pool.Event
 type box interface {
 	Identity() identity
 	Addresses() []string // of this machine, for the Host header
-	SetUp(ctx context.Context) bool
 	Health(ctx context.Context) health
 	Changes() (events <-chan event, cancel func())
 

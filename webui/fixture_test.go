@@ -31,7 +31,6 @@ type golden struct {
 	network    string // practice when empty
 	mu         sync.Mutex
 	fresh      bool // not set up, or just set up with nothing in it
-	unset      bool
 	health     health
 	dashboard  dashboardView
 	workers    []workerLine
@@ -240,7 +239,6 @@ func (g *golden) Identity() identity {
 	return identity{Name: "Hill & Valley", Network: cmp.Or(g.network, "practice")}
 }
 func (g *golden) Addresses() []string             { return g.hosts }
-func (g *golden) SetUp(context.Context) bool      { return !g.unset }
 func (g *golden) Health(context.Context) health   { return g.health }
 func (g *golden) Changes() (<-chan event, func()) { return g.changes, func() {} }
 

@@ -83,8 +83,6 @@ func (m *machine) Identity() identity {
 
 func (m *machine) Addresses() []string { return m.box.Addresses() }
 
-func (m *machine) SetUp(ctx context.Context) bool { return m.box.SetUp(ctx) }
-
 func (m *machine) Changes() (<-chan event, func()) { return m.box.Subscribe() }
 
 func (m *machine) Health(ctx context.Context) health {

@@ -12,7 +12,7 @@ import (
 // own. Nobody is signed in there: cookies do not know ports, so a browser sends
 // the operator's to this one, too.
 func (s *site) publicAPI() http.Handler {
-	mux := s.mux(func(rt route) bool { return rt.access == public })
+	mux := s.mux(s.routes(), func(rt route) bool { return rt.access == public })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), apiPort{}, true))
 		r.Header = r.Header.Clone()

@@ -50,6 +50,7 @@ func (p *page) EndsAt() string { return p.Ends.Format(time.RFC3339) }
 // identity is what the header of every page says.
 type identity struct {
 	Name, Network string
+	New           bool // it is not set up yet, so it has no pages but those of the set-up
 }
 
 // livePrefix begins the names of templates that fill the element with that id

@@ -16,9 +16,9 @@ const (
 	public                      // the public API: as anyone, and also on its own port, see PublicAPI
 )
 
-// route is one line of the surface. Early routes also answer before the box
-// is set up; all others show the set-up page until then. A route without a limit
-// must be an early one, which looks up no session.
+// route is one line of the surface. Early routes answer before anybody looks who
+// asks; a route without a limit must be one of them. The set-up has a table of
+// its own, see setup.go.
 type route struct {
 	pattern string
 	access  access
@@ -139,14 +139,21 @@ func (s *site) routes() []route {
 
 // register builds the mux of all routes.
 func (s *site) register() *http.ServeMux {
-	return s.mux(func(route) bool { return true })
+	return s.mux(s.routes(), func(route) bool { return true })
 }
 
 // mux builds a mux from those lines of the table that are wanted. The last pattern
 // catches what no route matched, so that even a 404 has our headers and our words.
-func (s *site) mux(wanted func(route) bool) *http.ServeMux {
+func (s *site) mux(routes []route, wanted func(route) bool) *http.ServeMux {
+	mux := s.table(routes, wanted)
+	mux.HandleFunc("/", s.unmatched(mux))
+	return mux
+}
+
+// table registers the lines that are wanted.
+func (s *site) table(routes []route, wanted func(route) bool) *http.ServeMux {
 	mux := http.NewServeMux()
-	for _, rt := range s.routes() {
+	for _, rt := range routes {
 		if rt.access < anyone || rt.access > public {
 			panic("webui: route without an access level: " + rt.pattern)
 		}
@@ -160,6 +167,5 @@ func (s *site) mux(wanted func(route) bool) *http.ServeMux {
 			mux.Handle(rt.pattern, s.serve(rt))
 		}
 	}
-	mux.HandleFunc("/", s.unmatched(mux))
 	return mux
 }

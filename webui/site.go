@@ -2,14 +2,12 @@ package webui
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	xlanguage "golang.org/x/text/language"
@@ -50,7 +48,6 @@ type site struct {
 	limits  limits
 	streams *streams
 	replays *replays
-	ready   atomic.Bool // the box was seen set up, which never ends
 }
 
 func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
@@ -97,7 +94,7 @@ func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
 // is shown by fail; it must not have written anything then.
 type handler func(w http.ResponseWriter, r *http.Request, who caller) error
 
-// serve puts a route behind its checks: rate, set-up, session, access, form token.
+// serve puts a route behind its checks: rate, session, access, form token.
 func (s *site) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rt.access == public {
@@ -113,10 +110,6 @@ func (s *site) serve(rt route) http.Handler {
 		}
 		if rt.early {
 			s.finish(w, r, caller{IP: remoteIP(r)}, rt.handle)
-			return
-		}
-		if !s.isSetUp(r.Context()) {
-			s.notSetUp(w, r)
 			return
 		}
 		who, err := s.identify(r)
@@ -192,26 +185,6 @@ func wantsStream(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream")
 }
 
-func (s *site) isSetUp(ctx context.Context) bool {
-	if s.ready.Load() {
-		return true
-	}
-	if !s.box.SetUp(ctx) {
-		return false
-	}
-	s.ready.Store(true)
-	return true
-}
-
-// notSetUp answers every route but the early ones until there is an operator.
-func (s *site) notSetUp(w http.ResponseWriter, r *http.Request) {
-	if isAPI(r) {
-		s.fail(w, r, caller{}, absent("The pool is not set up yet."))
-		return
-	}
-	s.show(w, r, caller{}, http.StatusServiceUnavailable, "setup", nil)
-}
-
 // unmatched answers what no route matched: 405 when the path exists under
 // another method, 404 otherwise.
 func (s *site) unmatched(mux *http.ServeMux) http.HandlerFunc {
@@ -238,10 +211,8 @@ func (s *site) unmatched(mux *http.ServeMux) http.HandlerFunc {
 			return
 		}
 		who := caller{}
-		if s.isSetUp(r.Context()) {
-			if known, err := s.identify(r); err == nil {
-				who = known
-			}
+		if known, err := s.identify(r); err == nil {
+			who = known
 		}
 		s.fail(w, r, who, notFound())
 	}

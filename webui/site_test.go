@@ -118,26 +118,6 @@ func TestEveryPostRefusesForeignOrigins(t *testing.T) {
 	}
 }
 
-// Until the box is set up nothing but health and the set-up page answers.
-func TestNotSetUp(t *testing.T) {
-	g := newGolden()
-	g.unset = true
-	w := open(t, g)
-	for _, p := range []string{"/", "/login", "/observer", "/connect", "/payouts/42"} {
-		resp := w.get(p)
-		if resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(resp.body, "dmpool setup --answers FILE") {
-			t.Errorf("%s before the set-up: status %d, body does not say how to set up", p, resp.StatusCode)
-		}
-		checkPage(t, resp.body)
-	}
-	if resp := w.get("/api/health"); resp.StatusCode != http.StatusOK {
-		t.Errorf("health before the set-up: status %d", resp.StatusCode)
-	}
-	if resp := w.get("/api/observer/" + aliceAddress); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Content-Type") != "application/problem+json" {
-		t.Errorf("API before the set-up: status %d, %s", resp.StatusCode, resp.Header.Get("Content-Type"))
-	}
-}
-
 func TestLogin(t *testing.T) {
 	w := open(t, newGolden())
 	if resp := w.get("/payouts/42?x=1"); resp.Header.Get("Location") != "/login?next=%2Fpayouts%2F42%3Fx%3D1" {

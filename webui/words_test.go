@@ -171,7 +171,7 @@ func sources(t *testing.T) string {
 // untranslated are the templates that still hold English text themselves. The
 // list only ever gets shorter.
 var untranslated = strings.Fields(`
-	books connect node part_actions part_adjust part_core payout payouts review settings setup wallet words`)
+	books connect node part_actions part_adjust part_core payout payouts review settings wallet words`)
 
 // A template holds markup and values; its text stands in the catalogues.
 func TestTemplatesHoldNoText(t *testing.T) {
@@ -212,7 +212,10 @@ func TestTemplatesHoldNoText(t *testing.T) {
 
 // properNames are the same in every language.
 func properNames() []string {
-	return []string{"DMPool", "UTC", "CSV", "JSONL", "SHA-256", "dmpool passwd", "dmpool passwd --reset-second-factor", "dmpool passwd --user", "Bitcoin Core", `curl -H "Authorization: Bearer "`}
+	return []string{
+		"DMPool", "UTC", "CSV", "JSONL", "SHA-256", "dmpool passwd", "dmpool passwd --reset-second-factor", "dmpool passwd --user", "Bitcoin Core",
+		"XXXXX-XXXXX", "http://127.0.0.1:8332", "/var/lib/bitcoind/.cookie", `curl -H "Authorization: Bearer "`,
+	}
 }
 
 func TestTextForms(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 	"github.com/dmpool/dmpool/pool/ledger"
 )
 
-// demoProcess is a running `dmpool demo`.
+// demoProcess is a running `dmpool demo`, or another daemon of ours.
 type demoProcess struct {
 	t        *testing.T
 	cmd      *exec.Cmd
@@ -57,9 +57,20 @@ func (l *lockedBuffer) String() string {
 
 func startDemo(t *testing.T, program, box, bitcoind string) *demoProcess {
 	t.Helper()
+	d := start(t, program, box, "demo", "--data-dir", box, "--bitcoind", bitcoind, "--http", "127.0.0.1:0", "--stratum", "127.0.0.1:0")
+	d.url = d.find(regexp.MustCompile(`Pages +(http://localhost:\d+)`))
+	d.password = d.find(regexp.MustCompile(`Password +(\S+)`))
+	d.stratum = d.find(regexp.MustCompile(`Stratum +(stratum\+tcp://\S+)`))
+	// The demo prints the address for the home network; this test listens on loopback only.
+	d.stratum = regexp.MustCompile(`//.*:`).ReplaceAllString(d.stratum, "//127.0.0.1:")
+	return d
+}
+
+// start starts the program and reads along.
+func start(t *testing.T, program, box string, args ...string) *demoProcess {
+	t.Helper()
 	d := &demoProcess{t: t, box: box, ended: make(chan error, 1), grown: make(chan struct{}), stderr: &lockedBuffer{}}
-	d.cmd = exec.CommandContext(t.Context(), program, "demo", "--data-dir", box, "--bitcoind", bitcoind,
-		"--http", "127.0.0.1:0", "--stratum", "127.0.0.1:0")
+	d.cmd = exec.CommandContext(t.Context(), program, args...)
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(os.Interrupt) }
 	d.cmd.WaitDelay = time.Minute
 	d.cmd.Stderr = d.stderr
@@ -76,17 +87,12 @@ func startDemo(t *testing.T, program, box, bitcoind string) *demoProcess {
 	}()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the demo printed:\n%s\nand logged:\n%s", strings.Join(d.printed(), "\n"), d.stderr)
+			t.Logf("it printed:\n%s\nand logged:\n%s", strings.Join(d.printed(), "\n"), d.stderr)
 		}
 		if d.cmd.ProcessState == nil {
 			_ = d.cmd.Process.Signal(os.Interrupt) // it may have ended by now
 		}
 	})
-	d.url = d.find(regexp.MustCompile(`Pages +(http://localhost:\d+)`))
-	d.password = d.find(regexp.MustCompile(`Password +(\S+)`))
-	d.stratum = d.find(regexp.MustCompile(`Stratum +(stratum\+tcp://\S+)`))
-	// The demo prints the address for the home network; this test listens on loopback only.
-	d.stratum = regexp.MustCompile(`//.*:`).ReplaceAllString(d.stratum, "//127.0.0.1:")
 	return d
 }
 

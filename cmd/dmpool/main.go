@@ -36,7 +36,8 @@ func commands() []command {
 	return []command{
 		{"serve", "serve [flags]", "run the pool: node, Stratum, jobs and web pages", serve},
 		{"demo", "demo [flags]", "a pool on the practice chain with two built-in miners", demo},
-		{"setup", "setup --answers FILE.json [flags]", "answer the first set-up", setup},
+		{"claim-code", "claim-code [flags]", "print where the first set-up is, and its code", claimCode},
+		{"setup", "setup --answers FILE.json [flags]", "answer the first set-up from a file", setup},
 		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
 		{"passwd", "passwd [flags]", "set an operator's password, or add an operator", passwd},
 		{"verify-split", "verify-split [flags] FILE", "check the split of a block that a pool published", verifySplit},

@@ -118,14 +118,18 @@ func serve(ctx context.Context, c *cli) error {
 		defer bus.Close()
 		f.service = &appliance.NodeService{Units: bus}
 	}
+	needed, err := appliance.NeedsSetUp(ctx, f.dataDir, f.network)
+	if err != nil {
+		return err
+	}
+	if needed {
+		return serveFromSetUp(ctx, c.stdout, f, log)
+	}
 	box, err := openBox(ctx, f, log)
 	if err != nil {
 		return err
 	}
-	log.Info("DMPool started", "pages", box.pages.Addr().String(), "stratum", box.miners.Addr().String(), "network", box.appliance.Network())
-	if box.api != nil {
-		log.Info("The public API has a port of its own", "api", box.api.Addr().String())
-	}
+	box.announce()
 	return box.run(ctx)
 }
 
@@ -136,12 +140,26 @@ type box struct {
 	pages     net.Listener
 	api       net.Listener // of the public API alone, nil for none
 	miners    net.Listener
+	config    appliance.Config
 	log       *slog.Logger
 }
 
-// openBox opens ports and data directory, in this order, so that a taken port
-// is told before anything is touched.
-func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err error) {
+// openBox opens ports and data directory of a box that is set up, in this order,
+// so that a taken port is told before anything is touched.
+func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (*box, error) {
+	b, err := openPorts(ctx, f, log)
+	if err != nil {
+		return nil, err
+	}
+	if b.appliance, err = appliance.New(ctx, b.config); err != nil {
+		b.closePages()
+		return nil, err
+	}
+	return b, nil
+}
+
+// openPorts makes a box of which only the ports are open.
+func openPorts(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err error) {
 	const lines = 5000 // a few megabytes at most
 	book := logbook.New(lines)
 	log = slog.New(book.Handler(log.Handler()))
@@ -170,14 +188,19 @@ func openBox(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err e
 	if b.miners, err = sockets.Listen(ctx, "stratum", "miners", f.stratum, "--stratum"); err != nil {
 		return nil, err
 	}
-	b.appliance, err = appliance.New(ctx, appliance.Config{
+	b.config = appliance.Config{
 		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind, External: f.node, Service: f.service,
 		Stratum: []net.Listener{b.miners}, Sockets: sockets, Logger: log,
-	})
-	if err != nil {
-		return nil, err
 	}
 	return b, nil
+}
+
+// announce says in the log what is open.
+func (b *box) announce() {
+	b.log.Info("DMPool started", "pages", b.pages.Addr().String(), "stratum", b.miners.Addr().String(), "network", b.appliance.Network())
+	if b.api != nil {
+		b.log.Info("The public API has a port of its own", "api", b.api.Addr().String())
+	}
 }
 
 // closePages closes the ports that the appliance does not own.

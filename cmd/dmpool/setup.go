@@ -45,7 +45,7 @@ func setup(ctx context.Context, c *cli) error {
 		return err
 	}
 	fmt.Fprintln(c.stdout, "Set up. `dmpool serve` goes on from here; a running one does so by itself.")
-	if answers.Wallet.Words {
+	if answers.Wallet.Words || answers.Wallet.Restore {
 		fmt.Fprintln(c.stdout, "Then sign in and open the page /wallet: it shows the twelve words, this once. Miners get work when you have confirmed them.")
 	}
 	return nil

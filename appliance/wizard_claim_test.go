@@ -1,0 +1,123 @@
+package appliance
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestClaimCode(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "box")
+	if _, err := ReadClaimCode(t.Context(), dir); !errors.Is(err, ErrNoClaim) {
+		t.Errorf("without a box: %v", err)
+	}
+	w := openWizard(t, dir)
+	c := claimCode(t, dir)
+	if !regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$`).MatchString(c.Code) {
+		t.Errorf("code %q", c.Code)
+	}
+	if c.Link() != "http://192.168.1.50:8080/setup#code="+c.Code {
+		t.Errorf("link %q", c.Link())
+	}
+	if info, err := os.Stat(w.dir.claimFile()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("file %v, %v", info, err)
+	}
+}
+
+func TestPlainCode(t *testing.T) {
+	for typed, want := range map[string]string{
+		"ABCDE-12345": "ABCDE12345", "abcde 12345": "ABCDE12345", " abcde–12345\n": "ABCDE12345",
+		"OoIiLl": "001111", "U": "?", "ÄB": "?B", "": "",
+	} {
+		if got := plainCode(typed); got != want {
+			t.Errorf("plainCode(%q) = %q, want %q", typed, got, want)
+		}
+	}
+}
+
+// Five tries a minute for each address, and a new code after thirty wrong ones.
+func TestClaimGuessing(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	w := openWizard(t, dir)
+	first := claimCode(t, dir)
+	for range claimsPerMinute {
+		if _, err := w.Claim(ctx, "00000-00000", "192.168.1.66"); !errors.Is(err, ErrClaim) {
+			t.Fatalf("wrong code: %v", err)
+		}
+	}
+	if _, err := w.Claim(ctx, first.Code, "192.168.1.66"); !isThrottled(err) {
+		t.Errorf("sixth try of an address: %v", err)
+	}
+	for i := claimsPerMinute; i < claimsPerCode; i++ {
+		if again := claimCode(t, dir); again != first {
+			t.Fatalf("a new code after %d wrong ones", i)
+		}
+		if _, err := w.Claim(ctx, "00000-00000", "10.0.0."+string(rune('A'+i))); !errors.Is(err, ErrClaim) {
+			t.Fatalf("wrong code: %v", err)
+		}
+	}
+	second := claimCode(t, dir)
+	if second == first {
+		t.Error("thirty wrong codes, and the code is the same")
+	}
+	if _, err := w.Claim(ctx, first.Code, "192.168.1.9"); !errors.Is(err, ErrClaim) {
+		t.Errorf("the old code: %v", err)
+	}
+	if _, err := w.Claim(ctx, second.Code, "192.168.1.9"); err != nil {
+		t.Errorf("the new code: %v", err)
+	}
+}
+
+func isThrottled(err error) bool {
+	_, ok := errors.AsType[*ThrottledError](err)
+	return ok
+}
+
+func TestClaimsRefill(t *testing.T) {
+	w := openWizard(t, t.TempDir())
+	now := time.Now()
+	for range claimsPerMinute {
+		if err := w.admit("a", now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.admit("a", now) == nil || w.admit("b", now) != nil || w.admit("a", now.Add(time.Minute)) != nil {
+		t.Error("an address has other tries than five a minute")
+	}
+}
+
+// Of browsers that know the code one holds the set-up.
+func TestTwoClaims(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	w := openWizard(t, dir)
+	code := claimCode(t, dir).Code
+	var both sync.WaitGroup
+	secrets := make([]string, 4)
+	for i := range secrets {
+		both.Go(func() {
+			secret, err := w.Claim(ctx, code, "192.168.1.9")
+			if err != nil {
+				t.Error(err)
+			}
+			secrets[i] = secret
+		})
+	}
+	both.Wait()
+	holders := 0
+	for _, secret := range append(secrets, "", "x") {
+		holds, err := w.Holds(ctx, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if holds {
+			holders++
+		}
+	}
+	if holders != 1 {
+		t.Errorf("%d browsers hold the set-up", holders)
+	}
+}

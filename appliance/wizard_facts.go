@@ -1,0 +1,178 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/appliance/bitcoind/release"
+	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/node"
+)
+
+// Facts are what the wizard found out about the machine by itself.
+type Facts struct {
+	Disk, DiskFree int64 // bytes, of the data directory's file system
+	RAM            int64 // bytes
+	Cores          int
+	Clock          bool   // the kernel says that something keeps its clock right
+	Address        string // of the pages in the home network
+	Lonely         bool   // there is no home network: only this machine can reach the box
+	StratumPort    int
+	Program        string // name and version of a bitcoind that is here, empty: none
+	Named          bool   // the node, or its program, was named at the start
+	Core           string // version of Bitcoin Core that can be downloaded
+}
+
+// Facts looks at the machine.
+func (w *Wizard) Facts(ctx context.Context) (Facts, error) {
+	m, err := bitcoind.Survey(w.dir.root)
+	if err != nil {
+		return Facts{}, err
+	}
+	f := Facts{
+		Disk: m.DiskTotal, DiskFree: m.DiskFree, RAM: m.RAM, Cores: runtime.NumCPU(), Clock: clockKept(),
+		Address: w.address, Lonely: len(lanAddresses()) == 1, StratumPort: portOf(w.config.Stratum),
+		Named: w.config.External.named() || w.config.Bitcoind != "" || os.Getenv("DMPOOL_BITCOIND") != "",
+	}
+	if path, err := bitcoind.Find(w.config.Bitcoind); err == nil {
+		if f.Program, err = bitcoind.Version(ctx, path); err != nil {
+			f.Program = ""
+		}
+	}
+	if platform, err := release.PlatformOf(runtime.GOOS, runtime.GOARCH); err == nil {
+		for _, r := range release.Pins() {
+			if r.Platform == platform && f.Core == "" {
+				f.Core = r.Version.String()
+			}
+		}
+	}
+	return f, nil
+}
+
+// clockKept asks the kernel whether its clock is kept right (adjtimex(2)).
+func clockKept() bool {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
+}
+
+// Neighbour is a node that runs on this machine already.
+type Neighbour struct {
+	URL        string
+	CookieFile string // that this program may read, empty: none was found
+}
+
+// Neighbour looks for a node of a network on this machine.
+func (w *Wizard) Neighbour(ctx context.Context, network string) (Neighbour, bool) {
+	n, useful := neighbourOf(network)
+	if !useful {
+		return Neighbour{}, false
+	}
+	return n.find(ctx)
+}
+
+// NodeTest is how a node answered.
+type NodeTest struct {
+	OK       bool
+	Problem  string // why the pool cannot use it, a sentence
+	Version  string
+	Height   int32
+	Progress float64 // of its verification, 0 to 1
+	Syncing  bool
+	Advice   []string // sentences on what it does not do and the pool can do without
+}
+
+// testTakes bounds the test of a node.
+const testTakes = 15 * time.Second
+
+// TestNode asks a node that somebody else runs for everything that the pool will
+// want of it. It changes nothing there.
+func (w *Wizard) TestNode(ctx context.Context, network string, n ExternalNode) NodeTest {
+	if problem := n.typo(); problem != "" {
+		return NodeTest{Problem: problem}
+	}
+	login, err := n.login()
+	if err != nil {
+		return NodeTest{Problem: node.Sentence(err)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, testTakes)
+	defer cancel()
+	login.Network = network
+	client := node.New(login)
+	defer client.CloseIdle()
+	failed := func(err error) NodeTest {
+		if node.Refused(err) {
+			return NodeTest{Problem: node.Sentence(err)}
+		}
+		if text, warming := warmingUp(err); warming {
+			return NodeTest{Problem: "The node is starting and says: " + text + " Try again in a moment."}
+		}
+		return NodeTest{Problem: n.explain(err)}
+	}
+	info, err := client.NetworkInfo(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	chain, err := client.BlockchainInfo(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	if params, ok := pool.ChainParams(network); ok && !sameChain(chain.Chain, network) {
+		return NodeTest{Problem: fmt.Sprintf("This node is on the chain %s; the pool is to use %s.", chain.Chain, params.Name)}
+	}
+	if err := client.Vouch(ctx); err != nil {
+		return failed(err)
+	}
+	abilities, err := client.Abilities(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	t := NodeTest{
+		OK: true, Version: strings.Trim(info.Subversion, "/"), Height: chain.Blocks,
+		Progress: chain.VerificationProgress, Syncing: chain.InitialBlockDownload,
+	}
+	for _, b := range abilities {
+		switch {
+		case b.OK:
+		case b.Needed:
+			return NodeTest{Problem: b.Text}
+		default:
+			t.Advice = append(t.Advice, b.Text)
+		}
+	}
+	return t
+}
+
+// sameChain compares what getblockchaininfo says with a network of ours.
+func sameChain(chain, network string) bool {
+	if network == bitcoind.NetworkPractice {
+		network = bitcoind.NetworkSignet
+	}
+	return chain == network
+}
+
+// typo returns what is wrong with what was typed about a node, a sentence.
+func (n ExternalNode) typo() string {
+	u, err := url.Parse(n.URL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return "The address of the node is not understood; one looks like http://127.0.0.1:8332."
+	case u.User != nil:
+		return "Leave the password out of the address of the node; it has a field of its own."
+	case n.CookieFile == "" && n.User == "":
+		return "The node needs a login: the file with its cookie, or a user and a password."
+	case n.CookieFile != "" && n.User != "":
+		return "The node has one login: give the file with its cookie, or a user and a password."
+	case n.User != "" && n.Password == "" && n.PasswordFile == "":
+		return "Type the password of the node's user."
+	}
+	return ""
+}
