@@ -253,20 +253,38 @@ func checkInstall(t *testing.T) {
 	if out, err := as(t, "dmpool", "systemctl", "--no-ask-password", "reset-failed", "dmpool-node-install.service"); err != nil {
 		t.Error(out)
 	}
+	// No release can be had here; but the program has to run where a new one is tried.
+	done := dropIn(t, "dmpool-node-install.service", "ExecStart=\nExecStart=/usr/lib/dmpool/node/current/bin/bitcoind -version\n")
+	defer done()
+	if out, err := exec.CommandContext(t.Context(), "systemctl", "start", "dmpool-node-install.service").CombinedOutput(); err != nil {
+		t.Errorf("bitcoind does not run in the installer's sandbox: %s\n%s", out, command(t, "journalctl", "--no-pager", "-n", "20"))
+	}
+}
+
+// dropIn changes a unit until the returned function is called.
+func dropIn(t *testing.T, unit, text string) (undo func()) {
+	t.Helper()
+	dir := "/run/systemd/system/" + unit + ".d"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/test.conf", []byte("[Service]\n"+text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command(t, "systemctl", "daemon-reload")
+	return func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+		command(t, "systemctl", "daemon-reload")
+	}
 }
 
 // Systemd alone starts a node again that was killed; what it waits for is
 // shortened here.
 func checkWithoutPool(t *testing.T, p *pool) {
 	p.kill()
-	dir := "/run/systemd/system/dmpool-bitcoind@.service.d"
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(dir+"/test.conf", []byte("[Service]\nRestartSec=100ms\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	command(t, "systemctl", "daemon-reload")
+	defer dropIn(t, "dmpool-bitcoind@.service", "RestartSec=100ms\n")()
 	pid := property(t, nodeUnit, "MainPID")
 	number, err := strconv.Atoi(pid)
 	if err != nil || number == 0 {
@@ -298,6 +316,9 @@ func checkBox(t *testing.T) {
 		found, err := filepath.Glob(copies)
 		return err == nil && len(found) == 1 && strings.TrimSpace(command(t, "stat", "--format=%U %a", found[0])) == "dmpool-node 640"
 	})
+	if _, err := os.Stat(filepath.Join(filepath.Dir(copies), "trial")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the trial of the copy is still there: %v", err)
+	}
 	pid := property(t, nodeUnit, "MainPID")
 	command(t, "systemctl", "restart", "dmpool.service")
 	waitFor(t, "the box is healthy again", healthy)
@@ -305,10 +326,15 @@ func checkBox(t *testing.T) {
 	if again := property(t, nodeUnit, "MainPID"); again != pid || pid == "0" {
 		t.Errorf("the node was process %s and is %s", pid, again)
 	}
-	if _, err := os.Stat(filepath.Join(filepath.Dir(copies), "trial")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the trial of the copy is still there: %v", err)
+	// As at the end of the machine, when both are to stop.
+	command(t, "systemctl", "start", "dmpool.service")
+	waitFor(t, "the box is healthy once more", healthy)
+	command(t, "systemctl", "stop", "dmpool.service", nodeUnit)
+	journal := command(t, "journalctl", "--no-pager", "--output=cat", "--identifier=systemd")
+	pool, node := strings.LastIndex(journal, "Stopped dmpool.service"), strings.LastIndex(journal, "Stopping "+nodeUnit)
+	if pool < 0 || node < pool {
+		t.Errorf("the node began to stop before the pool had ended:\n%s", journal)
 	}
-	command(t, "systemctl", "stop", nodeUnit)
 }
 
 // healthy tells whether the box says of itself that it is.

@@ -45,7 +45,9 @@ func run(args []string) error {
 		return launch(places, network)
 	case "exit-report":
 		why, err := places.Report(network, os.Getenv)
-		fmt.Println(why)
+		if os.Getenv("SERVICE_RESULT") != "success" {
+			fmt.Println(why) // for the journal; the end that was asked for needs no reason
+		}
 		return err
 	case "apply":
 		return errors.Join(places.Apply(network), places.ShareCopies(network))
