@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -54,5 +55,28 @@ func TestPasswordIsNotCut(t *testing.T) {
 	}
 	if _, _, err := a.Login(t.Context(), "anna", long+"Aa", "::1"); err != nil {
 		t.Error(err)
+	}
+}
+
+// ASVS 11.4.2: argon2id with at least 19 MiB and two passes.
+func TestPasswordCost(t *testing.T) {
+	hash, err := HashPassword(goodPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("hash %s", hash)
+	}
+}
+
+// ASVS 6.3.8: a name that nobody has costs the same comparison, and whoever guesses
+// what it is compared with is not in.
+func TestUnknownNameIsComparedToo(t *testing.T) {
+	a, _, _ := peopled(t)
+	if !strings.HasPrefix(a.gate.dummy, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("compared with %s", a.gate.dummy)
+	}
+	if _, _, err := a.Login(t.Context(), "nobody", "a password that nobody has", "::1"); !errors.Is(err, ErrLogin) {
+		t.Errorf("the dummy's password: %v", err)
 	}
 }

@@ -43,7 +43,7 @@ func (s *site) doBroadcast(r *http.Request, who caller, c command) (int, any, er
 	if in.Total != v.Total {
 		return 0, nil, refused("The total that you name is not the total of this payout.")
 	}
-	err = s.box.ApprovePayout(r.Context(), approval{ID: v.ID, Rev: in.Rev, Digest: digest, Operator: who.Operator, IP: who.IP.String()})
+	err = s.box.ApprovePayout(r.Context(), approval{ID: v.ID, Rev: in.Rev, Digest: digest, Method: methodOf(c.password), Operator: who.Operator, IP: who.IP.String()})
 	if err != nil {
 		return 0, nil, err
 	}

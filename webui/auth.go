@@ -87,6 +87,15 @@ func (s *site) provesPassword(r *http.Request, who caller) (bool, error) {
 	return isRight(s.box.ProvePassword(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String()))
 }
 
+// methodOf is how the books name a proof: passwords are longer than codes.
+func methodOf(proof string) string {
+	digits := strings.ReplaceAll(proof, " ", "")
+	if len(digits) == 6 && strings.Trim(digits, "0123456789") == "" {
+		return "code"
+	}
+	return "password"
+}
+
 // isRight tells a proof that is wrong from one that could not be looked at.
 func isRight(err error) (bool, error) {
 	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {

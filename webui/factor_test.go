@@ -176,8 +176,8 @@ func TestCodeProvesThePerson(t *testing.T) {
 	w.box.safe.on = true
 	page := w.get("/payouts/42").body
 	form := url.Values{"token": {hidden(t, page, "token")}, "rev": {hidden(t, page, "rev")}, "digest": {hidden(t, page, "digest")}, "total": {"1222300"}, "password": {goldenCode}}
-	if resp := w.do(http.MethodPost, "/payouts/42/approve", form); resp.StatusCode != http.StatusSeeOther || len(w.box.approved) != 1 {
-		t.Errorf("approved by code: status %d", resp.StatusCode)
+	if resp := w.do(http.MethodPost, "/payouts/42/approve", form); resp.StatusCode != http.StatusSeeOther || len(w.box.approved) != 1 || w.box.approved[0].Method != "code" {
+		t.Errorf("approved by code: status %d, %+v", resp.StatusCode, w.box.approved)
 	}
 	w.clock.add(time.Minute)
 	change := url.Values{"token": {w.token()}, "password": {goldenCode}, "new": {"Another horse 8"}, "again": {"Another horse 8"}}

@@ -175,7 +175,7 @@ func (m *machine) ApprovePayout(ctx context.Context, a approval) error {
 		return err
 	}
 	err = desk.Approve(ctx, payout.Approval{
-		ID: a.ID, Rev: a.Rev, Digest: a.Digest, User: a.Operator.Name, Method: "password", IP: a.IP,
+		ID: a.ID, Rev: a.Rev, Digest: a.Digest, User: a.Operator.Name, Method: a.Method, IP: a.IP,
 	})
 	m.note(ctx, a.Operator, "payout.approve", payoutRef(a.ID), a.IP, err)
 	return asProblem(err)

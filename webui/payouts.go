@@ -286,6 +286,7 @@ func (s *site) draftPayout(w http.ResponseWriter, r *http.Request, who caller) e
 type approval struct {
 	ID, Rev  int64
 	Digest   []byte
+	Method   string // of proof: "password" or "code"
 	Operator operator
 	IP       string
 }
@@ -319,7 +320,7 @@ func (s *site) approvePayout(w http.ResponseWriter, r *http.Request, who caller)
 		v.Wrong = "password"
 		return s.again(w, r, who, "payout", v)
 	}
-	err = s.box.ApprovePayout(r.Context(), approval{ID: v.ID, Rev: rev, Digest: digest, Operator: who.Operator, IP: who.IP.String()})
+	err = s.box.ApprovePayout(r.Context(), approval{ID: v.ID, Rev: rev, Digest: digest, Method: methodOf(r.PostFormValue("password")), Operator: who.Operator, IP: who.IP.String()})
 	if err != nil {
 		return err
 	}
