@@ -31,7 +31,7 @@ func tone(state string) string {
 		return "ok"
 	case "accepted", "approved", "signed", "broadcast", "confirmed", "waiting", "running":
 		return "info"
-	case "found", "unknown", "pending", "cancelling", "idle", "degraded",
+	case "found", "unknown", "pending", "cancelling", "evicted", "idle", "degraded",
 		"warming", "starting", "stopping", "headers-presync", "ibd", "catching-up":
 		return "warn"
 	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent", "banned":

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/chromedp/cdproto/audits"
+	cdpaudits "github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
@@ -80,7 +80,7 @@ func (c *complaints) listen(ctx context.Context) {
 		switch e := ev.(type) {
 		case *log.EventEntryAdded:
 			c.list = append(c.list, e.Entry.Text)
-		case *audits.EventIssueAdded:
+		case *cdpaudits.EventIssueAdded:
 			if csp := e.Issue.Details.ContentSecurityPolicyIssueDetails; csp != nil {
 				c.list = append(c.list, "against the Content-Security-Policy: "+csp.ViolatedDirective)
 			}

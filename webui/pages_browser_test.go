@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/audits"
+	cdpaudits "github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -120,7 +120,7 @@ func (i *inspection) run(browser context.Context) {
 	bad := &complaints{host: i.visit.url}
 	bad.listen(ctx)
 	setUp := chromedp.Tasks{
-		network.Enable(), log.Enable(), audits.Enable(),
+		network.Enable(), log.Enable(), cdpaudits.Enable(),
 		network.SetCookie(languageCookie, i.lang).WithURL(i.visit.url),
 	}
 	if !i.stranger {
@@ -212,7 +212,7 @@ func TestFaultsInBrowser(t *testing.T) {
 	bad := &complaints{host: w.url}
 	bad.listen(ctx)
 	var faults []string
-	err = chromedp.Run(ctx, network.Enable(), log.Enable(), audits.Enable(), chromedp.Navigate(w.url+"/login"), chromedp.WaitReady("main"),
+	err = chromedp.Run(ctx, network.Enable(), log.Enable(), cdpaudits.Enable(), chromedp.Navigate(w.url+"/login"), chromedp.WaitReady("main"),
 		chromedp.Evaluate(`document.querySelector("main").innerHTML += '<input name="x"><p style="color: #999">pale</p>'`, nil),
 		chromedp.Evaluate(string(axe), nil),
 		chromedp.Evaluate(`axe.run().then((r) => r.violations.map((v) => v.id))`, &faults, func(p *cdpruntime.EvaluateParams) *cdpruntime.EvaluateParams {

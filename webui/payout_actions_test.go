@@ -78,7 +78,7 @@ func TestPayoutActionsPage(t *testing.T) {
 	w.signIn()
 	page := w.get("/payouts/42").body
 	checkPage(t, page)
-	for _, want := range []string{"Have it confirm sooner", "Take it back", "Let its change pay for it", "dropped by the node", "(4.4 sat/vB)", "1.28<", "can pay anybody twice"} {
+	for _, want := range []string{"Have it confirm sooner", "Take it back", "Let its change pay for it", "dropped by the node", "(4.4 sat/vB)", "1.28 sat/vB", "can pay anybody twice"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}

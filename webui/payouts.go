@@ -192,6 +192,9 @@ func tabOf(p payoutLine) string {
 	return "sending"
 }
 
+// Tabs are the parts of the page, in the order of a payout's life.
+func (payoutsView) Tabs() []string { return []string{"owed", "approve", "sending", "sent", "problems"} }
+
 func (s *site) payouts(r *http.Request, _ caller) (any, error) {
 	return s.listPayouts(r)
 }
@@ -218,7 +221,7 @@ func (s *site) listPayouts(r *http.Request) (payoutsView, error) {
 	for _, p := range all {
 		v.Count[tabOf(p)]++
 	}
-	if !slices.Contains([]string{"owed", "approve", "sending", "sent", "problems"}, v.Tab) {
+	if !slices.Contains(v.Tabs(), v.Tab) {
 		v.Tab = "owed"
 		if v.Count["approve"] > 0 {
 			v.Tab = "approve"
