@@ -326,6 +326,7 @@ func checkBox(t *testing.T) {
 	if again := property(t, nodeUnit, "MainPID"); again != pid || pid == "0" {
 		t.Errorf("the node was process %s and is %s", pid, again)
 	}
+	checkPoolLaysFiles(t)
 	// As at the end of the machine, when both are to stop.
 	command(t, "systemctl", "start", "dmpool.service")
 	waitFor(t, "the box is healthy once more", healthy)
@@ -334,6 +335,22 @@ func checkBox(t *testing.T) {
 	pool, node := strings.LastIndex(journal, "Stopped dmpool.service"), strings.LastIndex(journal, "Stopping "+nodeUnit)
 	if pool < 0 || node < pool {
 		t.Errorf("the node began to stop before the pool had ended:\n%s", journal)
+	}
+}
+
+// checkPoolLaysFiles tries in the pool's own sandbox that it can lay a file there for
+// the node to read.
+func checkPoolLaysFiles(t *testing.T) {
+	t.Helper()
+	file := filepath.Join(bitcoind.Places{}.Copies(network), "laid.wallet")
+	script := fmt.Sprintf("umask 077 && touch %[1]s && chgrp dmpool-rpc %[1]s && chmod 640 %[1]s", file)
+	defer dropIn(t, "dmpool.service", "Type=oneshot\nRestart=no\nExecStart=\nExecStart=/bin/sh -c '"+script+"'\n")()
+	command(t, "systemctl", "start", "dmpool.service")
+	if got := strings.TrimSpace(command(t, "stat", "--format=%U:%G %a", file)); got != "dmpool:dmpool-rpc 640" {
+		t.Errorf("the file is %s", got)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Error(err)
 	}
 }
 
