@@ -5,28 +5,52 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // connectView fills templates/connect.html.
 type connectView struct {
 	Hosts      []string // addresses of this box in its network
-	Port       int
+	Port       int      // the ordinary one
+	Extra      []connectPort
 	Settlement string
-	Online     int
-	Names      []string // workers that are online, without their addresses
-	More       int      // that are online and not in Names
+	Online     int        // workers that have sent a share
+	Seen       []seenLine // the newest connections, the newest first; for operators
 
-	Example string // an address of the network
-	URLs    []string
+	Newest  *seenLine // of Seen, without its name; for everybody
+	Example string    // an address of the network
+	URLs    []string  // of the ordinary port
 }
+
+// connectPort is a port for miners that are not served well by the ordinary one.
+type connectPort struct {
+	Name string // "small", "high" or "tls"
+	Port int
+	TLS  bool
+
+	URL string
+}
+
+// seenLine is a worker that has connected.
+type seenLine struct {
+	Name      string
+	UserAgent string
+	At        time.Time // when it connected
+	LastShare time.Time // on this connection; zero: none yet
+}
+
+// maxSeen is how many connections the page lists: whoever waits for a miner has
+// just switched it on.
+const maxSeen = 8
 
 func (s *site) connect(r *http.Request, who caller) (any, error) {
 	v := s.box.Connect(r.Context())
-	if !who.signedIn() {
-		v.Names = nil
+	if len(v.Seen) > 0 {
+		v.Newest = &seenLine{At: v.Seen[0].At, LastShare: v.Seen[0].LastShare}
 	}
-	if n := len(v.Names); n > maxLines {
-		v.Names, v.More = v.Names[:maxLines], n-maxLines
+	v.Seen = v.Seen[:min(maxSeen, len(v.Seen))]
+	if !who.signedIn() {
+		v.Seen = nil
 	}
 	// The address that the browser reached us by comes first: the miner is
 	// likely to reach it too. A name such as pool.local is no use to a miner.
@@ -35,10 +59,39 @@ func (s *site) connect(r *http.Request, who caller) (any, error) {
 		v.Hosts = slices.Insert(v.Hosts, 0, here)
 	}
 	for _, host := range v.Hosts {
-		v.URLs = append(v.URLs, "stratum+tcp://"+net.JoinHostPort(host, strconv.Itoa(v.Port)))
+		v.URLs = append(v.URLs, stratumURL(host, v.Port, false))
+	}
+	v.Extra = slices.Clone(v.Extra)
+	for i := range v.Extra {
+		p := &v.Extra[i]
+		p.URL = stratumURL(v.Host(), p.Port, p.TLS)
 	}
 	v.Example = exampleAddress(s.box.Identity().Network)
 	return v, nil
+}
+
+// Host is where a miner finds this box.
+func (v connectView) Host() string {
+	if len(v.Hosts) == 0 {
+		return "127.0.0.1"
+	}
+	return v.Hosts[0]
+}
+
+// URL is what a miner is given.
+func (v connectView) URL() string { return stratumURL(v.Host(), v.Port, false) }
+
+// HasTLS reports whether there is a port with TLS.
+func (v connectView) HasTLS() bool {
+	return slices.ContainsFunc(v.Extra, func(p connectPort) bool { return p.TLS })
+}
+
+func stratumURL(host string, port int, tls bool) string {
+	scheme := "stratum+tcp://"
+	if tls {
+		scheme = "stratum+ssl://"
+	}
+	return scheme + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // exampleAddress shows the shape of an address without being one.

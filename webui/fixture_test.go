@@ -29,6 +29,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 7, 0, time.UTC)
 // golden is a box whose answers never change, but for what a test sets.
 type golden struct {
 	network    string // practice when empty
+	settlement string // ledger when empty
 	mu         sync.Mutex
 	fresh      bool // not set up, or just set up with nothing in it
 	health     health
@@ -440,7 +441,17 @@ func (g *golden) RunJob(_ context.Context, name string, _ operator, _ string) er
 }
 
 func (g *golden) Connect(context.Context) connectView {
-	return connectView{Hosts: []string{"192.168.1.50", "10.8.0.2"}, Port: 3333, Settlement: "ledger", Online: g.dashboard.Online, Names: []string{"bitaxe1", "s19", hostile}}
+	v := connectView{
+		Hosts: []string{"192.168.1.50", "10.8.0.2"}, Port: 3333, Settlement: cmp.Or(g.settlement, "ledger"), Online: g.dashboard.Online,
+		Extra: []connectPort{{Name: "small", Port: 3334}, {Name: "high", Port: 3335}, {Name: "tls", Port: 3336, TLS: true}},
+	}
+	if !g.fresh {
+		v.Seen = []seenLine{
+			{Name: "bitaxe1", UserAgent: "bitaxe/BM1370/v2.9.0", At: noon.Add(-40 * time.Second), LastShare: noon.Add(-12 * time.Second)},
+			{Name: hostile, UserAgent: hostile, At: noon.Add(-2 * time.Minute)},
+		}
+	}
+	return v
 }
 
 func (g *golden) ParseAddress(text string) (string, error) {

@@ -246,17 +246,3 @@ func (m *machine) Node(ctx context.Context) nodeView {
 	}
 	return v
 }
-
-func (m *machine) Connect(ctx context.Context) connectView {
-	v := connectView{Hosts: m.box.Addresses(), Port: m.box.StratumPort(), Settlement: m.box.Settings().Settlement}
-	p := m.box.Pool()
-	if p == nil {
-		return v
-	}
-	for key := range connected(p.Status().Sessions) {
-		v.Names = append(v.Names, key.name)
-	}
-	slices.Sort(v.Names)
-	v.Online = len(v.Names)
-	return v
-}

@@ -65,6 +65,12 @@ func targets(t *testing.T) []target {
 		{"payout", "payouts/42", full, false, false, true},
 		{"block", block, full, false, false, true},
 		{"find", "observer", full, false, false, false},
+		{"worker", workerPath(aliceAddress, "bitaxe1")[1:], full, false, false, true},
+		{"bans", "bans", full, false, false, false},
+		{"no-bans", "bans", empty, false, false, false},
+		{"links", linksPath(aliceAddress)[1:], full, false, false, false},
+		{"private", "o/" + linkToken, full, true, false, false},
+		{"observer-month", alice + "?range=30d&from=50", full, true, false, false},
 	}
 	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "connect", "monitoring", "logs", "about"} {
 		list = append(list, target{strings.TrimSuffix("full-"+p, "-"), p, full, false, false, true})

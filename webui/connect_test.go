@@ -1,0 +1,48 @@
+package webui
+
+import (
+	"html"
+	"strings"
+	"testing"
+)
+
+// The page gives a miner an address that it can reach, says what each port is for,
+// and whom a block pays; a stranger is told that a miner has come, not which.
+func TestConnectPage(t *testing.T) {
+	g := newGolden()
+	w := open(t, g)
+	body := html.UnescapeString(w.get("/connect").body)
+	for _, want := range []string{
+		"stratum+tcp://192.168.1.50:3333", "stratum+tcp://10.8.0.2:3333", "stratum+tcp://192.168.1.50:3334", "stratum+ssl://192.168.1.50:3336", "signed by nobody else",
+		"tb1q…h4x2.name", "d=1024", "dmpool miner -o stratum+tcp://192.168.1.50:3333", "cgminer -o", "bfgminer -o", "AxeOS", "NerdMiner", "Avalon", "Antminer", "Whatsminer",
+		"My address is not in the coinbase", "3 workers are at work here", "its first share was accepted",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(body, "bitaxe1") || strings.Contains(body, ".local") || strings.Contains(body, "BM1370") {
+		t.Error("a stranger is told who mines here, or given a name that miners cannot resolve")
+	}
+	w.signIn()
+	if body := w.get("/connect").body; !strings.Contains(body, "<bdi>bitaxe1</bdi></b> is at work") || !strings.Contains(body, "is connected; its first share is awaited") {
+		t.Error("the operator does not see who has come")
+	}
+	for settlement, want := range map[string]string{"solo": "Whom a block pays", "direct": "large enough for an output"} {
+		g.settlement = settlement
+		body := w.get("/connect").body
+		checkPage(t, body)
+		if !strings.Contains(body, want) || strings.Contains(body, "pays the wallet of the pool first") {
+			t.Errorf("%s: the page does not say %q alone", settlement, want)
+		}
+	}
+}
+
+// A box without a network, and one that nobody has come to, say what to do.
+func TestConnectPageOfAFreshBox(t *testing.T) {
+	g := newGolden().empty()
+	w := open(t, g)
+	if body := w.get("/connect").body; !strings.Contains(body, "Waiting for the first share") {
+		t.Error("the page does not wait for a share")
+	}
+}
