@@ -16,6 +16,14 @@ func (w *words) word(family, name string) string {
 	return w.must(family + name)
 }
 
+// maybe is the text of a family for one of its names, or nothing.
+func (w *words) maybe(family, name string) (template.HTML, error) {
+	if !w.has(family + name) {
+		return "", nil
+	}
+	return w.html(family + name)
+}
+
 // badge is a state with its colour.
 func (w *words) badge(family, state string) template.HTML {
 	class := "badge"

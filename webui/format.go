@@ -20,6 +20,7 @@ func functions(a assets, w *words, icons icons) template.FuncMap {
 		"say":     w.say,
 		"word":    w.word,
 		"badge":   w.badge,
+		"maybe":   w.maybe,
 		"static":  a.url,
 		"rate":    w.rate,
 		"diff":    w.diff,

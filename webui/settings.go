@@ -14,13 +14,17 @@ import (
 type settingsView struct {
 	Rev      int64
 	Groups   []groupView
-	Problems []string // sentences: why nothing was saved
+	Problems []settingProblem
 	Saved    bool
 }
 
+// settingProblem is why nothing was saved, a sentence. Key is empty when it is of no
+// one setting.
+type settingProblem struct{ Key, Text string }
+
 type groupView struct {
-	ID, Title, Intro string
-	Fields           []fieldView
+	ID     string
+	Fields []fieldView
 }
 
 // fieldView is a field with what stands in it.
@@ -37,7 +41,7 @@ func (f fieldView) Unit() string { return f.unit.Suffix }
 func (f fieldView) InputMode() string { return f.unit.Input }
 
 // Options are what to choose from, none when it is typed.
-func (f fieldView) Options() []option { return f.unit.Options }
+func (f fieldView) Options() []string { return f.unit.Options }
 
 // reviewView fills templates/review.html: what will change, before it does.
 type reviewView struct {
@@ -49,9 +53,9 @@ type reviewView struct {
 // changeView is one setting that will change.
 type changeView struct {
 	field
-	Was, Is string // as people read them
-	Value   string // as the form has it
-	Grave   bool
+	Before, After shownValue
+	Value         string // as the form has it
+	Grave         bool
 }
 
 func (s *site) settings(r *http.Request, _ caller) (any, error) {
@@ -65,7 +69,7 @@ func (s *site) settings(r *http.Request, _ caller) (any, error) {
 func newSettingsView(now pool.Settings, rev int64, saved bool) *settingsView {
 	v := &settingsView{Rev: rev, Saved: saved}
 	for _, g := range settingsGroups() {
-		view := groupView{ID: g.ID, Title: g.Title, Intro: g.Intro}
+		view := groupView{ID: g.ID}
 		for _, f := range g.Fields {
 			view.Fields = append(view.Fields, fieldView{field: f, Value: f.unit.write(f.at(&now))})
 		}
@@ -86,7 +90,7 @@ func (v *settingsView) read(form url.Values, into *pool.Settings) {
 			f.Value = cut(form.Get(f.Key), 1000)
 			if err := f.unit.read(f.Value, f.at(into)); err != nil {
 				f.Problem = asSentence(err)
-				v.Problems = append(v.Problems, f.Label+": "+f.Problem)
+				v.Problems = append(v.Problems, settingProblem{f.Key, f.Problem})
 			}
 		}
 	}
@@ -97,7 +101,7 @@ func changes(was, is pool.Settings) (list []changeView, grave bool) {
 	for _, g := range settingsGroups() {
 		for _, f := range g.Fields {
 			before, after := f.at(&was), f.at(&is)
-			c := changeView{field: f, Was: f.unit.show(before), Is: f.unit.show(after), Value: f.unit.write(after)}
+			c := changeView{field: f, Before: f.show(before), After: f.show(after), Value: f.unit.write(after)}
 			if f.unit.write(before) == c.Value {
 				continue
 			}
@@ -137,7 +141,9 @@ func (s *site) changeSettings(w http.ResponseWriter, r *http.Request, who caller
 	is, form := was, newSettingsView(was, rev, false)
 	form.read(r.PostForm, &is)
 	if len(form.Problems) == 0 {
-		form.Problems = sentences(is.Validate())
+		for _, text := range sentences(is.Validate()) {
+			form.Problems = append(form.Problems, settingProblem{Text: text})
+		}
 	}
 	if len(form.Problems) > 0 {
 		return s.again(w, r, who, "settings", form)

@@ -119,9 +119,9 @@ func TestSettingsRefused(t *testing.T) {
 	}{
 		"another tab was faster":   {map[string]string{"rev": "6", "name": "Home"}, http.StatusConflict, "nothing was done"},
 		"no revision":              {map[string]string{"rev": ""}, http.StatusBadRequest, "Open the settings again"},
-		"no number":                {map[string]string{"fee_bps": "two"}, http.StatusUnprocessableEntity, "Pool fee: Type a number."},
+		"no number":                {map[string]string{"fee_bps": "two"}, http.StatusUnprocessableEntity, `Pool fee</a>: Type a number.`},
 		"too many decimals":        {map[string]string{"fee_bps": "1.555"}, http.StatusUnprocessableEntity, "at most 2 decimals"},
-		"negative":                 {map[string]string{"min_payout_sat": "-5"}, http.StatusUnprocessableEntity, "Minimum payout: Type a number."},
+		"negative":                 {map[string]string{"min_payout_sat": "-5"}, http.StatusUnprocessableEntity, `Minimum payout</a>: Type a number.`},
 		"fee of everything":        {map[string]string{"fee_bps": "100"}, http.StatusUnprocessableEntity, "must be between 0 and 1000"},
 		"unknown settlement":       {map[string]string{"settlement": "mine"}, http.StatusUnprocessableEntity, "Choose one of these"},
 		"two faults, two messages": {map[string]string{"name": "", "min_payout_sat": "5"}, http.StatusUnprocessableEntity, "Pool name has 0 bytes"},
@@ -189,8 +189,13 @@ func TestSettingsTable(t *testing.T) {
 	for _, g := range settingsGroups() {
 		for _, f := range g.Fields {
 			s := pool.DefaultSettings("main")
-			if _, ok := known[f.Key]; !ok || slices.Contains(seen, f.Key) || f.Label == "" || f.Effect == "" {
+			if _, ok := known[f.Key]; !ok || slices.Contains(seen, f.Key) || !inEnglish.has("settings.label."+f.Key) || !inEnglish.has("settings.effect."+f.Effect) {
 				t.Errorf("%s is no setting, or twice, or has no words", f.Key)
+			}
+			for _, choice := range f.unit.Options {
+				if !inEnglish.has("settings.option." + f.Key + "_" + choice) {
+					t.Errorf("%s: the choice %s has no words", f.Key, choice)
+				}
 			}
 			seen = append(seen, f.Key)
 			text := f.unit.write(f.at(&s))

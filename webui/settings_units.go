@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,29 +16,21 @@ import (
 type unit struct {
 	Input   string   // inputmode of the field
 	Suffix  string   // stands behind the field: "%"
-	Options []option // to choose from, instead of typing
+	Options []string // to choose from, instead of typing
 	write   func(value any) string
 	read    func(text string, value any) error
 }
 
-// option is one of several values to choose from.
-type option struct{ Value, Label, Hint string }
+// shownValue is a setting as people read it: what they chose among several,
+// settings.option.CHOICE, or the text that they typed with its unit.
+type shownValue struct{ Choice, Text, Unit string }
 
-// show writes a value as text for reading: with its unit, or by its label.
-func (u unit) show(value any) string {
-	text := u.write(value)
-	for _, o := range u.Options {
-		if o.Value == text {
-			return o.Label
-		}
+func (f field) show(value any) shownValue {
+	text := f.unit.write(value)
+	if f.unit.Options != nil {
+		return shownValue{Choice: f.Key + "_" + text}
 	}
-	if text == "" {
-		return "–"
-	}
-	if u.Suffix != "" {
-		text += " " + u.Suffix
-	}
-	return text
+	return shownValue{Text: text, Unit: f.unit.Suffix}
 }
 
 // plainText is a line of text.
@@ -63,25 +56,23 @@ func decimals(suffix string) unit {
 }
 
 // oneOf lets choose between values of a string.
-func oneOf(options ...option) unit {
+func oneOf(options ...string) unit {
 	u := plainText()
 	u.Options = options
 	read := u.read
 	u.read = func(text string, value any) error {
-		for _, o := range options {
-			if o.Value == text {
-				return read(text, value)
-			}
+		if !slices.Contains(options, text) {
+			return errors.New("choose one of these")
 		}
-		return errors.New("choose one of these")
+		return read(text, value)
 	}
 	return u
 }
 
 // yesNo lets choose whether something is so.
-func yesNo(yes, no string) unit {
+func yesNo() unit {
 	return unit{
-		Input: "text", Options: []option{{"yes", yes, ""}, {"no", no, ""}},
+		Input: "text", Options: []string{"yes", "no"},
 		write: func(value any) string {
 			if *value.(*bool) {
 				return "yes"
