@@ -13,8 +13,8 @@ import (
 // The audit page says who did what. It reads only: nothing can be changed in the
 // log, or taken out of it, here or anywhere else.
 
-// audits is what the page needs of the box.
-type audits interface {
+// auditLog is what the page needs of the box.
+type auditLog interface {
 	Audit(ctx context.Context, f auditFilter) ([]auditLine, error)
 	AuditNames(ctx context.Context) (actors, actions []string, err error)
 	AuditProof(ctx context.Context) (auditProof, error)

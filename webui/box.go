@@ -77,7 +77,7 @@ type box interface {
 	purse
 	figures
 	factors
-	audits
+	auditLog
 }
 
 const (
