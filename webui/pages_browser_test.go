@@ -72,10 +72,10 @@ func targets(t *testing.T) []target {
 		{"private", "o/" + linkToken, full, true, false, false},
 		{"observer-month", alice + "?range=30d&from=50", full, true, false, false},
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "connect", "monitoring", "logs", "about"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "monitoring", "logs", "about"} {
 		list = append(list, target{strings.TrimSuffix("full-"+p, "-"), p, full, false, false, true})
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "connect", "monitoring"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "sessions", "audit", "connect", "monitoring"} {
 		list = append(list, target{strings.TrimSuffix("empty-"+p, "-"), p, empty, false, false, false})
 	}
 	return list
