@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -57,7 +58,7 @@ func TestSignInPagesInBrowser(t *testing.T) {
 			run(chromedp.Navigate(w.url+"/sessions"),
 				chromedp.SendKeys("#token-name", "display", chromedp.ByQuery), chromedp.SendKeys("#token-password", password+"\r", chromedp.ByQuery))
 			look("token", ".page-token .big-code")
-			run(chromedp.Click(".who button", chromedp.ByQuery), chromedp.WaitVisible("#user", chromedp.ByQuery),
+			run(emulation.SetDeviceMetricsOverride(1280, 900, 1, false), chromedp.Click(".who button", chromedp.ByQuery), chromedp.WaitVisible("#user", chromedp.ByQuery),
 				chromedp.SendKeys("#user", "admin", chromedp.ByQuery), chromedp.SendKeys("#password", password+"\r", chromedp.ByQuery))
 			look("code", ".page-code #code")
 			for _, c := range bad.take() {
