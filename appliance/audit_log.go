@@ -16,6 +16,7 @@ import (
 // AuditFilter says which entries are asked for. What is zero does not count.
 type AuditFilter struct {
 	Actor, Action string
+	Object        string
 	Failed, OK    bool // only what went wrong, or only what did not
 	From, To      time.Time
 	Before        int64 // entries below this number
@@ -48,8 +49,9 @@ func (a *Appliance) FindAudit(ctx context.Context, f AuditFilter) ([]AuditEntry,
 		   AND (?5 = 0 OR at >= ?5)
 		   AND (?6 = 0 OR at < ?6)
 		   AND (?7 = 0 OR seq < ?7)
-		 ORDER BY seq DESC LIMIT ?8`,
-		f.Actor, f.Action, f.Failed, f.OK, milli(f.From), milli(f.To), f.Before, f.Limit)
+		   AND (?8 = '' OR object = ?8)
+		 ORDER BY seq DESC LIMIT ?9`,
+		f.Actor, f.Action, f.Failed, f.OK, milli(f.From), milli(f.To), f.Before, f.Object, f.Limit)
 	if err != nil {
 		return nil, fmt.Errorf("read audit log: %w", err)
 	}

@@ -86,6 +86,8 @@ func TestHostileQueries(t *testing.T) {
 		"/api/workers?status=%3Cscript%3E", "/api/v1/blocks?limit=0", "/api/v1/blocks?offset=-1", "/api/v1/blocks?offset=10001",
 		"/api/v1/workers?limit=501", "/api/v1/bans?offset=x", "/api/observer/" + aliceAddress + "/hashrate?range=1y",
 		"/api/observer/" + aliceAddress + "/hashrate?range=24H", "/api/payouts?limit=%00",
+		"/api/logs?level=loud", "/api/audit/logs?limit=1001", "/api/audit/logs?start_time=yesterday", "/api/audit/logs?end_time=-1",
+		"/api/audit/logs?start_time=99999999999999999", "/api/audit/logs?before=0",
 	} {
 		w.clock.add(60e9)
 		resp := w.get(p)
@@ -114,7 +116,7 @@ func FuzzAPIQueries(f *testing.F) {
 	}
 	var gets []route
 	for _, rt := range s.apiRoutes() {
-		if strings.HasPrefix(rt.pattern, "GET /api/") && rt.pattern != "GET /api/health" && rt.pattern != "GET /api/openapi.yaml" {
+		if strings.HasPrefix(rt.pattern, "GET /api/") && rt.pattern != "GET /api/health" && rt.pattern != "GET /api/openapi.yaml" && rt.pattern != "GET /api/audit/export" {
 			gets = append(gets, rt)
 		}
 	}
@@ -173,6 +175,38 @@ func TestDeskConfig(t *testing.T) {
 	}
 	if g.rev != 8 {
 		t.Errorf("revision %d, want 8", g.rev)
+	}
+}
+
+func TestAuditByAPI(t *testing.T) {
+	w := open(t, newGolden())
+	w.signIn()
+	for query, want := range map[string]string{
+		"":                           "[7 6 5 4 3 2 1]",
+		"username=admin":             "[7 4 2 1]",
+		"action=login":               "[6 5 2]",
+		"resource=pool":              "[4]",
+		"limit=1":                    "[7]",
+		"before=3&limit=1":           "[2]",
+		"start_time=1795348000":      "[7]",
+		"end_time=1795300000":        "[2 1]",
+		"username=admin%27%20OR%201": "[]",
+	} {
+		var ids []any
+		for _, item := range readJSON(t, w.get("/api/audit/logs?"+query).body).([]any) {
+			ids = append(ids, item.(map[string]any)["id"])
+		}
+		if got := fmt.Sprint(append([]any{}, ids...)); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	failed := decode(t, "{\"all\":"+w.get("/api/audit/logs?before=4&limit=1").body+"}")["all"].([]any)[0].(map[string]any)
+	if failed["success"] != false || failed["error"] != hostile || failed["username"] != "box" {
+		t.Errorf("entry 3: %v", failed)
+	}
+	resp := w.get("/api/audit/export")
+	if lines := strings.Count(resp.body, "\n"); lines != 7 || resp.Header.Get("Content-Disposition") == "" {
+		t.Errorf("%d lines, %s", lines, resp.Header.Get("Content-Disposition"))
 	}
 }
 

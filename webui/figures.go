@@ -14,6 +14,8 @@ type figures interface {
 	WindowShares(ctx context.Context) *int64                             // how many are in the PPLNS window, nil when not known
 	Sessions(ctx context.Context, address string) ([]sessionLine, error) // of one address, of all when it is empty
 	WorkerHashrates(ctx context.Context, address, worker string, from, to time.Time, step time.Duration) ([]point, error)
+	AuditEntries(ctx context.Context, q auditQuery) ([]auditLine, error) // the newest first
+	AuditSums(ctx context.Context) (auditSums, error)
 	Mining(ctx context.Context) (miningInfo, error)
 	CountBlocks(ctx context.Context) (map[string]int64, error) // by state
 	BlocksAt(ctx context.Context, height int32) ([]blockLine, error)

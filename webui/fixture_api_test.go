@@ -50,6 +50,24 @@ func (g *golden) WorkerHashrates(ctx context.Context, address, _ string, from, t
 	return g.Hashrates(ctx, address, from, to, step)
 }
 
+// AuditEntries are those of the page, with the filters of the real one.
+func (g *golden) AuditEntries(ctx context.Context, q auditQuery) (found []auditLine, _ error) {
+	all, err := g.Audit(ctx, auditFilter{Actor: q.Actor, Action: q.Action, Before: q.Before, Limit: 1000})
+	for _, l := range all {
+		if (q.Object == "" || q.Object == l.Object) && !l.At.Before(q.From) && (q.To.IsZero() || l.At.Before(q.To)) && len(found) < q.Limit {
+			found = append(found, l)
+		}
+	}
+	return found, err
+}
+
+func (g *golden) AuditSums(context.Context) (auditSums, error) {
+	return auditSums{
+		Total: 3, Failed: 1, Actions: []auditCount{{"login", 1}, {"settings", 1}, {"setup", 1}},
+		Oldest: noon.Add(-50 * time.Hour), Newest: noon.Add(-time.Minute),
+	}, nil
+}
+
 func (g *golden) Mining(context.Context) (miningInfo, error) {
 	return miningInfo{
 		Blocks: 925001, BlockWeight: new(int64(3_991_212)), BlockTxs: new(int64(3120)), Difficulty: 150.84e12,

@@ -17,7 +17,11 @@ func (m *machine) Audit(ctx context.Context, f auditFilter) ([]auditLine, error)
 	if !f.To.IsZero() {
 		find.To = f.To.AddDate(0, 0, 1)
 	}
-	entries, err := m.box.FindAudit(ctx, find)
+	return m.findAudit(ctx, find)
+}
+
+func (m *machine) findAudit(ctx context.Context, f appliance.AuditFilter) ([]auditLine, error) {
+	entries, err := m.box.FindAudit(ctx, f)
 	if err != nil {
 		return nil, err
 	}

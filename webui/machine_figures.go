@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance"
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/shares"
 	"github.com/dmpool/dmpool/pool/stratum"
@@ -136,6 +137,24 @@ func (m *machine) Sessions(ctx context.Context, address string) ([]sessionLine, 
 		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Name, b.Name), a.ConnectedAt.Compare(b.ConnectedAt), cmp.Compare(a.ID, b.ID))
 	})
 	return lines, nil
+}
+
+func (m *machine) AuditEntries(ctx context.Context, q auditQuery) ([]auditLine, error) {
+	return m.findAudit(ctx, appliance.AuditFilter{
+		Actor: q.Actor, Action: q.Action, Object: q.Object, From: q.From, To: q.To, Before: q.Before, Limit: q.Limit,
+	})
+}
+
+func (m *machine) AuditSums(ctx context.Context) (auditSums, error) {
+	s, err := m.box.AuditStats(ctx)
+	if err != nil {
+		return auditSums{}, err
+	}
+	sums := auditSums{Total: s.Total, Failed: s.Failed, Oldest: s.Oldest, Newest: s.Newest}
+	for _, c := range s.Actions {
+		sums.Actions = append(sums.Actions, auditCount(c))
+	}
+	return sums, nil
 }
 
 // mining is what the node said, or why it said nothing.

@@ -63,5 +63,9 @@ func (s *site) apiRoutes() []route {
 		{"GET /api/blocks/{height}", readers, api, false, s.deskJSON(s.apiDeskBlock)},
 		{"GET /api/safety/check", readers, api, false, s.deskJSON(s.apiSafety)},
 		{"GET /api/payouts", readers, api, false, s.deskJSON(s.apiPayments)},
+		{"GET /api/audit/logs", operators, api, false, s.deskJSON(s.apiAudit)},
+		{"GET /api/audit/stats", operators, api, false, s.deskJSON(s.apiAuditStats)},
+		{"GET /api/audit/export", operators, api, false, s.auditJSON},
+		{"GET /api/logs", operators, api, false, s.deskJSON(s.apiLogs)},
 	}
 }
