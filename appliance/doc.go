@@ -11,6 +11,8 @@
 //
 //	network                     the network of the next start, one word
 //	lock                        held by the running daemon
+//	setup.db, claim-code        of a box that is not set up yet; gone with its first start
+//	node-password               of a node that somebody else runs, 0600
 //	core/                       versions of Bitcoin Core that the box has got, see package release
 //	<network>/ledger.db         money, settings, operators, audit: precious
 //	<network>/shares.db         the share log: large and replaceable
@@ -23,6 +25,14 @@
 //
 // Each network has its own folder, so switching never mixes or deletes
 // anything.
+//
+// # The first set-up
+//
+// A box without an operator is a [Wizard]: it has no network yet, so none of its
+// databases is open. It keeps the answers, a row for each step, in setup.db, and
+// ends in [SetUp], which the command line runs with a file. That there is an operator is
+// the whole state: no flag could open the set-up again. [Wizard.Open] makes the
+// [Appliance] then, in the same process and with the same open ports.
 //
 // # Networks and nodes
 //

@@ -52,7 +52,7 @@ func startBrowser(t *testing.T) context.Context {
 // cookies hands the session of the visit to the browser.
 func (w *visit) cookies() chromedp.Action {
 	return chromedp.ActionFunc(func(ctx context.Context) error {
-		u, err := url.Parse(w.url)
+		u, err := url.Parse(w.url + "/setup/") // whose cookie has a path of its own
 		if err != nil {
 			return err
 		}

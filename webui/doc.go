@@ -67,6 +67,16 @@
 // the one body that is read as it comes (core.go): what proves the form and the
 // person stands before the file.
 //
+// # Before the set-up
+//
+// NewSetup returns the handler of a box that has no operator yet: the wizard
+// (setup.go), with a table of routes of its own, and a redirect to it from
+// everywhere else. Each step is one form; the box keeps its answer, so that a
+// restart, a way back or another browser loses nothing, and gives everything back
+// but the secrets. The claim code makes one browser the holder of the set-up, by a
+// cookie. When there is an operator the server goes on with New's handler, in which
+// there is no such route.
+//
 // # The public API
 //
 // It answers JSON, errors as application/problem+json (RFC 9457), to everybody;

@@ -272,7 +272,7 @@ func (v *setupView) readRules(a *appliance.Answers, wrong func(string)) {
 }
 
 // adviceOn names what somebody should know about these rules before they count,
-// as keys of texts.
+// as keys of texts. What is doubtful about them is said by [pool.Settings.Risks].
 func adviceOn(s pool.Settings) (keys []string) {
 	say := func(when bool, key string) {
 		if when {
@@ -283,9 +283,7 @@ func adviceOn(s pool.Settings) (keys []string) {
 	say(solo, "solo")
 	say(ledger, "custody")
 	say(s.Settlement == "direct", "direct")
-	say(s.FeeBps >= 300, "fee_high")
 	say(s.FeeBps == 0 && ledger, "fee_none")
-	say(!solo && s.WindowMilli < 1000, "window_short")
 	say(!solo && s.WindowMilli > 8000, "window_long")
 	say(!solo && s.MinPayoutSat < 20_000, "payout_small")
 	return keys

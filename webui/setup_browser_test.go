@@ -1,0 +1,49 @@
+//go:build browser
+
+package webui
+
+import (
+	"os"
+	"testing"
+)
+
+// Every page of the first set-up, as TestPagesInBrowser looks at all others.
+func TestSetupInBrowser(t *testing.T) {
+	axe, err := os.ReadFile("testdata/axe/axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := startBrowser(t)
+	fresh, _, _ := openSetup(t)
+	practice, _, dir := openSetup(t)
+	practice.claim(dir)
+	for _, a := range goodAnswers() {
+		practice.say(a[0], a[1:]...)
+	}
+	public, _, dir := openSetup(t) // a network with a node to think about
+	public.claim(dir)
+	for _, a := range goodAnswers()[:3] {
+		public.say(a[0], a[1:]...)
+	}
+	public.say("network", "network", "signet")
+	public.say("node", "node", "own", "prune", "auto")
+	all := []target{
+		{"setup-welcome", "setup/welcome", fresh, false, false, true},
+		{"setup-node-public", "setup/node", public, false, false, true},
+		{"setup-wallet-public", "setup/wallet", public, false, false, false},
+	}
+	for _, step := range []string{"start", "operator", "check", "network", "node", "rules", "wallet", "access", "review"} {
+		all = append(all, target{"setup-" + step, "setup/" + step, practice, false, false, true})
+	}
+	t.Run("pages", func(t *testing.T) {
+		for _, tg := range all {
+			for _, l := range languages() {
+				t.Run(tg.name+" "+l.Tag, func(t *testing.T) {
+					t.Parallel()
+					look := &inspection{t: t, target: tg, lang: l.Tag, axe: string(axe)}
+					look.run(browser)
+				})
+			}
+		}
+	})
+}
