@@ -14,6 +14,7 @@ func TestSetupInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	browser := startBrowser(t)
+	t.Setenv("DMPOOL_BITCOIND", "") // which would answer for the node
 	fresh, _, _ := openSetup(t)
 	practice, _, dir := openSetup(t)
 	practice.claim(dir)
