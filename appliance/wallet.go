@@ -130,6 +130,11 @@ var errWordsWanted = errors.New("it waits for you to write down its twelve words
 func (w *walletKeeper) open(ctx context.Context) error {
 	w.making.Lock()
 	defer w.making.Unlock()
+	return w.openHeld(ctx)
+}
+
+// openHeld is open for a caller that holds making.
+func (w *walletKeeper) openHeld(ctx context.Context) error {
 	var address string
 	known, err := w.a.readSetting(ctx, settingReward, &address)
 	if err != nil {

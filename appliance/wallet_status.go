@@ -68,12 +68,15 @@ func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
 	w.mu.Lock()
 	s.Problem, s.Loaded = w.problem, w.loaded
 	draft := w.draft.alive(now)
+	if draft != nil {
+		s.Ask = draft.places
+	}
 	w.mu.Unlock()
 	switch {
 	case origin.Fingerprint != "" && s.Address != "":
 		s.Words = WordsConfirmed
 	case draft != nil:
-		s.Words, s.Ask = WordsDrawn, draft.places
+		s.Words = WordsDrawn
 	case w.words:
 		s.Words = WordsWanted
 	}

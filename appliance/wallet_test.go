@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,8 +90,16 @@ func (b *runningBox) drawAndConfirm() []string {
 			b.t.Fatalf("wrong words: %v", err)
 		}
 	}
-	if err := b.box.ConfirmWords(ctx, typed(), "admin", "127.0.0.1"); err != nil {
-		b.t.Fatal(err)
+	// A form that is sent twice makes one wallet, of these words.
+	right := typed()
+	var confirmed [2]error
+	var group sync.WaitGroup
+	for i := range confirmed {
+		group.Go(func() { confirmed[i] = b.box.ConfirmWords(ctx, right, "admin", "127.0.0.1") })
+	}
+	group.Wait()
+	if (confirmed[0] == nil) == (confirmed[1] == nil) || !isRefusal(errors.Join(confirmed[:]...), "No words wait for their confirmation") {
+		b.t.Fatalf("the same words, confirmed twice: %v", confirmed)
 	}
 	b.eventually("the wallet is there", func() bool { return b.wallet().Words == WordsConfirmed && b.wallet().Loaded })
 	if _, err := b.box.DrawWords(ctx, "admin", "127.0.0.1"); !isRefusal(err, "There is a wallet already") {

@@ -79,7 +79,10 @@ func (w *walletKeeper) forget() {
 // this once, to be written down; words drawn before are void. What follows is
 // [Appliance.ConfirmWords].
 func (a *Appliance) DrawWords(ctx context.Context, actor, ip string) ([]string, error) {
-	if err := a.wallet.open(ctx); !errors.Is(err, errWordsWanted) {
+	w := a.wallet
+	w.making.Lock() // a wallet that somebody else confirms at this moment comes first
+	defer w.making.Unlock()
+	if err := w.openHeld(ctx); !errors.Is(err, errWordsWanted) {
 		if err == nil {
 			return nil, refuse("There is a wallet already, so it gets no new words.")
 		}
@@ -87,11 +90,11 @@ func (a *Appliance) DrawWords(ctx context.Context, actor, ip string) ([]string, 
 	}
 	draft := &wordsDraft{words: seed.Generate(), until: time.Now().Add(draftLasts)}
 	draft.ask()
-	a.wallet.forget()
-	a.wallet.mu.Lock()
-	a.wallet.draft = draft
 	words := draft.words.List()
-	a.wallet.mu.Unlock()
+	w.forget()
+	w.mu.Lock()
+	w.draft = draft
+	w.mu.Unlock()
 	return words, a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.words", Result: "shown", IP: ip})
 }
 
@@ -99,37 +102,36 @@ func (a *Appliance) DrawWords(ctx context.Context, actor, ip string) ([]string, 
 // ones are those that [WalletStatus] asks for. After a wrong word others are asked
 // for; the words are not shown again.
 func (a *Appliance) ConfirmWords(ctx context.Context, typed []string, actor, ip string) error {
-	words, err := a.wallet.confirmed(typed)
+	w := a.wallet
+	w.making.Lock() // of two that come at once, the second finds no words that wait
+	defer w.making.Unlock()
+	account, err := w.confirmed(typed)
 	if err != nil {
 		return errors.Join(err, a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.confirm", Result: "wrong words", IP: ip}))
 	}
+	defer account.Erase()
 	passphrase, err := a.keys.Passphrase(ctx)
 	if err != nil {
 		return refuse("The file %s, with the passphrase that is to encrypt the wallet, is gone. Put it back; nothing was made.", a.keys.file)
 	}
-	account, err := a.accountOf(words)
+	err = w.adopt(ctx, account, passphrase, walletRescan{Done: true}, AuditEntry{Actor: actor, Action: "wallet.confirm", Result: "ok", IP: ip})
 	if err != nil {
 		return err
 	}
-	defer account.Erase()
-	a.wallet.making.Lock()
-	err = a.wallet.adopt(ctx, account, passphrase, walletRescan{Done: true}, AuditEntry{Actor: actor, Action: "wallet.confirm", Result: "ok", IP: ip})
-	a.wallet.making.Unlock()
-	if err != nil {
-		return err
-	}
-	a.wallet.forget()
-	a.wallet.rouse()
+	w.forget()
+	w.rouse()
 	return nil
 }
 
-// confirmed returns the words of the draft if the typed ones are right.
-func (w *walletKeeper) confirmed(typed []string) (seed.Words, error) {
+// confirmed returns the keys of the draft's words if the typed ones are right. They
+// are made under the lock: words that are erased meanwhile would still be words, and
+// everybody has the keys of those.
+func (w *walletKeeper) confirmed(typed []string) (*seed.Account, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	draft := w.draft.alive(time.Now())
 	if draft == nil {
-		return seed.Words{}, refuse("No words wait for their confirmation. Words are forgotten after an hour and when the box restarts; draw new ones and throw the old paper away.")
+		return nil, refuse("No words wait for their confirmation. Words are forgotten after an hour and when the box restarts; draw new ones and throw the old paper away.")
 	}
 	right := len(typed) == len(draft.places)
 	for i, place := range draft.places {
@@ -137,9 +139,9 @@ func (w *walletKeeper) confirmed(typed []string) (seed.Words, error) {
 	}
 	if !right {
 		draft.ask()
-		return seed.Words{}, refuse("These are not the words at those places. Look at your paper and try again; other words are asked for now. If the paper is wrong, draw new words.")
+		return nil, refuse("These are not the words at those places. Look at your paper and try again; other words are asked for now. If the paper is wrong, draw new words.")
 	}
-	return draft.words, nil
+	return w.a.accountOf(draft.words)
 }
 
 // TestWords tells whether somebody still has the words of the wallet, and writes

@@ -3,6 +3,7 @@ package seed
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/address/v2"
@@ -27,8 +28,15 @@ type Account struct {
 	fingerprint uint32 // of the master key
 }
 
-// Account makes the keys of a network.
+// errErased says that the words are none any more.
+var errErased = errors.New("the words have been erased")
+
+// Account makes the keys of a network. Of words that were erased it makes none:
+// what is left of them are words, too, whose keys everybody has.
 func (w Words) Account(params *chaincfg.Params) (*Account, error) {
+	if !w.valid() {
+		return nil, errErased
+	}
 	return w.account(params, "")
 }
 

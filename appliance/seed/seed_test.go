@@ -221,6 +221,9 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	if !bytes.Equal(bytes.TrimRight(fmt.Append(nil, words.index), "]"), []byte("[0 0 0 0 0 0 0 0 0 0 0 0")) {
 		t.Errorf("erased words are %v", words.index)
 	}
+	if a, err := words.Account(&chaincfg.MainNetParams); a != nil || !errors.Is(err, errErased) {
+		t.Errorf("erased words have keys: %v, %v", a, err)
+	}
 }
 
 func account(t *testing.T, text string, params *chaincfg.Params) *Account {
