@@ -258,14 +258,22 @@ func (k *snapshotKeeper) fits(ctx context.Context, base snapshot.Base, bytes int
 	if err := k.known(ctx, base); err != nil {
 		return err
 	}
-	m, err := bitcoind.Survey(k.a.nodeDisk(k.a.network))
+	_, coins := bitcoind.ChainSize(k.a.network)
+	if err := k.room("the node", k.a.nodeDisk(k.a.network), 2*coins+bytes, "for the file, and for the coins twice"); err != nil {
+		return err
+	}
+	return k.room("the box", k.dir(), bytes, "for the file") // which may be another disk
+}
+
+// room refuses what leaves a disk with less than it needs.
+func (k *snapshotKeeper) room(whose, folder string, bytes int64, what string) error {
+	m, err := bitcoind.Survey(folder)
 	if err != nil {
 		return err
 	}
-	_, coins := bitcoind.ChainSize(k.a.network)
-	need := 2*coins + bytes + bitcoind.LimitsOf(k.a.network, m.DiskTotal).Alarm
+	need := bytes + bitcoind.LimitsOf(k.a.network, m.DiskTotal).Alarm
 	if m.DiskFree < need {
-		return fmt.Errorf("the disk of the node has %s left, and for a while %s are needed: for the file, and for the coins twice", size(m.DiskFree), size(need))
+		return fmt.Errorf("the disk of %s has %s left, and for a while %s are needed: %s", whose, size(m.DiskFree), size(need), what)
 	}
 	return nil
 }

@@ -98,6 +98,24 @@ func TestSnapshotFileRefused(t *testing.T) {
 	}
 }
 
+// TestSnapshotNeedsRoom is that of a file which fits neither beside the chain nor
+// where the box lays its copy.
+func TestSnapshotNeedsRoom(t *testing.T) {
+	a, _, _ := snapshotBox(t)
+	const large = 1 << 60
+	for whose, err := range map[string]error{
+		"the node": a.snapshot.fits(t.Context(), testBases()[0], large),
+		"the box":  a.snapshot.room("the box", t.TempDir(), large, "for the file"),
+	} {
+		if err == nil || !strings.HasPrefix(err.Error(), "the disk of "+whose+" has ") {
+			t.Errorf("the disk of %s: %v", whose, err)
+		}
+	}
+	if err := a.snapshot.fits(t.Context(), testBases()[0], 1); err != nil {
+		t.Errorf("a small one: %v", err)
+	}
+}
+
 // TestSnapshotNotNow asks for a good one where it would not do.
 func TestSnapshotNotNow(t *testing.T) {
 	tests := []struct {

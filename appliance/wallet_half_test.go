@@ -40,3 +40,28 @@ func TestWalletThatWasHalfMade(t *testing.T) {
 		b.stop()
 	}
 }
+
+// TestWalletMadeElsewhere is that of somebody who made it with other means, such as
+// one that only watches, before drawing the words that the set-up spoke of. It is
+// taken as it is, and no words are offered any more.
+func TestWalletMadeElsewhere(t *testing.T) {
+	binary := realNode(t)
+	dir := filepath.Join(t.TempDir(), "box")
+	answers := parse(t, `{"network":"regtest","operator":{"password":"`+goodPassword+`"},"wallet":{"words":true}}`)
+	if err := SetUp(t.Context(), dir, answers); err != nil {
+		t.Fatal(err)
+	}
+	b := launchBox(t, dir, binary)
+	b.eventually("the box asks for the words", func() bool { return b.wallet().Words == WordsWanted && b.box.nodeIsReady() })
+	if err := b.box.node.CreateWallet(t.Context(), "dmpool-regtest", walletPassphrase); err != nil {
+		t.Fatal(err)
+	}
+	b.eventually("the wallet is taken", func() bool { return b.wallet().Loaded })
+	if w := b.wallet(); w.Words != WordsNone || w.Address == "" {
+		t.Errorf("the wallet: %+v", w)
+	}
+	if _, err := b.box.DrawWords(t.Context(), "admin", "::1"); !isRefusal(err, "There is a wallet already") {
+		t.Errorf("words for it: %v", err)
+	}
+	b.stop()
+}

@@ -77,7 +77,7 @@ func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
 		s.Words = WordsConfirmed
 	case draft != nil:
 		s.Words = WordsDrawn
-	case w.words:
+	case w.words && s.Address == "": // else somebody made the wallet elsewhere
 		s.Words = WordsWanted
 	}
 	s.Paid = a.Settings().NeedsWallet()

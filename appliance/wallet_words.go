@@ -228,9 +228,10 @@ func (a *Appliance) isOurs(ctx context.Context, account *seed.Account) error {
 	return refuse("These are the words of another wallet (fingerprint %s). The blocks of this pool were paid to %s, which is none of its addresses.", account.Fingerprint(), reward)
 }
 
-// adopt gives the keys to a wallet of the node and makes it the pool's. The caller
-// holds making.
+// adopt gives the keys to a wallet of the node and makes it the pool's, both or
+// neither, though the browser that asked for it may be gone. The caller holds making.
 func (w *walletKeeper) adopt(ctx context.Context, account *seed.Account, passphrase string, rescan walletRescan, entry AuditEntry) error {
+	ctx = context.WithoutCancel(ctx) // each call has its own time
 	name, err := w.install(ctx, account, passphrase)
 	if err != nil {
 		return fmt.Errorf("make wallet: %w", err)
