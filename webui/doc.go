@@ -32,6 +32,15 @@
 // The wallet page (wallet.go) shows the twelve words in the answer to a form and
 // nowhere else, and never gives back what was typed into its forms.
 //
+// The pages about miners say why shares are rejected and what to try, by one table of
+// reasons (workers.go, locales part_miners.json). A ban is by address, worker or network
+// and never about money. What operators call a miner is shown to operators, and behind
+// a private link (links.go), /o/TOKEN, whose page has nothing on it that tells the
+// address: neither itself, nor transactions, nor receipts.
+//
+// Charts are drawn on the server for the spans of chart_range.go, each with a sentence,
+// a table and a CSV file.
+//
 // The people page (people.go) is where operators come and go. Everybody may do
 // everything; a session ends with the person, and with the password and the second
 // factor, that it is of.

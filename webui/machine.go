@@ -14,6 +14,7 @@ import (
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/payout"
+	"github.com/dmpool/dmpool/pool/shares"
 )
 
 // New returns two handlers of a box: all its pages with the API, and the public
@@ -45,7 +46,8 @@ type machine struct {
 	mining recent[mining]
 
 	receipts receiptCache
-	reached  reachedCache
+	reached  answers[string, reached]
+	charts   answers[shares.Query, []point]
 }
 
 // recent keeps an answer of the node for a moment. Many pages may be open, and

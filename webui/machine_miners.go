@@ -11,7 +11,7 @@ func (m *machine) Reached(ctx context.Context, address string) (reached, error) 
 	if _, err := m.pool(); err != nil {
 		return reached{}, err
 	}
-	return m.reached.get(ctx, address, func(ctx context.Context, address string) (reached, error) {
+	return m.reached.get(address, func() (reached, error) {
 		h, err := m.box.Shares().Histogram(ctx, address)
 		if err != nil {
 			return reached{}, fmt.Errorf("count shares: %w", err)

@@ -46,7 +46,12 @@ func (m *machine) WorkerHashrates(ctx context.Context, address, worker string, f
 	if _, err := m.pool(); err != nil {
 		return nil, nil
 	}
-	slots, err := m.box.Shares().Hashrate(ctx, shares.Query{Address: address, Worker: worker, From: from, To: to, Step: step})
+	q := shares.Query{Address: address, Worker: worker, From: from.UTC(), To: to.UTC(), Step: step}
+	return m.charts.get(q, func() ([]point, error) { return m.readChart(ctx, q) })
+}
+
+func (m *machine) readChart(ctx context.Context, q shares.Query) ([]point, error) {
+	slots, err := m.box.Shares().Hashrate(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("read hashrates: %w", err)
 	}

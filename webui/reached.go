@@ -1,9 +1,7 @@
 package webui
 
 import (
-	"context"
 	"math"
-	"sync"
 	"time"
 )
 
@@ -56,37 +54,3 @@ func newHistogram(r reached) *histogram {
 
 // steps is how often n can be halved until nothing is left.
 func steps(n int64) float64 { return math.Log2(1 + float64(n)) }
-
-// reachedTTL is how long a count is shown again: it looks at many shares, and
-// changes slowly.
-const reachedTTL, cachedReached = 30 * time.Second, 64
-
-// reachedCache keeps the counts of the addresses that were looked at last.
-type reachedCache struct {
-	mu   sync.Mutex
-	list map[string]reachedAt
-}
-
-type reachedAt struct {
-	value reached
-	until time.Time
-}
-
-// get returns what is kept, or asks.
-func (c *reachedCache) get(ctx context.Context, address string, ask func(context.Context, string) (reached, error)) (reached, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
-	if kept, ok := c.list[address]; ok && now.Before(kept.until) {
-		return kept.value, nil
-	}
-	value, err := ask(ctx, address)
-	if err != nil {
-		return value, err
-	}
-	if c.list == nil || len(c.list) >= cachedReached {
-		c.list = map[string]reachedAt{}
-	}
-	c.list[address] = reachedAt{value, now.Add(reachedTTL)}
-	return value, nil
-}

@@ -68,24 +68,38 @@ type chart struct {
 	up             []float64 // seconds
 }
 
+// readWork reads the roll-ups, each table by itself: its rows come in the order of
+// their time, so that nothing has to be sorted.
 func (c *chart) readWork(ctx context.Context, tx *sql.Tx, q Query) error {
-	rows, err := tx.QueryContext(ctx, `
-		WITH rollup AS (
-			SELECT t, 600   AS span, worker, work FROM r10m WHERE t >= ?1         AND t < ?2 UNION ALL
-			SELECT t, 3600  AS span, worker, work FROM r1h  WHERE t >  ?1 - 3600  AND t < ?2 UNION ALL
-			SELECT t, 86400 AS span, worker, work FROM r1d  WHERE t >  ?1 - 86400 AND t < ?2)
-		SELECT t, span, SUM(work) FROM rollup
-		WHERE ?3 = '' OR worker IN (SELECT id FROM worker WHERE address = ?3 AND (?4 = '' OR name = ?4))
-		GROUP BY t, span`, c.from, c.to, q.Address, q.Worker)
+	for _, table := range []struct {
+		span  int64
+		query string
+	}{
+		{tenMinutes, `SELECT t, SUM(work) FROM r10m WHERE t > ?1 AND t < ?2 AND (?3 = '' OR worker IN (SELECT id FROM worker WHERE address = ?3 AND (?4 = '' OR name = ?4))) GROUP BY t`},
+		{hour, `SELECT t, SUM(work) FROM r1h  WHERE t > ?1 AND t < ?2 AND (?3 = '' OR worker IN (SELECT id FROM worker WHERE address = ?3 AND (?4 = '' OR name = ?4))) GROUP BY t`},
+		{day, `SELECT t, SUM(work) FROM r1d  WHERE t > ?1 AND t < ?2 AND (?3 = '' OR worker IN (SELECT id FROM worker WHERE address = ?3 AND (?4 = '' OR name = ?4))) GROUP BY t`},
+	} {
+		if err := c.readTable(ctx, tx, table.query, table.span, q); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// readTable reads the rows that reach into the chart, each of which spans so many
+// seconds.
+func (c *chart) readTable(ctx context.Context, tx *sql.Tx, query string, span int64, q Query) error {
+	rows, err := tx.QueryContext(ctx, query, c.from-span, c.to, q.Address, q.Worker)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
 
 	for rows.Next() {
-		var t, span int64
+		var t int64
 		var work float64
-		if err := rows.Scan(&t, &span, &work); err != nil {
+		if err := rows.Scan(&t, &work); err != nil {
 			return err
 		}
 		c.spread(t, span, work)

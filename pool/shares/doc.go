@@ -59,4 +59,8 @@
 // Work is also rolled up into 10-minute slots per worker, later into hours and
 // days. These are floats: nobody is paid by them. A hashrate is always work divided
 // by the seconds in which the pool was there to receive it.
+//
+// What pages ask all the time, averages of up to seven days and the rejects of each
+// worker, is added up once for the past and kept until somebody writes into the past
+// (past.go). [Log.Histogram] looks at a bounded number of the newest single shares.
 package shares

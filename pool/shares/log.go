@@ -53,6 +53,7 @@ type Log struct {
 	writer *writer // belongs to Run
 
 	running *running // the newest window in memory
+	past    *past    // sums over what is done with
 
 	most atomic.Pointer[mostWork] // of the latest share
 
@@ -120,6 +121,7 @@ func Open(ctx context.Context, path string, opts Options) (*Log, error) {
 		opts:     opts,
 		writer:   w,
 		running:  w.running,
+		past:     w.past,
 		wake:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		ended:    make(chan struct{}),

@@ -23,6 +23,7 @@ const (
 // of an hour is scaled like any other. Prune works in short transactions, so that
 // shares are committed meanwhile, and may be ended by ctx at any time.
 func (l *Log) Prune(ctx context.Context, now time.Time) error {
+	defer l.past.forget()
 	if err := l.pruneShares(ctx, now.Add(-keepShares)); err != nil {
 		return fmt.Errorf("prune shares: %w", err)
 	}

@@ -21,18 +21,15 @@ const (
 
 // rates is what hashrates are computed from, for each of the four spans.
 type rates struct {
-	now  time.Time
-	up   [4]float64           // seconds in which the pool was running
-	work map[int64][4]float64 // by worker
+	now    time.Time
+	up     [4]float64 // seconds in which the pool was running
+	before *pastSums
+	work   map[int64]float64 // by worker, since then
 }
 
-func readRates(ctx context.Context, tx *sql.Tx, address string, now time.Time) (rates, error) {
-	r := rates{now: now, work: map[int64][4]float64{}}
-
-	var from [4]int64
-	for i, span := range [4]time.Duration{span10m, span1h, span24h, span7d} {
-		from[i] = floor(now.Add(-span).Unix(), tenMinutes)
-	}
+func readRates(ctx context.Context, tx *sql.Tx, before *pastSums, address string, now time.Time) (rates, error) {
+	r := rates{now: now, before: before, work: map[int64]float64{}}
+	from := spansBefore(before.slot)
 
 	err := tx.QueryRowContext(ctx, `
 		SELECT total(seconds) FILTER (WHERE t >= ?1), total(seconds) FILTER (WHERE t >= ?2),
@@ -43,12 +40,10 @@ func readRates(ctx context.Context, tx *sql.Tx, address string, now time.Time) (
 	}
 
 	rows, err := tx.QueryContext(ctx, `
-		SELECT worker,
-		       total(work) FILTER (WHERE t >= ?1), total(work) FILTER (WHERE t >= ?2),
-		       total(work) FILTER (WHERE t >= ?3), total(work)
+		SELECT worker, total(work)
 		FROM r10m
-		WHERE t >= ?4 AND (?5 = '' OR worker IN (SELECT id FROM worker WHERE address = ?5))
-		GROUP BY worker`, from[0], from[1], from[2], from[3], address)
+		WHERE t >= ?1 AND (?2 = '' OR worker IN (SELECT id FROM worker WHERE address = ?2))
+		GROUP BY worker`, before.slot, address)
 	if err != nil {
 		return r, err
 	}
@@ -56,8 +51,8 @@ func readRates(ctx context.Context, tx *sql.Tx, address string, now time.Time) (
 
 	for rows.Next() {
 		var id int64
-		var work [4]float64
-		if err := rows.Scan(&id, &work[0], &work[1], &work[2], &work[3]); err != nil {
+		var work float64
+		if err := rows.Scan(&id, &work); err != nil {
 			return r, err
 		}
 		r.work[id] = work
@@ -68,7 +63,10 @@ func readRates(ctx context.Context, tx *sql.Tx, address string, now time.Time) (
 
 // of returns the hashrates of a worker that sent its first share at a time.
 func (r rates) of(id int64, first time.Time) Rates {
-	work := r.work[id]
+	work := r.before.work[id]
+	for i := range work {
+		work[i] += r.work[id]
+	}
 	age := r.now.Sub(first).Seconds()
 	rate := func(i int) float64 { return work[i] / max(minUp, min(r.up[i], age)) }
 

@@ -37,6 +37,7 @@ type state struct {
 	names   map[string]int  // how many workers an address has
 	tail    map[int64]*gain // by worker: what the sums lack
 	rows    rows            // single shares on their way into the table
+	flushed int64           // the oldest slot of the roll-ups that were written since it was last asked for
 	fresh   []arrival       // shares on their way into the running window, once they are committed
 }
 
@@ -67,7 +68,7 @@ func (s shift) takes(e entry) bool {
 
 // load reads the state. The newest shift is taken for closed: a restart ends it.
 func load(ctx context.Context, db *sql.DB) (*state, error) {
-	s := &state{closed: true, workers: map[rig]int64{}, names: map[string]int{}, tail: map[int64]*gain{}}
+	s := &state{closed: true, workers: map[rig]int64{}, names: map[string]int{}, tail: map[int64]*gain{}, flushed: math.MaxInt64}
 
 	err := db.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM winner`).Scan(&s.round)
 	if err != nil {

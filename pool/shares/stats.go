@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -98,6 +99,10 @@ func (l *Log) Exists(ctx context.Context, address string) (bool, error) {
 // stats reads the workers of an account, or all of them, and in that case the
 // rejects of those who are no workers yet.
 func (l *Log) stats(ctx context.Context, address string, now time.Time) (list []WorkerStats, strangers map[string]int64, err error) {
+	before, err := l.past.at(ctx, l.db.Reader(), floor(now.Unix(), tenMinutes), floor(now.Unix(), day))
+	if err != nil {
+		return nil, nil, err
+	}
 	tx, err := l.db.Reader().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return nil, nil, err
@@ -109,7 +114,7 @@ func (l *Log) stats(ctx context.Context, address string, now time.Time) (list []
 		return nil, nil, err
 	}
 
-	rates, err := readRates(ctx, tx, address, now)
+	rates, err := readRates(ctx, tx, before, address, now)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,8 +124,13 @@ func (l *Log) stats(ctx context.Context, address string, now time.Time) (list []
 		w.Hashrate = rates.of(w.ID, w.FirstShare)
 		byID[w.ID] = w.Rejected
 	}
+	for id, rejected := range byID {
+		if id != 0 || address == "" {
+			maps.Copy(rejected, before.rejected[id])
+		}
+	}
 
-	if err := readRejects(ctx, tx, address, byID); err != nil {
+	if err := readRejects(ctx, tx, before.day, address, byID); err != nil {
 		return nil, nil, err
 	}
 
@@ -152,12 +162,12 @@ func readWorkers(ctx context.Context, tx *sql.Tx, address string) ([]WorkerStats
 	return list, rows.Err()
 }
 
-// readRejects adds the rejects to the maps of their workers. Those of strangers belong to worker 0.
-func readRejects(ctx context.Context, tx *sql.Tx, address string, byID map[int64]map[string]int64) error {
+// readRejects adds the rejects since a day to the maps of their workers. Those of strangers belong to worker 0.
+func readRejects(ctx context.Context, tx *sql.Tx, since int64, address string, byID map[int64]map[string]int64) error {
 	rows, err := tx.QueryContext(ctx, `
 		SELECT worker, reason, SUM(n) FROM reject
-		WHERE ?1 = '' OR worker IN (SELECT id FROM worker WHERE address = ?1)
-		GROUP BY worker, reason`, address)
+		WHERE t >= ?2 AND (?1 = '' OR worker IN (SELECT id FROM worker WHERE address = ?1))
+		GROUP BY worker, reason`, address, since)
 	if err != nil {
 		return err
 	}
@@ -169,7 +179,9 @@ func readRejects(ctx context.Context, tx *sql.Tx, address string, byID map[int64
 		if err := rows.Scan(&id, &reason, &n); err != nil {
 			return err
 		}
-		byID[id][reason] += n
+		if byID[id] != nil { // else a worker that has come since
+			byID[id][reason] += n
+		}
 	}
 
 	return rows.Err()

@@ -115,6 +115,7 @@ func (s *state) flushWorkers(ctx context.Context, tx *sql.Tx) error {
 		}
 
 		for slot, p := range g.slots {
+			s.flushed = min(s.flushed, slot)
 			_, err := tx.ExecContext(ctx, `
 				INSERT INTO r10m (t, worker, work, accepted, late) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT (t, worker) DO UPDATE

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
@@ -23,6 +24,7 @@ type writer struct {
 	logger *slog.Logger
 
 	running *running  // follows what is committed
+	past    *past     // is told what is committed into it
 	state   *state    // nil when it must be read from the database
 	handled int64     // seq of the last share that was stored, spooled or lost
 	stored  int64     // the database and its sums hold what there is up to this seq
@@ -37,7 +39,7 @@ func newWriter(ctx context.Context, db *sqlite.DB, opts Options) (*writer, error
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{db: db, spool: spool, now: opts.Now, logger: opts.Logger, marked: opts.Now(), running: new(running)}
+	w := &writer{db: db, spool: spool, now: opts.Now, logger: opts.Logger, marked: opts.Now(), running: new(running), past: new(past)}
 
 	if w.state, err = load(ctx, db.Reader()); err != nil {
 		return nil, errors.Join(err, spool.close())
@@ -125,6 +127,8 @@ func (w *writer) store(ctx context.Context, entries []entry, rejects map[reject]
 			return fmt.Errorf("store shares: %w", err)
 		}
 		w.follow()
+		w.past.wrote(w.state.flushed, earliest(rejects), now)
+		w.state.flushed = math.MaxInt64
 	}
 	if len(up) > 0 {
 		w.marked = now
@@ -155,11 +159,22 @@ func (w *writer) replay(ctx context.Context) error {
 			return fmt.Errorf("replay spool: %w", err)
 		}
 		w.follow()
+		w.past.forget()
 		count += len(fresh)
 	}
 	w.logger.Info("Spooled shares replayed", "shares", count)
 
 	return w.spool.clear()
+}
+
+// earliest is the first day of rejects.
+func earliest(rejects map[reject]int64) int64 {
+	first := int64(math.MaxInt64)
+	for r := range rejects {
+		first = min(first, r.day)
+	}
+
+	return first
 }
 
 // follow takes the shares that were committed into the running window.
