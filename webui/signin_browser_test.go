@@ -40,7 +40,7 @@ func TestSignInPagesInBrowser(t *testing.T) {
 			look := func(name, selector string) {
 				t.Helper()
 				run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Evaluate(string(axe), nil))
-				i := &inspection{t: t, target: target{name: name, visit: w}, lang: l.Tag, axe: string(axe)}
+				i := &inspection{t: t, target: target{name: name, visit: w, picture: true}, lang: l.Tag, axe: string(axe)}
 				for _, screen := range screens {
 					for _, scheme := range []string{"light", "dark"} {
 						i.look(ctx, screen.width, screen.name, scheme)
