@@ -107,17 +107,22 @@ func (p Places) ask(network string, r Request) error {
 	return nil
 }
 
+// asked returns what the pool has asked for last.
+func (p Places) asked(network string) (Request, error) {
+	text, err := laid.Read(p.request(network), maxRequest)
+	if err != nil {
+		return Request{}, fmt.Errorf("read request: %w", err)
+	}
+	return ParseRequest(text)
+}
+
 // Apply does what the pool asks for: it reads the request, checks it, and writes
 // the node's options and the order for a repair. It runs as the node's user.
 func (p Places) Apply(network string) error {
 	if err := KnownNetwork(network); err != nil {
 		return err
 	}
-	text, err := laid.Read(p.request(network), maxRequest)
-	if err != nil {
-		return fmt.Errorf("read request: %w", err)
-	}
-	r, err := ParseRequest(text)
+	r, err := p.asked(network)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type ServiceStatus struct {
 	Invocation string // number of its last run, which no other run has
 	PID        int    // of its main process, 0: none
 	Text       string // what it says of itself
+	Queued     bool   // a job of it, such as its start, is not over
 }
 
 // down tells whether there is no process, and none is about to be gone.
@@ -111,7 +112,6 @@ func (u *Unit) parting() string { return "Nobody looks after the node any more; 
 
 // start finds the node that runs, or starts it.
 func (u *Unit) start(ctx context.Context) (instance, failure) {
-	u.forgetWish()
 	if f := u.stopOthers(ctx); f.class != "" {
 		return nil, f
 	}
@@ -124,7 +124,7 @@ func (u *Unit) start(ctx context.Context) (instance, failure) {
 		return nil, failure{class: ClassLock, text: "The node is still stopping; waiting for it to finish"}
 	}
 	r := u.takeOrder()
-	if !was.down() && r == RepairNone {
+	if !was.down() && r == RepairNone && !u.elsewhere() {
 		if err := u.apply(ctx, r); err != nil {
 			u.config.Logger.Warn("Node keeps its old options", "err", err)
 		}
@@ -140,9 +140,18 @@ func (u *Unit) start(ctx context.Context) (instance, failure) {
 	return u.follow(ctx, next), failure{}
 }
 
+// elsewhere tells whether the node that runs listens at other ports than we call:
+// it was started for a pool whose books were lost since, or replaced by a backup.
+func (u *Unit) elsewhere() bool {
+	conf := u.config.Conf
+	asked, err := u.config.Places.asked(conf.Network)
+	return err == nil && (asked.RPCPort != conf.RPCPort || asked.ZMQPort != conf.ZMQPort)
+}
+
 // startAnew starts a node, with a repair if there is one to be done, and returns
 // how the new run is.
 func (u *Unit) startAnew(ctx context.Context, was ServiceStatus, r Repair) (ServiceStatus, failure) {
+	u.forgetWish()
 	unit := nodeUnit(u.config.Conf.Network)
 	if !was.down() {
 		u.halt(ctx, unit)
@@ -170,6 +179,9 @@ func (u *Unit) startAnew(ctx context.Context, was ServiceStatus, r Repair) (Serv
 			return now, failure{}
 		case result != "":
 			return was, noService(fmt.Errorf("%s was not started (%s); see: systemctl status %s", unit, result, unit))
+		case !now.Queued:
+			result = untold(done)
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -194,28 +206,6 @@ func (u *Unit) apply(ctx context.Context, r Repair) error {
 		return nil
 	}
 	return u.config.Places.ask(conf.Network, conf.request(RepairNone)) // nobody does it twice
-}
-
-// RunService starts a unit that does one thing and waits until that is done.
-func RunService(ctx context.Context, s Services, unit string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	if err := s.Forgive(ctx, unit); err != nil && ctx.Err() != nil {
-		return err
-	}
-	done, err := s.Start(ctx, unit)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("wait for %s: %w", unit, ctx.Err())
-	case result := <-done:
-		if result != "done" {
-			return fmt.Errorf("%s ended with %q; see: journalctl -u %s", unit, result, unit)
-		}
-	}
-	return nil
 }
 
 // stopOthers ends the nodes of other networks, which ran on when the box went to
@@ -264,12 +254,9 @@ func (u *Unit) halt(ctx context.Context, unit string) {
 		u.config.Logger.Error("Node cannot be stopped", "unit", unit, "err", err)
 		return
 	}
-	limit := time.NewTimer(u.config.StopLimit)
-	defer limit.Stop()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	case <-limit.C:
+	ctx, cancel := context.WithTimeout(ctx, u.config.StopLimit)
+	defer cancel()
+	if _, err := outcome(ctx, u.config.Services, unit, done, u.config.LookEvery); errors.Is(err, context.DeadlineExceeded) {
 		u.config.Logger.Error("Node did not stop in time", "unit", unit, "limit", u.config.StopLimit)
 	}
 }

@@ -23,6 +23,7 @@ type fakeServices struct {
 	units  map[string]ServiceStatus
 	asked  []string // what was asked for, without "look"
 	refuse error    // of every start
+	mute   bool     // the news of a node's jobs gets lost
 	runs   int
 }
 
@@ -55,6 +56,9 @@ func (f *fakeServices) Start(_ context.Context, unit string) (<-chan string, err
 		return done, nil
 	}
 	f.run(unit)
+	if f.mute {
+		<-done
+	}
 	return done, nil
 }
 
@@ -72,7 +76,9 @@ func (f *fakeServices) Stop(_ context.Context, unit string) (<-chan string, erro
 	s.Active, s.Sub, s.PID = "inactive", "dead", 0
 	f.units[unit] = s
 	done := make(chan string, 1)
-	done <- "done"
+	if !f.mute {
+		done <- "done"
+	}
 	return done, nil
 }
 
@@ -166,7 +172,7 @@ func TestUnitFindsTheNodeThatRuns(t *testing.T) {
 		t.Errorf("State after Run = %+v, want that the node runs on", p)
 	}
 
-	second := newUnit(t, f)
+	second := newUnit(t, f, sameAs(first))
 	defer attended(t, second)()
 	if again := untilPhase(t, second, PhaseReady); again.PID != s.PID || again.Restarts != 0 {
 		t.Errorf("State = %+v, want process %d", again, s.PID)
@@ -179,6 +185,56 @@ func TestUnitFindsTheNodeThatRuns(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "dbcache=99\n") || !strings.Contains(string(text), "rpccookieperms=group\n") {
 		t.Errorf("options (%v):\n%s", err, text)
 	}
+}
+
+// sameAs makes a Unit for the same node.
+func sameAs(u *Unit) func(*UnitConfig) {
+	return func(c *UnitConfig) { c.Conf = u.config.Conf }
+}
+
+// A pool that has lost its books, and calls the node elsewhere, would wait for it
+// for ever.
+func TestUnitStartsANodeAnewThatListensElsewhere(t *testing.T) {
+	f := newFakeServices(t)
+	first := newUnit(t, f)
+	stop := attended(t, first)
+	s := untilPhase(t, first, PhaseReady)
+	stop()
+	second := newUnit(t, f)
+	defer attended(t, second)()
+	if again := untilPhase(t, second, PhaseReady); again.PID == s.PID {
+		t.Errorf("State = %+v, want another process", again)
+	}
+	asked, err := f.places.asked(NetworkRegtest)
+	if err != nil || asked.RPCPort != second.config.Conf.RPCPort {
+		t.Errorf("asked (%v) for %+v, want the ports of the second", err, asked)
+	}
+}
+
+// A wish to restart that comes before the node was found is for the node that is
+// found: it may run a program that was replaced.
+func TestUnitRestartsTheNodeThatItFinds(t *testing.T) {
+	f := newFakeServices(t)
+	first := newUnit(t, f)
+	stop := attended(t, first)
+	s := untilPhase(t, first, PhaseReady)
+	stop()
+	second := newUnit(t, f, sameAs(first))
+	second.Restart()
+	defer attended(t, second)()
+	until(t, second, "another process", func(n State) bool { return n.Phase == PhaseReady && n.PID != s.PID })
+}
+
+// The end of a job is noticed without systemd's word of it, which is lost with the
+// connection.
+func TestUnitWithoutNews(t *testing.T) {
+	f := newFakeServices(t)
+	f.mute = true
+	u := newUnit(t, f)
+	defer attended(t, u)()
+	first := untilPhase(t, u, PhaseReady)
+	u.Restart()
+	until(t, u, "another process", func(s State) bool { return s.Phase == PhaseReady && s.PID != first.PID })
 }
 
 func TestUnitTellsWhyTheNodeEnded(t *testing.T) {

@@ -114,5 +114,9 @@ func (b *Bus) Status(ctx context.Context, unit string) (s bitcoind.ServiceStatus
 	s.Invocation = hex.EncodeToString(id)
 	pid, _ := all["MainPID"].(uint32)
 	s.PID = int(pid)
+	if job, _ := all["Job"].([]any); len(job) > 0 { // its number and its path
+		number, _ := job[0].(uint32)
+		s.Queued = number != 0
+	}
 	return s, nil
 }
