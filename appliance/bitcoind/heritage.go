@@ -23,6 +23,9 @@ func (c Conf) programFile() string { return filepath.Join(c.chainDir(), "program
 // the one that made a directory which was copied from elsewhere.
 func (c Conf) debugLog() string { return filepath.Join(c.chainDir(), "debug.log") }
 
+// oldLog is the log before that of this run, see Places.SpeakTo.
+func (c Conf) oldLog() string { return c.debugLog() + ".1" }
+
 // inherit refuses a directory that another implementation has used, and writes down
 // which one uses it. On the chains where they disagree, Bitcoin Knots marks blocks as
 // invalid that Bitcoin Core takes for good, and Core would believe the mark (and the
@@ -71,6 +74,9 @@ func (c Conf) program() (string, error) {
 		return "", err
 	}
 	log, err := os.Open(c.debugLog())
+	if errors.Is(err, fs.ErrNotExist) {
+		log, err = os.Open(c.oldLog())
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

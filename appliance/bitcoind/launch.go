@@ -18,11 +18,7 @@ import (
 // Launch becomes the node of a network: it is what the node's unit starts. An
 // order for a repair is taken out of its file and stands on the command line of
 // this one start. It returns only when there is no node, or none is wanted any
-// more.
-//
-// The log begins anew, the one before is kept under another name, and what the
-// node says before it has a log goes into a file beside the cookie: so [Report]
-// finds the reason of this end, and not of an earlier one.
+// more. [Places.SpeakTo] comes before it.
 func (p Places) Launch(network, binary string) error {
 	if err := KnownNetwork(network); err != nil {
 		return err
@@ -33,9 +29,6 @@ func (p Places) Launch(network, binary string) error {
 	}
 	if err := conf.dropEmptyKey(); err != nil {
 		return err
-	}
-	if err := os.Rename(conf.debugLog(), conf.debugLog()+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("begin a new log: %w", err)
 	}
 	args := []string{
 		"bitcoind", "-conf=" + conf.Path(), "-datadir=" + conf.Dir, "-printtoconsole=0",
@@ -68,8 +61,10 @@ func (p Places) Launch(network, binary string) error {
 	return nil
 }
 
-// SpeakTo sends what this process, and the node that it becomes, says to its
-// standard error into the file in which [Report] looks for it.
+// SpeakTo begins a run: what this process, and the node that it becomes, says to its
+// standard error goes into a file beside the cookie, and the node's log begins anew,
+// the one before being kept under another name. So [Places.Report] finds the reason of
+// this end, however early, and not of an earlier one.
 func (p Places) SpeakTo(network string) error {
 	if err := KnownNetwork(network); err != nil {
 		return err
@@ -81,6 +76,10 @@ func (p Places) SpeakTo(network string) error {
 	defer file.Close()
 	if err := unix.Dup3(int(file.Fd()), int(os.Stderr.Fd()), 0); err != nil {
 		return fmt.Errorf("open file for the node's words: %w", err)
+	}
+	conf := p.Conf(network)
+	if err := os.Rename(conf.debugLog(), conf.oldLog()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("begin a new log: %w", err)
 	}
 	return nil
 }

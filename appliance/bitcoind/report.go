@@ -76,10 +76,24 @@ func (p Places) readReport(network, invocation string) (exitReport, error) {
 	if err != nil {
 		return exitReport{}, fmt.Errorf("read exit report: %w", err)
 	}
+	if !r.Class.reported() {
+		return exitReport{}, fmt.Errorf("read exit report: %q is no reason", r.Class)
+	}
 	if r.Invocation != invocation {
 		return exitReport{}, errors.New("read exit report: it is that of another run")
 	}
 	return r, nil
+}
+
+// reported tells whether a report may give this reason: the node's user is trusted
+// with none that the pool has for itself.
+func (c Class) reported() bool {
+	switch c {
+	case ClassLock, ClassPort, ClassDisk, ClassDrive, ClassClock, ClassChainstate, ClassBlocks,
+		ClassWallet, ClassDirectory, ClassConfig, ClassKilled, ClassStopped, ClassCrash:
+		return true
+	}
+	return false
 }
 
 // tail returns the last lines of a file, none when it cannot be read.
@@ -142,7 +156,10 @@ func (p Places) ShareCopies(network string) error {
 // share opens one copy to the group.
 func share(root *os.Root, name string) error {
 	file, err := root.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+		return nil // somebody else's, such as an administrator's; or taken away just now
+	case err != nil:
 		return err
 	}
 	defer file.Close()

@@ -50,7 +50,10 @@ func run(args []string) error {
 		}
 		return err
 	case "apply":
-		return errors.Join(places.Apply(network), places.ShareCopies(network))
+		if err := places.ShareCopies(network); err != nil {
+			fmt.Fprintln(os.Stderr, "Copies of the wallet not shared:", err) // which keeps no node from starting
+		}
+		return places.Apply(network)
 	case "copies":
 		return places.ShareCopies(network)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -245,12 +244,17 @@ func (g Guarded) wish(w Wish) error {
 	if err := g.lay(wishFile, append(text, '\n')); err != nil {
 		return err
 	}
+	before, _ := os.Stat(g.at(refusalFile)) // of an earlier wish
 	asked := g.Ask()
 	if asked == nil {
 		return nil
 	}
+	now, err := os.Stat(g.at(refusalFile))
+	if err != nil || os.SameFile(before, now) {
+		return asked // the owner has not even looked
+	}
 	refusal, err := os.ReadFile(g.at(refusalFile))
-	if errors.Is(err, fs.ErrNotExist) || len(refusal) == 0 {
+	if err != nil || len(refusal) == 0 {
 		return asked
 	}
 	return errors.New(strings.TrimSpace(string(refusal)))

@@ -78,6 +78,11 @@ func TestOwnerGrantsWishes(t *testing.T) {
 	if err := guest.Keep(Trial{To: second.Version}); err == nil || !strings.Contains(err.Error(), "no version on trial") {
 		t.Errorf("Keep without a trial = %v, want the owner's reason", err)
 	}
+	away := errors.New("no owner there")
+	guest.Ask = func() error { return away }
+	if err := guest.Keep(Trial{To: second.Version}); !errors.Is(err, away) {
+		t.Errorf("Keep without an owner = %v, want %v and not what it said earlier", err, away)
+	}
 }
 
 // Whatever a guest lays there, nothing but what the owner believes in is installed.
