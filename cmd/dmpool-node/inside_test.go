@@ -78,7 +78,9 @@ func TestInside(t *testing.T) {
 	}
 
 	t.Run("rights", checkRights)
+	t.Run("made-up units", checkMadeUpUnits)
 	t.Run("copies", func(t *testing.T) { p.t = t; checkCopies(t, p) })
+	t.Run("strange copies", checkStrangeCopies)
 	t.Run("install", checkInstall)
 	t.Run("the pool restarts", func(t *testing.T) {
 		p.kill()
@@ -97,6 +99,7 @@ func TestInside(t *testing.T) {
 			t.Errorf("State = %+v, want another process", again)
 		}
 	})
+	t.Run("the bus is lost", func(t *testing.T) { p.t = t; checkBusIsLost(t, p) })
 	t.Run("broken options", func(t *testing.T) {
 		p.t = t
 		// The node's options are written anew at each start; but a second file of
@@ -189,6 +192,12 @@ func checkRights(t *testing.T) {
 		{pool, []string{"systemctl", "--no-ask-password", "daemon-reload"}},
 		{pool, []string{"systemctl", "--no-ask-password", "poweroff"}},
 		{pool, []string{"systemd-run", "--no-ask-password", "id"}},
+		{pool, []string{"systemctl", "--no-ask-password", "restart", nodeUnit}},
+		{pool, []string{"systemctl", "--no-ask-password", "clean", nodeUnit}},
+		{pool, []string{"systemctl", "--no-ask-password", "freeze", nodeUnit}},
+		{pool, []string{"systemctl", "--no-ask-password", "set-environment", "LD_PRELOAD=/tmp/x"}},
+		{pool, []string{"systemctl", "--no-ask-password", "link", "--runtime", "/var/lib/dmpool-request/x.service"}},
+		{pool, []string{"ln", "/var/lib/dmpool-node/practice/signet/debug.log", "/var/lib/dmpool-request/y"}},
 		{node, []string{"systemctl", "--no-ask-password", "stop", nodeUnit}},
 	}
 	for _, d := range denied {
@@ -327,15 +336,10 @@ func checkBox(t *testing.T) {
 		t.Errorf("the node was process %s and is %s", pid, again)
 	}
 	checkPoolLaysFiles(t)
-	// As at the end of the machine, when both are to stop.
 	command(t, "systemctl", "start", "dmpool.service")
 	waitFor(t, "the box is healthy once more", healthy)
-	command(t, "systemctl", "stop", "dmpool.service", nodeUnit)
-	journal := command(t, "journalctl", "--no-pager", "--output=cat", "--identifier=systemd")
-	pool, node := strings.LastIndex(journal, "Stopped dmpool.service"), strings.LastIndex(journal, "Stopping "+nodeUnit)
-	if pool < 0 || node < pool {
-		t.Errorf("the node began to stop before the pool had ended:\n%s", journal)
-	}
+	checkPoolBesideStoppingNode(t)
+	checkShutdown(t)
 }
 
 // checkPoolLaysFiles tries in the pool's own sandbox that it can lay a file there for

@@ -78,7 +78,7 @@ func furnish(t *testing.T, base, bitcoind string) (root string) {
 	}
 	command(t, "cp", self, at("test/node.test"))
 
-	units, err := filepath.Glob(packaging + "systemd/*.service")
+	units, err := filepath.Glob(packaging + "systemd/*")
 	if err != nil || len(units) == 0 {
 		t.Fatalf("no units: %v", err)
 	}
