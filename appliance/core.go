@@ -305,7 +305,7 @@ func (k *coreKeeper) elsewhere() bool {
 
 // locate returns the node's program: the one that was named at the start, the
 // installed one if it is as it was unpacked, or what is on this machine.
-func (k *coreKeeper) locate(context.Context) (string, error) {
+func (k *coreKeeper) locate(ctx context.Context) (string, error) {
 	if k.elsewhere() {
 		return bitcoind.Find(k.a.config.Bitcoind)
 	}
@@ -317,10 +317,32 @@ func (k *coreKeeper) locate(context.Context) (string, error) {
 	case v.IsZero() && k.a.config.Service != nil:
 		return k.a.config.Service.bundledNode()
 	case v.IsZero():
-		return bitcoind.Find("")
+		return k.found(ctx)
 	}
 	if err := k.folder.Verify(v); err != nil {
 		return "", fmt.Errorf("%w. Get Bitcoin Core %s once more on the node page", err, v)
 	}
 	return k.folder.Path(), nil
 }
+
+// found returns the program that is on this machine. One that leaves Bitcoin on the
+// network is none: nobody has asked for it.
+func (k *coreKeeper) found(ctx context.Context) (string, error) {
+	path, err := bitcoind.Find("")
+	if err != nil {
+		return "", err
+	}
+	if said, err := bitcoind.Version(ctx, path); err == nil && bitcoind.Leaves(said, k.a.network) {
+		return "", &strayError{said, k.a.network}
+	}
+	return path, nil
+}
+
+// strayError is that the only program on this machine leaves Bitcoin.
+type strayError struct{ program, network string }
+
+func (e *strayError) Error() string {
+	return fmt.Sprintf("%s, the only node's program on this machine, leaves Bitcoin on %s", e.program, e.network)
+}
+
+func (e *strayError) Unwrap() error { return bitcoind.ErrNotFound }

@@ -297,6 +297,10 @@ func (k *coreKeeper) await(ctx context.Context) error {
 
 // asReason says to somebody at the pages why there is no node.
 func asReason(err error) string {
+	if stray, ok := errors.AsType[*strayError](err); ok {
+		return fmt.Sprintf("%s is on this machine and is not used, because it leaves Bitcoin on %s for a chain with another proof of work. Get Bitcoin Core on the node page.",
+			stray.program, stray.network)
+	}
 	if errors.Is(err, bitcoind.ErrNotFound) {
 		return "There is no Bitcoin node on this box yet. Get Bitcoin Core on the node page."
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -329,4 +330,40 @@ func TestCoreFromNothing(t *testing.T) {
 	}
 	b = &runningBox{t: t, box: box, ended: make(chan error, 1), rest: func() {}}
 	b.eventually("the box is healthy again", func() bool { return box.Health(t.Context()).Status == Healthy })
+}
+
+// TestStrayKnotsIsNotUsed is that of a machine on which Debian's package is
+// installed: where it leaves Bitcoin, the box has no node yet, the wizard offers to
+// download one, and no directory is spoilt for it.
+func TestStrayKnotsIsNotUsed(t *testing.T) {
+	folder := t.TempDir()
+	stray := filepath.Join(folder, "bitcoind")
+	if err := os.WriteFile(stray, []byte("#!/bin/sh\necho 'Bitcoin Knots daemon version v29.5.knots20261101'\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DMPOOL_BITCOIND", "")
+	t.Setenv("PATH", folder)
+	for network, leaves := range map[string]bool{"testnet4": true, "signet": false, "practice": false} {
+		dir := filepath.Join(t.TempDir(), "box")
+		box, err := New(t.Context(), Config{DataDir: dir, Network: network, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := box.core.locate(t.Context())
+		if leaves && (!errors.Is(err, bitcoind.ErrNotFound) || !strings.Contains(asReason(err), "leaves Bitcoin on testnet4")) || !leaves && path != stray {
+			t.Errorf("%s: locate = %q, %v", network, path, err)
+		}
+		if err := box.Close(); err != nil {
+			t.Error(err)
+		}
+
+		w := openWizard(t, dir)
+		if f, err := w.Facts(t.Context()); err != nil || (f.Program == "") != leaves {
+			t.Errorf("%s: the wizard finds %q, %v", network, f.Program, err)
+		}
+		w.config.Bitcoind = stray // somebody has asked for it, and the guard answers
+		if f, err := w.Facts(t.Context()); err != nil || f.Program == "" {
+			t.Errorf("%s: the wizard does not find what it was given: %v", network, err)
+		}
+	}
 }

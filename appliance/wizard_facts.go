@@ -26,7 +26,7 @@ type Facts struct {
 	Address        string // of the pages in the home network
 	Lonely         bool   // there is no home network: only this machine can reach the box
 	StratumPort    int
-	Program        string // name and version of a bitcoind that is here, empty: none
+	Program        string // name and version of a bitcoind that is here and follows the chosen network, empty: none
 	Named          bool   // the node, or its program, was named at the start
 	Core           string // version of Bitcoin Core that can be downloaded
 }
@@ -42,9 +42,14 @@ func (w *Wizard) Facts(ctx context.Context) (Facts, error) {
 		Address: w.address, Lonely: len(lanAddresses()) == 1, StratumPort: portOf(w.config.Stratum),
 		Named: w.config.External.named() || w.config.Bitcoind != "" || os.Getenv("DMPOOL_BITCOIND") != "",
 	}
+	draft, err := w.Draft(ctx)
+	if err != nil {
+		return Facts{}, err
+	}
 	if path, err := bitcoind.Find(w.config.Bitcoind); err == nil {
-		if f.Program, err = bitcoind.Version(ctx, path); err != nil {
-			f.Program = ""
+		said, err := bitcoind.Version(ctx, path)
+		if err == nil && (f.Named || !bitcoind.Leaves(said, draft.Network)) { // see coreKeeper.found
+			f.Program = said
 		}
 	}
 	if platform, err := release.PlatformOf(runtime.GOOS, runtime.GOARCH); err == nil {

@@ -31,7 +31,7 @@ func (c Conf) oldLog() string { return c.debugLog() + ".1" }
 // invalid that Bitcoin Core takes for good, and Core would believe the mark (and the
 // other way round); nothing but a reconsiderblock for each of them undoes that.
 func (c Conf) inherit(ctx context.Context, binary string) (failure, bool) {
-	if c.Network != NetworkMain && c.Network != NetworkTestnet4 {
+	if !contested(c.Network) {
 		return failure{}, true
 	}
 	said, err := Version(ctx, binary)
@@ -62,6 +62,17 @@ func (c Conf) inherit(ctx context.Context, binary string) (failure, bool) {
 const usedBy = " was used by "
 
 var implementation = regexp.MustCompile(`Bitcoin [A-Z][a-z]+`)
+
+// contested tells whether implementations disagree about a network.
+func contested(network string) bool { return network == NetworkMain || network == NetworkTestnet4 }
+
+// Leaves tells whether a program, of which [Version] said that, leaves Bitcoin on a
+// network. Package guard looks at what such a node does. This is for what lies about
+// on a machine and would not be asked for: once it has run, its directory is no use
+// to Bitcoin Core any more.
+func Leaves(said, network string) bool {
+	return contested(network) && implementation.FindString(said) == "Bitcoin Knots"
+}
 
 // program returns the implementation that has used the directory: the one that was
 // written down, or else the one that the end of its log names. Empty: none is known.
