@@ -67,7 +67,7 @@ func TestEarnedInASentence(t *testing.T) {
 		"30 blocks since the last payment: 3,000 sats.", "and 5 older ones",
 		"No new block since the last payment. Given back by a payout that was not made: 900 sats. Left over from before: 100 sats.",
 		"1 block since the last payment: 2,000 sats. Paid after all by a payout that was given up: −900 sats. Corrections by hand: −100 sats.",
-		"Network fee, about 4.51 sat/vB for 312 vbytes 1,410 sats",
+		"Network fee (about 4.51 sat/vB, 312 vB) 1,410 sats",
 		"From 2 coins of the wallet, listed above 3,100,000 sats",
 	} {
 		if !strings.Contains(text, want) {
