@@ -80,9 +80,16 @@ func TestNodeOfEachNetworkFromEmptyDirectory(t *testing.T) {
 	}
 }
 
-// The whole box on mainnet with the node that left it.
-func TestGuardRefusesKnotsOnMain(t *testing.T) {
-	b := runBox(t, `{"network":"main`+askAnswers)
+// The whole box on the networks that Knots has left, with the node that left them.
+// Mainnet takes a disk that not everybody tests on.
+func TestGuardRefusesKnots(t *testing.T) {
+	for _, network := range []string{"testnet4", "main"} {
+		t.Run(network, func(t *testing.T) { guardRefusesKnots(t, network) })
+	}
+}
+
+func guardRefusesKnots(t *testing.T, network string) {
+	b := runBox(t, `{"network":"`+network+askAnswers)
 	var s NodeStatus
 	b.eventually("the node is looked at", func() bool { s = b.box.Node(t.Context()); return s.Asked })
 	if !strings.Contains(s.Version, "Knots") {
