@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -180,17 +181,14 @@ func (a *Appliance) StopSnapshot(ctx context.Context, actor, ip string) error {
 		return &SnapshotError{errors.New("the node is reading the snapshot, which cannot be stopped; wait for it")}
 	case stop != nil:
 		stop(errors.New("it was stopped by " + actor))
+		return a.Audit(ctx, entry)
 	case k.take(SnapshotWaiting, SnapshotNone):
-		if err := k.become(ctx, nodeSnapshot{State: SnapshotNone}, ""); err != nil {
+		if err := k.become(ctx, nodeSnapshot{State: SnapshotNone}, "", entry); err != nil {
 			return err
 		}
-		if err := k.removeCopy(); err != nil {
-			return err
-		}
-	default:
-		return nil
+		return k.removeCopy()
 	}
-	return a.Audit(ctx, entry)
+	return nil
 }
 
 // begin takes the keeper for one snapshot, if it is free; undo gives it back.
@@ -335,9 +333,18 @@ func (k *snapshotKeeper) take(from, to string) bool {
 	return true
 }
 
-// become remembers and shows a state.
-func (k *snapshotKeeper) become(ctx context.Context, row nodeSnapshot, text string) error {
-	if err := k.a.saveSetting(context.WithoutCancel(ctx), settingSnapshot, row); err != nil {
+// become remembers and shows a state, with what the audit log says of it.
+func (k *snapshotKeeper) become(ctx context.Context, row nodeSnapshot, text string, entries ...AuditEntry) error {
+	ctx = context.WithoutCancel(ctx)
+	err := k.a.db.Update(ctx, func(tx *sql.Tx) error {
+		for _, entry := range entries {
+			if err := writeAudit(ctx, tx, entry); err != nil {
+				return err
+			}
+		}
+		return writeSetting(ctx, tx, settingSnapshot, row, time.Now())
+	})
+	if err != nil {
 		return err
 	}
 	k.mu.Lock()

@@ -100,19 +100,19 @@ func (k *snapshotKeeper) give(ctx context.Context, row nodeSnapshot, why error) 
 	}
 	row.State, row.Text = SnapshotFailed, fmt.Sprintf("The node did not begin from the snapshot: %v.", why)
 	k.a.log.Warn("Snapshot not loaded", "height", row.Height, "err", why)
-	err := errors.Join(k.become(ctx, row, row.Text), k.removeCopy(), k.note(ctx, row, why.Error()))
+	err := errors.Join(k.become(ctx, row, row.Text, outcome(row, why.Error())), k.removeCopy())
 	if err != nil {
 		k.a.log.Error("End of a snapshot not noted", "err", err)
 	}
 }
 
-// note writes the outcome to the audit log.
-func (k *snapshotKeeper) note(ctx context.Context, row nodeSnapshot, result string) error {
+// outcome is what the audit log says of the end of a wish.
+func outcome(row nodeSnapshot, result string) AuditEntry {
 	entry := AuditEntry{Actor: row.Actor, Action: "snapshot.load.done", Result: result}
 	if row.Height > 0 {
 		entry.Object = fmt.Sprintf("block %d", row.Height)
 	}
-	return k.a.Audit(context.WithoutCancel(ctx), entry)
+	return entry
 }
 
 // advance does the next step, if the node is there for it.
@@ -195,11 +195,11 @@ func (k *snapshotKeeper) load(ctx context.Context, row nodeSnapshot) error {
 // begun notes that the node works with the snapshot. The copy is not needed more.
 func (k *snapshotKeeper) begun(ctx context.Context, row nodeSnapshot) error {
 	row.State, row.Tip = SnapshotVerifying, row.Height
-	if err := k.become(ctx, row, verifying(row.Height, 0)); err != nil {
+	if err := k.become(ctx, row, verifying(row.Height, 0), outcome(row, "ok")); err != nil {
 		return err
 	}
 	k.a.log.Info("Node began from a snapshot", "height", row.Height, "hash", row.Block)
-	return errors.Join(k.removeCopy(), k.note(ctx, row, "ok"))
+	return k.removeCopy()
 }
 
 // follow shows how much of the history is verified, until it is.
@@ -228,14 +228,14 @@ func (k *snapshotKeeper) follow(ctx context.Context, row nodeSnapshot) error {
 		row.State = SnapshotVerified
 		row.Text = fmt.Sprintf("The node began from a snapshot of block %d and has verified all blocks before it: the snapshot was right.", row.Height)
 		entry := AuditEntry{Actor: "box", Action: "snapshot.verified", Object: fmt.Sprintf("block %d", row.Height), Result: "ok"}
-		return errors.Join(k.become(ctx, row, row.Text), k.a.Audit(ctx, entry))
+		return k.become(ctx, row, row.Text, entry)
 	}
 	row.State = SnapshotFailed
 	row.Text = fmt.Sprintf("The node does not use the snapshot of block %d any more and verifies the chain itself, from block %d on: either the history did not lead to these coins, "+
 		"or its databases were built anew. Its log says which.", row.Height, tip)
 	k.a.log.Error("Node gave its snapshot up", "height", row.Height, "tip", tip)
 	entry := AuditEntry{Actor: "box", Action: "snapshot.verified", Object: fmt.Sprintf("block %d", row.Height), Result: "given up"}
-	return errors.Join(k.become(ctx, row, row.Text), k.a.Audit(ctx, entry))
+	return k.become(ctx, row, row.Text, entry)
 }
 
 // unread returns the height up to which no wallet can read the chain, because the
