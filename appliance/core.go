@@ -74,6 +74,7 @@ type coreKeeper struct {
 	now   CoreStatus
 	stop  context.CancelCauseFunc // of a download
 	trial *trial
+	seen  bool // a trial, by this process
 }
 
 // coreOrder is a wish for a version, and who has it.

@@ -17,6 +17,7 @@ type trial struct {
 	release.Trial
 	begun time.Time // when the new version had its first chance
 	old   int       // process that still ran the version before, 0: none
+	asked bool      // this process has had the node started again since the switch
 }
 
 // trialEvery is how often a version on trial is looked at.
@@ -153,6 +154,11 @@ func (k *coreKeeper) prepare(ctx context.Context) (tip node.ChainInfo, err error
 
 // restart starts a running node again, with what is in use then.
 func (k *coreKeeper) restart() {
+	k.mu.Lock()
+	if k.trial != nil {
+		k.trial.asked = true
+	}
+	k.mu.Unlock()
 	if own := k.a.ownNode(); own != nil {
 		own.Restart()
 	}
@@ -164,13 +170,13 @@ func (k *coreKeeper) findTrial() error {
 	if err != nil || !on {
 		return err
 	}
-	t := &trial{Trial: found}
+	t := &trial{Trial: found, asked: k.a.config.Service == nil}
 	if runner := k.a.runner.Load(); runner != nil {
 		t.old = runner.State().PID
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.trial = t
+	k.trial, k.seen = t, true
 	k.now = CoreStatus{
 		State: CoreTrial, Version: t.To.String(),
 		Text: fmt.Sprintf("Bitcoin Core %s is on trial: it has half an hour to come to block %d, else the box goes back to %s.", t.To, t.Height, t.From),
@@ -178,7 +184,9 @@ func (k *coreKeeper) findTrial() error {
 	return nil
 }
 
-// judge looks at a version on trial and does what follows from it.
+// judge looks at a version on trial and does what follows from it. A node that is a
+// service may have outlived the pool that had the version switched, so that it still
+// runs the one before: it is started again first, once.
 func (k *coreKeeper) judge(ctx context.Context) {
 	client, runner := k.a.NodeClient(), k.a.runner.Load()
 	if client == nil || runner == nil {
@@ -187,7 +195,20 @@ func (k *coreKeeper) judge(ctx context.Context) {
 	k.mu.Lock()
 	t := k.trial
 	if t == nil {
+		late := k.a.config.Service != nil && !k.seen
 		k.mu.Unlock()
+		if !late {
+			return
+		}
+		if err := k.findTrial(); err != nil { // of an installation that went on
+			k.a.log.Debug("Trial of Bitcoin Core not known", "err", err)
+		}
+		return
+	}
+	if !t.asked {
+		t.asked, t.old = true, runner.State().PID
+		k.mu.Unlock()
+		k.restart()
 		return
 	}
 	if t.begun.IsZero() {

@@ -1,16 +1,20 @@
 package appliance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/appliance/bitcoind/release"
 )
 
 // closedUnits is a systemd that starts nothing, and remembers what it was asked for.
@@ -70,6 +74,85 @@ func TestServiceThatIsRefusedIsToldOf(t *testing.T) {
 	defer units.mu.Unlock()
 	if len(units.asked) == 0 || units.asked[0] != "dmpool-node-apply@practice.service" {
 		t.Errorf("asked for %q, want the options first", units.asked)
+	}
+}
+
+// runningUnits is a systemd whose node has been running since before the pool.
+type runningUnits struct {
+	closedUnits
+	stopped bool
+}
+
+func (r *runningUnits) Start(_ context.Context, unit string) (<-chan string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = append(r.asked, unit)
+	done := make(chan string, 1)
+	done <- "done"
+	return done, nil
+}
+
+func (r *runningUnits) Stop(_ context.Context, unit string) (<-chan string, error) {
+	r.mu.Lock()
+	r.stopped = r.stopped || unit == "dmpool-bitcoind@practice.service"
+	r.mu.Unlock()
+	return r.Start(context.Background(), "stop "+unit)
+}
+
+func (r *runningUnits) Status(_ context.Context, unit string) (bitcoind.ServiceStatus, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if unit != "dmpool-bitcoind@practice.service" || r.stopped {
+		return bitcoind.ServiceStatus{Active: "inactive"}, nil
+	}
+	return bitcoind.ServiceStatus{Active: "active", Invocation: "old", PID: 1 << 30}, nil
+}
+
+// A version that was switched for an earlier pool proves nothing while the node still
+// runs the one before. The trial may come to light late, when the installer went on
+// after that pool had ended.
+func TestServiceRunsTheVersionOnTrial(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("this test's releases are for x86_64")
+	}
+	for name, late := range map[string]bool{"at the start": false, "late": true} {
+		t.Run(name, func(t *testing.T) {
+			_, config := serviceBox(t, "#!/bin/sh\n")
+			units := &runningUnits{}
+			config.Service.Units = units
+			s := newShop(t, strings.ReplaceAll(sham, "31.1", "30.3"), release.Version{Major: 30, Minor: 3})
+			s.add(release.Version{Major: 31, Minor: 1}, sham)
+			root := release.Folder{Root: config.Service.Places.Core(), Platform: release.X86, Runs: s.config().Runs}
+			if err := root.Prepare(); err != nil {
+				t.Fatal(err)
+			}
+			begin := func() {
+				t.Helper()
+				for _, r := range slices.Backward(s.releases) { // the older one first
+					_, err := root.Upload(t.Context(), bytes.NewReader(s.files[r.File()]), 0, s.releases, func(int64, int64) {})
+					if err = errors.Join(err, root.Switch(r.Version, 7)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if !late {
+				begin()
+			}
+			b := launchWith(t, config)
+			if late {
+				b.eventually("the node is found", func() bool { return b.box.Node(t.Context()).PID != 0 })
+				begin()
+			}
+			b.eventually("the node is stopped, to run what is on trial", func() bool {
+				units.mu.Lock()
+				defer units.mu.Unlock()
+				return units.stopped
+			})
+			if s := b.box.Core(); s.State != CoreTrial {
+				t.Errorf("Core = %+v, want the trial under way", s)
+			}
+			b.stop()
+		})
 	}
 }
 
