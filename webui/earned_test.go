@@ -86,7 +86,7 @@ func TestHigherFeeIsShown(t *testing.T) {
 	page := w.get("/payouts/42").body
 	checkPage(t, page)
 	text := spoken(page)
-	for _, want := range []string{"A higher network fee waits for your yes: 5,120 sats, about 16 sat/vB, instead of 1,410 sats", "New network fee, about 16 sat/vB 5,120 sats"} {
+	for _, want := range []string{"A higher network fee waits for your yes: 5,120 sats, about 16 sat/vB, instead of 1,410 sats", "New network fee (about 16 sat/vB) 5,120 sats"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q:\n%s", want, text)
 		}

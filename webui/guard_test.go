@@ -149,10 +149,7 @@ func TestRateLimits(t *testing.T) {
 // away before it costs a look into the session table.
 func TestFloodIsTurnedAway(t *testing.T) {
 	for _, path := range []string{"/payouts", "/nowhere"} {
-		s, err := makeSite(newGolden(), openDB(t), Options{Now: (&watch{at: noon}).now})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := siteOf(t, newGolden(), openDB(t), Options{Now: (&watch{at: noon}).now})
 		handler := s.guarded(s.register())
 		answer := func(ip string) int {
 			rec := httptest.NewRecorder()

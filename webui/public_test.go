@@ -174,10 +174,7 @@ func TestVisitorBehindProxy(t *testing.T) {
 
 // Behind a proxy each visitor has a bucket, and cannot get another by inventing one.
 func TestLimitsBehindProxy(t *testing.T) {
-	s, err := makeSite(newGolden(), openDB(t), Options{Now: (&watch{at: noon}).now, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := siteOf(t, newGolden(), openDB(t), Options{Now: (&watch{at: noon}).now, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}})
 	handler := s.guarded(s.register())
 	ask := func(chain string) int {
 		rec := httptest.NewRecorder()

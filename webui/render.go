@@ -66,6 +66,30 @@ type paper struct {
 // pages are all papers by language and name.
 type pages map[string]map[string]paper
 
+// press is all that pages are made of. It is the same for every box, and nothing
+// changes it once it is made.
+type press struct {
+	words  map[string]*words // by language
+	pages  pages
+	assets assets
+}
+
+func newPress() (*press, error) {
+	assets, err := loadAssets()
+	if err != nil {
+		return nil, fmt.Errorf("load assets: %w", err)
+	}
+	words, err := loadWords()
+	if err != nil {
+		return nil, fmt.Errorf("load texts: %w", err)
+	}
+	pages, err := parsePages(assets, words)
+	if err != nil {
+		return nil, fmt.Errorf("parse templates: %w", err)
+	}
+	return &press{words: words, pages: pages, assets: assets}, nil
+}
+
 // parsePages parses every page once for each language. A template that does not
 // parse is found when the program starts and not when somebody opens the page.
 func parsePages(a assets, languages map[string]*words) (pages, error) {

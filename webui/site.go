@@ -3,7 +3,6 @@ package webui
 import (
 	"cmp"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -40,34 +39,28 @@ type site struct {
 	now     func() time.Time
 	hosts   []string
 	proxies []netip.Prefix
-	key     []byte            // of login forms; a restart only asks to send the form again
-	words   map[string]*words // by language
+	key     []byte // of login forms; a restart only asks to send the form again
 	matcher xlanguage.Matcher
-	pages   pages
-	assets  assets
+	*press
 	limits  limits
 	streams *streams
 	replays *replays
 }
 
 func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
+	p, err := newPress()
+	if err != nil {
+		return nil, err
+	}
+	return newSite(b, db, o, p), nil
+}
+
+func newSite(b box, db *sqlite.DB, o Options, p *press) *site {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	assets, err := loadAssets()
-	if err != nil {
-		return nil, fmt.Errorf("load assets: %w", err)
-	}
-	words, err := loadWords()
-	if err != nil {
-		return nil, fmt.Errorf("load texts: %w", err)
-	}
-	pages, err := parsePages(assets, words)
-	if err != nil {
-		return nil, fmt.Errorf("parse templates: %w", err)
 	}
 	return &site{
 		box:     b,
@@ -80,14 +73,12 @@ func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
 		hosts:   ownNames(o.Hosts),
 		proxies: o.Proxies,
 		key:     []byte(rand.Text() + rand.Text()),
-		words:   words,
 		matcher: newMatcher(),
-		pages:   pages,
-		assets:  assets,
+		press:   p,
 		limits:  newLimits(o.Now),
 		streams: newStreams(),
 		replays: &replays{db: db, now: o.Now, running: map[replayKey]chan struct{}{}},
-	}, nil
+	}
 }
 
 // handler answers a request that passed every check. An error that it returns

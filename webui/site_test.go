@@ -247,11 +247,7 @@ func TestMethods(t *testing.T) {
 
 func mustSite(t *testing.T, g *golden) *site {
 	t.Helper()
-	s, err := makeSite(g, nil, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return siteOf(t, g, nil, Options{})
 }
 
 func btoi(b bool) int {

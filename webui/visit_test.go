@@ -17,6 +17,20 @@ import (
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
+// onePress is shared by the tests: parsing every page for every one of them took
+// more than half of their time.
+var onePress = sync.OnceValues(newPress)
+
+// siteOf is makeSite with the one press.
+func siteOf(t testing.TB, b box, db *sqlite.DB, o Options) *site {
+	t.Helper()
+	p, err := onePress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSite(b, db, o, p)
+}
+
 // openDB makes a real ledger.db with the operator of the golden data.
 func openDB(t testing.TB) *sqlite.DB {
 	t.Helper()
@@ -89,10 +103,7 @@ type visit struct {
 func open(t testing.TB, g *golden) *visit {
 	t.Helper()
 	w := &visit{t: t, box: g, clock: &watch{at: noon}, db: openDB(t)}
-	s, err := makeSite(g, w.db, Options{Version: "1.2.3", Log: book(), Now: w.clock.now, Hosts: []string{"pool.lan"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := siteOf(t, g, w.db, Options{Version: "1.2.3", Log: book(), Now: w.clock.now, Hosts: []string{"pool.lan"}})
 	w.site = s
 	server := httptest.NewServer(s.guarded(s.register()))
 	t.Cleanup(server.Close)
