@@ -34,8 +34,8 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "serve [flags]", "run the pool: node, Stratum, jobs and web pages", serve},
-		{"demo", "demo [flags]", "a pool on the practice chain with two built-in miners", demo},
+		{"serve", "serve [flags]", "run the pool: node, Stratum, jobs and web pages", untilTold(serve)},
+		{"demo", "demo [flags]", "a pool on the practice chain with two built-in miners", untilTold(demo)},
 		{"claim-code", "claim-code [flags]", "print where the first set-up is, and its code", claimCode},
 		{"setup", "setup --answers FILE.json [flags]", "answer the first set-up from a file", setup},
 		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
@@ -43,6 +43,29 @@ func commands() []command {
 		{"verify-split", "verify-split [flags] FILE", "check the split of a block that a pool published", verifySplit},
 		{"version", "version", "print the version", version},
 	}
+}
+
+// untilTold is run, which goes on until ctx ends. That is no failure, wherever it
+// was: a box may be told to stop while it still starts.
+func untilTold(run func(context.Context, *cli) error) func(context.Context, *cli) error {
+	return func(ctx context.Context, c *cli) error {
+		err := run(ctx, c)
+		if err != nil && ctx.Err() != nil && onlyEnded(err) {
+			return nil
+		}
+		return err
+	}
+}
+
+// onlyEnded tells whether err says no more than that a context ended.
+func onlyEnded(err error) bool {
+	if all, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		return !slices.ContainsFunc(all.Unwrap(), func(err error) bool { return !onlyEnded(err) })
+	}
+	return errors.Is(err, context.Canceled)
 }
 
 // cli is what a subcommand gets from the terminal.
