@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -124,11 +125,17 @@ func (p Places) ShareCopies(network string) error {
 	if err := KnownNetwork(network); err != nil {
 		return err
 	}
-	dir := p.Copies(network)
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	// The node could put a link in its place, to a folder that is out of its own reach.
+	data, err := os.OpenRoot(p.Conf(network).Dir)
+	if err != nil {
+		return fmt.Errorf("open data directory: %w", err)
+	}
+	defer func() { _ = data.Close() }()
+	name := filepath.Base(p.Copies(network))
+	if err := data.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make folder for copies: %w", err)
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := data.OpenRoot(name)
 	if err != nil {
 		return fmt.Errorf("open folder for copies: %w", err)
 	}

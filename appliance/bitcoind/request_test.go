@@ -197,4 +197,15 @@ func TestShareCopies(t *testing.T) {
 	if _, err := os.Stat(at("trial")); !os.IsNotExist(err) {
 		t.Errorf("the trial is still there: %v", err)
 	}
+
+	options := filepath.Dir(f.places.Conf(NetworkRegtest).File)
+	if err := fmtErr(os.RemoveAll(dir), os.Symlink(options, dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.places.ShareCopies(NetworkRegtest); err == nil {
+		t.Error("a link in place of the folder was followed")
+	}
+	if about, err := os.Stat(options); err != nil || about.Mode().Perm() == 0o770 {
+		t.Errorf("the folder of the options is %v (%v)", about.Mode(), err)
+	}
 }
