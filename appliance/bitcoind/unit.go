@@ -247,15 +247,19 @@ func (u *Unit) hold(ctx context.Context) {
 	u.halt(ctx, unit)
 }
 
-// halt asks systemd to stop the unit and waits for that.
+// halt asks systemd to stop the unit and waits for that. The question may get lost
+// with the connection, so it is asked again before it is given up.
 func (u *Unit) halt(ctx context.Context, unit string) {
+	ctx, cancel := context.WithTimeout(ctx, u.config.StopLimit)
+	defer cancel()
 	done, err := u.config.Services.Stop(ctx, unit)
+	for tries := 1; err != nil && tries < 10 && sleep(ctx, u.config.LookEvery); tries++ {
+		done, err = u.config.Services.Stop(ctx, unit)
+	}
 	if err != nil {
 		u.config.Logger.Error("Node cannot be stopped", "unit", unit, "err", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, u.config.StopLimit)
-	defer cancel()
 	if _, err := outcome(ctx, u.config.Services, unit, done, u.config.LookEvery); errors.Is(err, context.DeadlineExceeded) {
 		u.config.Logger.Error("Node did not stop in time", "unit", unit, "limit", u.config.StopLimit)
 	}

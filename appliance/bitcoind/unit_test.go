@@ -24,6 +24,7 @@ type fakeServices struct {
 	asked  []string // what was asked for, without "look"
 	refuse error    // of every start
 	mute   bool     // the news of a node's jobs gets lost
+	deaf   int      // how many wishes to stop get lost
 	runs   int
 }
 
@@ -71,6 +72,10 @@ func (f *fakeServices) run(unit string) {
 func (f *fakeServices) Stop(_ context.Context, unit string) (<-chan string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.deaf > 0 {
+		f.deaf--
+		return nil, errors.New("connection lost")
+	}
 	f.asked = append(f.asked, "stop "+unit)
 	s := f.units[unit]
 	s.Active, s.Sub, s.PID = "inactive", "dead", 0
@@ -225,11 +230,11 @@ func TestUnitRestartsTheNodeThatItFinds(t *testing.T) {
 	until(t, second, "another process", func(n State) bool { return n.Phase == PhaseReady && n.PID != s.PID })
 }
 
-// The end of a job is noticed without systemd's word of it, which is lost with the
-// connection.
+// A job is asked for again, and its end noticed without systemd's word of it, when
+// that is lost with the connection.
 func TestUnitWithoutNews(t *testing.T) {
 	f := newFakeServices(t)
-	f.mute = true
+	f.mute, f.deaf = true, 2
 	u := newUnit(t, f)
 	defer attended(t, u)()
 	first := untilPhase(t, u, PhaseReady)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -82,10 +83,13 @@ func checkMadeUpUnits(t *testing.T) {
 // its end, is made again.
 func checkBusIsLost(t *testing.T, p *pool) {
 	defer dropIn(t, "dmpool-bitcoind@.service", "ExecStop=/bin/sleep 3\n")()
+	pid := property(t, nodeUnit, "MainPID")
 	p.order("restart")
 	p.until("stopping", func(s bitcoind.State) bool { return s.Phase == bitcoind.PhaseStopping })
 	command(t, "systemctl", "restart", "dbus.service")
-	p.ready()
+	if s := p.ready(); strconv.Itoa(s.PID) == pid {
+		t.Errorf("State = %+v, want the node started again", s)
+	}
 }
 
 // checkPoolBesideStoppingNode shows that a pool that was killed is back at once,
