@@ -27,6 +27,7 @@ func (d dataDir) node(net string) string     { return filepath.Join(d.of(net), "
 func (d dataDir) ballast(n string) string    { return filepath.Join(d.of(n), "ballast") }
 func (d dataDir) core() string               { return filepath.Join(d.root, "core") }
 func (d dataDir) certificate() string        { return filepath.Join(d.root, "stratum.pem") }
+func (d dataDir) pages() string              { return filepath.Join(d.root, "pages.pem") }
 func (d dataDir) wizard() string             { return filepath.Join(d.root, "setup.db") }
 func (d dataDir) claimFile() string          { return filepath.Join(d.root, "claim-code") }
 func (d dataDir) nodePassword() string       { return filepath.Join(d.root, "node-password") }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // Sockets are listening sockets that the service manager has opened for us, by
-// the FileDescriptorName of their units: "http", "api", "stratum", and "stratum-small",
+// the FileDescriptorName of their units: "http", "https", "api", "stratum", and "stratum-small",
 // "stratum-high", "stratum-tls" for the extra ports. As it keeps them open while
 // the program restarts, no miner is ever refused: it waits in the queue.
 type Sockets map[string]net.Listener
@@ -28,9 +29,9 @@ func InheritSockets() (Sockets, error) {
 	}
 	sockets := Sockets{}
 	for name, list := range named {
-		known := name == "http" || name == "api" || name == stratumSocket || strings.HasPrefix(name, stratumSocket+"-")
+		known := slices.Contains([]string{"http", "https", "api", stratumSocket}, name) || strings.HasPrefix(name, stratumSocket+"-")
 		if len(list) != 1 || list[0] == nil || !known {
-			return nil, fmt.Errorf("the service manager passed %d sockets named %q; pass one each of http, api, stratum, stratum-small, stratum-high, stratum-tls", len(list), name)
+			return nil, fmt.Errorf("the service manager passed %d sockets named %q; pass one each of http, https, api, stratum, stratum-small, stratum-high, stratum-tls", len(list), name)
 		}
 		sockets[name] = list[0]
 	}

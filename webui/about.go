@@ -23,13 +23,17 @@ type aboutView struct {
 	System   string
 	Modules  []moduleLine
 	Parts    []partSize
+
+	HTTPS, Stratum *certificateView
+	Secure         bool // this page came over TLS
 }
 
 // moduleLine is a module that is linked into this binary.
 type moduleLine struct{ Path, Version, Licence string }
 
 func (s *site) about(r *http.Request, _ caller) (any, error) {
-	v := aboutView{Version: s.version, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
+	v := aboutView{Version: s.version, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Secure: r.TLS != nil}
+	v.HTTPS, v.Stratum = s.certificates(r)
 	m, err := s.box.Monitoring(r.Context())
 	if err != nil {
 		return nil, err

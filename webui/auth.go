@@ -40,7 +40,7 @@ func (s *site) identify(r *http.Request) (caller, error) {
 		return s.identifyToken(r, token)
 	}
 	who := caller{IP: remoteIP(r)}
-	session, err := s.store.Get(r, cookieName(r))
+	session, err := s.store.Get(r, cookieName(r, sessionCookie))
 	if err != nil {
 		return who, err
 	}

@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"crypto/x509"
 	"database/sql"
 	"io"
 	"time"
@@ -16,6 +17,7 @@ type event = pool.Event
 // in the words of the page. Errors that a person may read are *problem.
 type box interface {
 	Identity() identity
+	StratumCertificate() (*x509.Certificate, error)
 	Addresses() []string // of this machine, for the Host header
 	Health(ctx context.Context) health
 	Changes() (events <-chan event, cancel func())

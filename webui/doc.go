@@ -19,6 +19,11 @@
 //
 // and then reaches a handler that parses, calls the appliance and renders.
 //
+// The same handler is served over TLS, with a certificate of the box's own (https.go).
+// Nobody is sent there, and there is no HSTS: with such a certificate that would lock
+// people out. Cookies have other names there (cookies.go), and an operator who sees a
+// page without encryption from another machine is told the way.
+//
 // # Pages
 //
 // Every page is complete HTML and works without JavaScript. A page is a

@@ -63,6 +63,7 @@ type golden struct {
 	books     booksView
 	corrected []correction
 	imported  []signedFile
+	bare      bool // there are no certificates
 	lonely    bool // one operator is not enough
 	people    []personLine
 	moved     []peopleChange

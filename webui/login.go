@@ -55,10 +55,7 @@ func (s *site) showLogin(w http.ResponseWriter, r *http.Request, who caller) err
 func (s *site) loginForm(w http.ResponseWriter, r *http.Request, who caller, status int, v loginView) {
 	nonce := rand.Text()
 	v.Token = s.loginToken(nonce)
-	http.SetCookie(w, &http.Cookie{
-		Name: loginCookie, Value: nonce, Path: "/login",
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
-	})
+	http.SetCookie(w, newCookie(r, loginCookie, nonce))
 	w.Header().Set("Cache-Control", "no-store")
 	s.show(w, r, who, status, "login", v)
 }
@@ -83,11 +80,11 @@ func (s *site) mac(parts ...string) string {
 
 // nonceOf is the nonce that the form's token was made from, if it was.
 func (s *site) nonceOf(r *http.Request) (nonce string, ok bool) {
-	c, err := r.Cookie(loginCookie)
-	if err != nil || !hmac.Equal([]byte(s.loginToken(c.Value)), []byte(r.PostFormValue("token"))) {
+	nonce, ok = cookieOf(r, loginCookie)
+	if !ok || !hmac.Equal([]byte(s.loginToken(nonce)), []byte(r.PostFormValue("token"))) {
 		return "", false
 	}
-	return c.Value, true
+	return nonce, true
 }
 
 // login checks name and password. Then it starts a session, or asks for a code.
@@ -179,7 +176,7 @@ func (s *site) enter(w http.ResponseWriter, r *http.Request, who caller, op oper
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{Name: loginCookie, Path: "/login", MaxAge: -1, HttpOnly: true})
+	dropCookie(w, r, loginCookie)
 	http.Redirect(w, r, v.Next, http.StatusSeeOther)
 	return nil
 }

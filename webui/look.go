@@ -30,15 +30,15 @@ type look struct {
 // lookOf reads ?lang=, then the cookies, then what the browser asks for.
 func (s *site) lookOf(r *http.Request) look {
 	l := look{words: s.words[english]}
-	if c, err := r.Cookie(themeCookie); err == nil && slices.Contains(themes(), c.Value) {
-		l.Theme = c.Value
+	if theme, ok := cookieOf(r, themeCookie); ok && slices.Contains(themes(), theme) {
+		l.Theme = theme
 	}
 	if w, ok := s.words[r.URL.Query().Get("lang")]; ok {
 		l.words = w
 		return l
 	}
-	if c, err := r.Cookie(languageCookie); err == nil {
-		if w, ok := s.words[c.Value]; ok {
+	if tag, ok := cookieOf(r, languageCookie); ok {
+		if w, ok := s.words[tag]; ok {
 			l.words = w
 			return l
 		}
@@ -65,10 +65,12 @@ func newMatcher() xlanguage.Matcher {
 // changes nothing on the box, so strangers may, too.
 func (s *site) changeLook(w http.ResponseWriter, r *http.Request, _ caller) error {
 	keep := func(name, value string, known bool) {
-		c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(lookFor / time.Second), HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode}
 		if !known {
-			c.Value, c.MaxAge = "", -1
+			dropCookie(w, r, name)
+			return
 		}
+		c := newCookie(r, name, value)
+		c.MaxAge = int(lookFor / time.Second)
 		http.SetCookie(w, c)
 	}
 	if tag := r.PostFormValue("lang"); tag != "" {

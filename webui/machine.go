@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -198,3 +199,5 @@ func orNil(v float64) *float64 {
 	}
 	return &v
 }
+
+func (m *machine) StratumCertificate() (*x509.Certificate, error) { return m.box.StratumCertificate() }

@@ -45,14 +45,19 @@ func (s *site) share(h http.Header) {
 // is no such proxy; what stands before it is the visitor's own claim.
 func (s *site) behindProxy(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if ip := s.visitorOf(r); ip != remoteIP(r) {
-			seen := *r
-			seen.RemoteAddr = net.JoinHostPort(ip.String(), "0")
-			r = &seen
+		if s.trusts(remoteIP(r)) {
+			seen := r.WithContext(context.WithValue(r.Context(), proxied{}, true))
+			seen.RemoteAddr = net.JoinHostPort(s.visitorOf(r).String(), "0")
+			r = seen
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// proxied marks the requests that came by a proxy that the operator named.
+type proxied struct{}
+
+func isProxied(r *http.Request) bool { return r.Context().Value(proxied{}) != nil }
 
 func (s *site) visitorOf(r *http.Request) netip.Addr {
 	ip := remoteIP(r)

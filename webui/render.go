@@ -30,6 +30,7 @@ type page struct {
 	Path     string    // of the request, for forms that come back to it
 	Ends     time.Time // of the session, see caller
 	Final    bool
+	Secure   string // this page over TLS, for an operator who has it without, see secureURL
 	look
 	View any
 }
@@ -164,6 +165,7 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 		Path:     comesFrom(r),
 		Ends:     who.Ends.UTC(),
 		Final:    who.Final,
+		Secure:   s.secureURL(r, who),
 		look:     s.lookOf(r),
 		View:     data,
 	}

@@ -94,6 +94,8 @@ func (s *site) routes() []route {
 		{"GET /logs.txt", operators, desk, false, s.logFile},
 		{"GET /about", operators, desk, false, s.page("about", s.about)},
 		{"GET /about/licences.txt", anyone, page, early, s.licences},
+		{"GET " + pageCertificatePath, anyone, page, early, s.pageCertificate},
+		{"GET " + stratumCertificatePath, anyone, page, early, s.stratumCertificate},
 		{"GET /jobs", operators, desk, false, s.page("jobs", s.jobs)},
 		{"POST /jobs/{name}/run", operators, desk, false, s.runJob},
 		{"GET /settings", operators, desk, false, s.page("settings", s.settings)},

@@ -2,8 +2,10 @@ package webui
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -19,10 +21,26 @@ func Serve(ctx context.Context, ln net.Listener, handler http.Handler) error {
 	return run(ctx, newServer(ctx, handler), newCrowd(ln))
 }
 
+// ServeTLS is Serve over TLS, with HTTP/2. What goes wrong before a request is there
+// is told to log for debugging only: each browser that does not know the certificate
+// yet hangs up once.
+func ServeTLS(ctx context.Context, ln net.Listener, handler http.Handler, config *tls.Config, log *slog.Logger) error {
+	server := newServer(ctx, handler)
+	server.TLSConfig = config
+	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
+	return run(ctx, server, newCrowd(ln))
+}
+
 // run runs server until ctx ends, and for shutdownPatience after that.
 func run(ctx context.Context, server *http.Server, ln net.Listener) error {
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
+	go func() {
+		if server.TLSConfig != nil {
+			failed <- server.ServeTLS(ln, "", "")
+		} else {
+			failed <- server.Serve(ln)
+		}
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve pages: %w", err)

@@ -76,15 +76,8 @@ func (l life) ends() (at time.Time, final bool) {
 	return l.over, true
 }
 
-// cookieName is distinctive, because cookies do not know ports and another
-// app on this machine receives ours. Over TLS the prefix makes browsers
-// refuse one that was not set by this very host.
-func cookieName(r *http.Request) string {
-	if r.TLS != nil {
-		return "__Host-pool_session"
-	}
-	return "pool_session"
-}
+// sessionCookie holds the id of a session.
+const sessionCookie = "pool_session"
 
 // Get returns the request's session, loaded once per request.
 func (s *store) Get(r *http.Request, name string) (*sessions.Session, error) {

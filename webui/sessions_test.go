@@ -73,7 +73,7 @@ func TestSessionCookie(t *testing.T) {
 	}
 	s := &store{db: w.db, now: w.clock.now}
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://localhost/", nil)
-	session, err := s.New(req, cookieName(req))
+	session, err := s.New(req, cookieName(req, sessionCookie))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,15 +115,15 @@ const setupCookie = "pool_setup"
 
 // holder returns the secret of the browser if it holds the set-up, else "".
 func (p *setup) holder(r *http.Request) (string, error) {
-	c, err := r.Cookie(setupCookie)
-	if err != nil {
+	secret, ok := cookieOf(r, setupCookie)
+	if !ok {
 		return "", nil
 	}
-	holds, err := p.wizard.Holds(r.Context(), c.Value)
+	holds, err := p.wizard.Holds(r.Context(), secret)
 	if err != nil || !holds {
 		return "", err
 	}
-	return c.Value, nil
+	return secret, nil
 }
 
 // setupToken is the form token of a browser that holds the set-up. It follows
@@ -249,10 +249,7 @@ func (p *setup) claim(w http.ResponseWriter, r *http.Request, who caller) error 
 		if err != nil {
 			return err
 		}
-		http.SetCookie(w, &http.Cookie{
-			Name: setupCookie, Value: secret, Path: "/setup",
-			HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
-		})
+		http.SetCookie(w, newCookie(r, setupCookie, secret))
 	}
 	if err := p.wizard.Answer(r.Context(), appliance.StepWelcome, appliance.Answers{Language: p.lookOf(r).words.Lang}); err != nil {
 		return err
@@ -321,7 +318,7 @@ func (p *setup) finish(w http.ResponseWriter, r *http.Request, who caller) error
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{Name: setupCookie, Path: "/setup", MaxAge: -1, HttpOnly: true})
+	dropCookie(w, r, setupCookie)
 	next := "/connect"
 	if slices.Contains(d.Steps(), appliance.StepWallet) && d.Wallet.Words {
 		next = "/wallet"

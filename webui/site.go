@@ -21,6 +21,7 @@ type Options struct {
 	Log     *logbook.Book // what the logs page shows; nil: it has nothing to show
 	Logger  *slog.Logger
 	Now     func() time.Time
+	HTTPS   *HTTPS   // where the pages are over TLS, too; nil: nowhere
 	Hosts   []string // further names that the Host header may have, such as "pool.lan"
 
 	// Proxies are the networks of the reverse proxies whose X-Forwarded-For says
@@ -37,6 +38,7 @@ type site struct {
 	version string
 	book    *logbook.Book
 	now     func() time.Time
+	https   *HTTPS
 	hosts   []string
 	proxies []netip.Prefix
 	key     []byte // of login forms; a restart only asks to send the form again
@@ -70,6 +72,7 @@ func newSite(b box, db *sqlite.DB, o Options, p *press) *site {
 		version: cmp.Or(o.Version, "dev"),
 		book:    o.Log,
 		now:     o.Now,
+		https:   o.HTTPS,
 		hosts:   ownNames(o.Hosts),
 		proxies: o.Proxies,
 		key:     []byte(rand.Text() + rand.Text()),

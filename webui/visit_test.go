@@ -103,7 +103,10 @@ type visit struct {
 func open(t testing.TB, g *golden) *visit {
 	t.Helper()
 	w := &visit{t: t, box: g, clock: &watch{at: noon}, db: openDB(t)}
-	s := siteOf(t, g, w.db, Options{Version: "1.2.3", Log: book(), Now: w.clock.now, Hosts: []string{"pool.lan"}})
+	s := siteOf(t, g, w.db, Options{
+		Version: "1.2.3", Log: book(), Now: w.clock.now, Hosts: []string{"pool.lan"},
+		HTTPS: &HTTPS{Port: 8443, Certificate: g.StratumCertificate},
+	})
 	w.site = s
 	server := httptest.NewServer(s.guarded(s.register()))
 	t.Cleanup(server.Close)

@@ -40,7 +40,7 @@ const (
 // built in. It prints what a newcomer needs, and a STEP line, which programs can
 // read too, for everything that happens for the first time.
 func demo(ctx context.Context, c *cli) error {
-	f := serveFlags{dataDir: defaultDataDir() + "-demo", network: "practice", logLevel: "warn"}
+	f := serveFlags{dataDir: defaultDataDir() + "-demo", network: "practice", https: httpsOff, logLevel: "warn"}
 	f.add(c)
 	if err := c.parse(); err != nil {
 		return err

@@ -38,7 +38,7 @@ func serveFromSetUp(ctx context.Context, out io.Writer, f serveFlags, log *slog.
 	useCores()
 	handler := newFront(pages, wizard.Ended())
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return webui.Serve(ctx, b.pages, handler) })
+	b.servePages(ctx, g.Go, handler)
 	g.Go(func() error {
 		if err := wizard.Await(ctx); err != nil {
 			return ignoreCancel(ctx, errors.Join(err, wizard.Close(), b.miners.Close()))

@@ -26,6 +26,7 @@ type serveFlags struct {
 	dataDir   string
 	network   string
 	http      string
+	https     string
 	api       string
 	hosts     string
 	proxies   string
@@ -41,6 +42,7 @@ type serveFlags struct {
 func (f *serveFlags) add(c *cli) {
 	c.flags.StringVar(&f.dataDir, "data-dir", f.dataDir, "folder that holds everything of this box")
 	c.flags.StringVar(&f.http, "http", ":8080", "address of the web pages")
+	c.flags.StringVar(&f.https, "https", f.https, "address of the web pages over TLS; auto: port 8443 beside --http, off: none")
 	c.flags.StringVar(&f.api, "api", "", "address for the public part of the API alone, such as :8081; empty: none")
 	c.flags.StringVar(&f.hosts, "host-name", "", "further names, separated by commas, by which browsers may reach the pages, such as pool.lan")
 	c.flags.StringVar(&f.proxies, "http-proxies", "", "networks, separated by commas, of reverse proxies in front of the pages, such as 192.168.1.5/32")
@@ -98,7 +100,7 @@ func defaultDataDir() string {
 
 // serve runs the box until ctx ends.
 func serve(ctx context.Context, c *cli) error {
-	f := serveFlags{dataDir: defaultDataDir(), logLevel: "info"}
+	f := serveFlags{dataDir: defaultDataDir(), https: httpsAuto, logLevel: "info"}
 	f.add(c)
 	c.flags.StringVar(&f.network, "network", "practice", "main, testnet4, signet, practice or regtest, for the first start; later the data directory's own counts")
 	c.flags.StringVar(&f.node.URL, "node-url", "", "use the node at this address, such as http://127.0.0.1:8332, which somebody else runs")
@@ -138,10 +140,13 @@ type box struct {
 	appliance *appliance.Appliance
 	window    webui.Options
 	pages     net.Listener
+	secure    net.Listener // of the pages over TLS, nil for none
 	api       net.Listener // of the public API alone, nil for none
 	miners    net.Listener
 	config    appliance.Config
 	log       *slog.Logger
+
+	certificate *appliance.PageCertificate // of secure
 }
 
 // openBox opens ports and data directory of a box that is set up, in this order,
@@ -180,6 +185,7 @@ func openPorts(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err
 	if b.pages, err = sockets.Listen(ctx, "http", "the web pages", f.http, "--http"); err != nil {
 		return nil, err
 	}
+	b.openHTTPS(ctx, f, sockets)
 	if f.api != "" || sockets["api"] != nil {
 		if b.api, err = sockets.Listen(ctx, "api", "the public API", f.api, "--api"); err != nil {
 			return nil, err
@@ -198,6 +204,7 @@ func openPorts(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err
 // announce says in the log what is open.
 func (b *box) announce() {
 	b.log.Info("DMPool started", "pages", b.pages.Addr().String(), "stratum", b.miners.Addr().String(), "network", b.appliance.Network())
+	b.announceHTTPS()
 	if b.api != nil {
 		b.log.Info("The public API has a port of its own", "api", b.api.Addr().String())
 	}
@@ -205,7 +212,7 @@ func (b *box) announce() {
 
 // closePages closes the ports that the appliance does not own.
 func (b *box) closePages() {
-	for _, ln := range []net.Listener{b.pages, b.api} {
+	for _, ln := range []net.Listener{b.pages, b.secure, b.api} {
 		if ln != nil {
 			ln.Close()
 		}
@@ -232,7 +239,7 @@ func (b *box) run(ctx context.Context, more ...func(context.Context) error) erro
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.appliance.Run(ctx) })
-	g.Go(func() error { return webui.Serve(ctx, b.pages, all) })
+	b.servePages(ctx, g.Go, all)
 	if b.api != nil {
 		g.Go(func() error { return webui.Serve(ctx, b.api, public) })
 	}
