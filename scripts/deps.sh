@@ -4,7 +4,7 @@
 #
 #   scripts/deps.sh         for make run: a C compiler, git, curl, Go
 #   scripts/deps.sh test    also a headless browser, fonts and ps; for root, who
-#                           can boot one, what makes a container
+#                           can use them, what makes disks and a container
 #
 # Only what is missing is installed, through apt. Where nothing is missing the
 # script says nothing, needs no network and no rights.
@@ -43,8 +43,11 @@ if [[ ${1:-} == test ]]; then
 	has fc-list || missing+=(fontconfig)
 	[[ -n $(fc-list :lang=en 2>/dev/null) ]] || missing+=(fonts-dejavu-core)
 	[[ -n $(fc-list :lang=zh 2>/dev/null) ]] || missing+=(fonts-droid-fallback)
-	# Only root can boot a container for the test of our units.
+	# Only root can mount the disks that tests fill and break, and boot a container
+	# for the test of our units.
 	if ((EUID == 0)); then
+		has mount || missing+=(mount)
+		has mkfs.ext4 || missing+=(e2fsprogs)
 		has mmdebstrap || missing+=(mmdebstrap)
 		has systemd-nspawn || missing+=(systemd-container)
 	fi

@@ -14,30 +14,29 @@ import (
 func TestFirstVisitIsSmall(t *testing.T) {
 	w := open(t, newGolden())
 	w.signIn()
-	fetch := func(path, accept string) (*http.Response, []byte) {
+	fetch := func(path, accept string) answer {
 		t.Helper()
-		res := w.do(http.MethodGet, path, nil, func(r *http.Request) { r.Header.Set("Accept-Encoding", accept) })
-		return res.Response, []byte(res.body)
+		return w.do(http.MethodGet, path, nil, func(r *http.Request) { r.Header.Set("Accept-Encoding", accept) })
 	}
-	page, body := fetch("/", "gzip, deflate, br")
+	page := fetch("/", "gzip, deflate, br")
 	if page.Header.Get("Content-Encoding") != "" {
 		t.Error("a page with a form token is packed")
 	}
-	total := len(body)
-	for _, link := range regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllSubmatch(body, -1) {
-		path := string(link[1])
-		res, packed := fetch(path, "gzip, deflate, br")
+	total := len(page.body)
+	for _, link := range regexp.MustCompile(`(?:href|src)="(/static/[^"]+)"`).FindAllStringSubmatch(page.body, -1) {
+		path := link[1]
+		res := fetch(path, "gzip, deflate, br")
 		if res.Header.Get("Content-Encoding") != "gzip" || res.Header.Get("Vary") != "Accept-Encoding" {
 			t.Errorf("%s is not packed", path)
 		}
-		total += len(packed)
+		total += len(res.body)
 		for _, accept := range []string{"identity", "gzip;q=0", "br"} {
-			if res, _ := fetch(path, accept); res.Header.Get("Content-Encoding") != "" {
+			if res := fetch(path, accept); res.Header.Get("Content-Encoding") != "" {
 				t.Errorf("%s is packed for %q", path, accept)
 			}
 		}
 	}
-	t.Logf("a first visit takes %d bytes, %d of them the page", total, len(body))
+	t.Logf("a first visit takes %d bytes, %d of them the page", total, len(page.body))
 	if total >= 100_000 {
 		t.Errorf("a first visit takes %d bytes", total)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -195,7 +196,7 @@ func TestSetupLooksAtRules(t *testing.T) {
 // answers go.
 func TestSetupIsClosed(t *testing.T) {
 	w, _, dir := openSetup(t)
-	steps := append(appliance.WizardSteps()[1:], stepReview)
+	steps := slices.Concat(appliance.WizardSteps()[1:], []string{stepReview})
 	for _, step := range steps {
 		if got := w.get("/setup/" + step); got.StatusCode != http.StatusSeeOther || got.Header.Get("Location") != "/setup/welcome" {
 			t.Errorf("%s without the code: %d to %s", step, got.StatusCode, got.Header.Get("Location"))

@@ -60,7 +60,11 @@ func TestClaimCodeCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	text, code := command()
 	if code != 0 || !strings.Contains(text, w.Code().Code) || !strings.Contains(text, "http://192.168.1.50:8080/setup") || !strings.Contains(text, "█") {
 		t.Errorf("%d %s", code, text)
