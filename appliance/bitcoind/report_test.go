@@ -17,13 +17,14 @@ func TestReportOfARunWithoutALog(t *testing.T) {
 	if err := os.WriteFile(conf.debugLog(), []byte("2026-11-22T20:24:28Z Error: Error opening coins database.\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stderr, err := unix.Dup(2)
+	said := int(os.Stderr.Fd()) // which is standard output under go test -json
+	stderr, err := unix.Dup(said)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = f.places.SpeakTo(NetworkRegtest)
 	_, _ = os.Stderr.WriteString("Error: the installed Bitcoin Core is damaged\n")
-	if err := fmtErr(err, unix.Dup3(stderr, 2, 0), unix.Close(stderr)); err != nil {
+	if err := fmtErr(err, unix.Dup3(stderr, said, 0), unix.Close(stderr)); err != nil {
 		t.Fatal(err)
 	}
 	told := map[string]string{"EXIT_CODE": "exited", "EXIT_STATUS": "1", "INVOCATION_ID": "one"}
