@@ -34,30 +34,46 @@ var (
 
 	errNoProposal = &PersonError{errors.New("this secret was shown too long ago; begin again")}
 	errNoFactor   = &PersonError{errors.New("there is no second factor")}
-	errHasFactor  = &PersonError{errors.New("there is a second factor already; remove it first")}
+	// ErrNeedsFactor says that the operator may send nothing before they have a second
+	// factor, see pool.PayoutRules.
+	ErrNeedsFactor = &PersonError{errors.New("sending takes a second factor, and you have none yet")}
+
+	errHasFactor = &PersonError{errors.New("there is a second factor already; remove it first")}
 )
 
 // Factor is what the box tells of an operator's second factor.
 type Factor struct {
 	Since time.Time // zero: there is none
 	Codes int       // recovery codes that are still good
+
+	Needed bool // without one, they approve, sign and send nothing
 }
 
 // Factor returns what is known of an operator's second factor.
 func (a *Appliance) Factor(ctx context.Context, op int64) (Factor, error) {
-	var f Factor
+	f := Factor{Needed: a.Settings().SecondFactorToSend}
 	var since sql.NullInt64
 	err := a.db.Reader().QueryRowContext(ctx, `
 		SELECT confirmed_at, (SELECT COUNT(*) FROM recovery_code c WHERE c.operator = f.operator AND used_at IS NULL)
 		  FROM second_factor f WHERE operator = ?`, op).Scan(&since, &f.Codes)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !since.Valid {
-		return Factor{}, nil
+		return Factor{Needed: f.Needed}, nil
 	}
 	if err != nil {
 		return Factor{}, fmt.Errorf("read second factor: %w", err)
 	}
 	f.Since = time.UnixMilli(since.Int64)
 	return f, nil
+}
+
+// MaySend returns nil, or [ErrNeedsFactor] for an operator who lacks the second
+// factor that the rules want of whoever approves, signs or sends.
+func (a *Appliance) MaySend(ctx context.Context, op int64) error {
+	f, err := a.Factor(ctx, op)
+	if err == nil && f.Needed && f.Since.IsZero() {
+		err = ErrNeedsFactor
+	}
+	return err
 }
 
 // ProposeFactor makes a secret for an operator, who has proved to be it. It counts

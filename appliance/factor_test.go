@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dmpool/dmpool/pool"
 )
 
 // The vectors of RFC 6238, appendix B, for SHA-1, with the six digits that apps show.
@@ -369,5 +371,49 @@ func TestFactorURI(t *testing.T) {
 	const want = "otpauth://totp/Hill%20&%20Valley:anna?secret=JBSWY3DP&issuer=Hill%20%26%20Valley&algorithm=SHA1&digits=6&period=30"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// Where the rules want it, nobody sends without a second factor, nor lets payouts
+// leave by themselves.
+func TestFactorToSend(t *testing.T) {
+	ctx := t.Context()
+	a, _, anna := peopled(t)
+	change := func(to func(*pool.Settings)) error {
+		s, rev, err := a.StoredSettings(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to(&s)
+		return a.ChangeSettings(ctx, SettingsChange{Rev: rev, Settings: s, Actor: anna.Name})
+	}
+	byItself := func(s *pool.Settings) { s.AutoApproveBelowSat, s.AutoApproveDailySat = 5000, 10_000 }
+	if err := a.MaySend(ctx, anna.ID); err != nil {
+		t.Errorf("nothing wants a second factor: %v", err)
+	}
+	if err := change(func(s *pool.Settings) { s.SecondFactorToSend = true }); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.MaySend(ctx, anna.ID); !errors.Is(err, ErrNeedsFactor) {
+		t.Errorf("without one: %v", err)
+	}
+	if err := change(byItself); !errors.Is(err, ErrNeedsFactor) {
+		t.Errorf("payouts by themselves: %v", err)
+	}
+	secret, err := a.ProposeFactor(ctx, anna)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.MaySend(ctx, anna.ID); !errors.Is(err, ErrNeedsFactor) {
+		t.Errorf("with a secret that nobody confirmed: %v", err)
+	}
+	if _, _, err := a.ConfirmFactor(ctx, anna, newPhone(t, secret).code(0), "::1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.MaySend(ctx, anna.ID); err != nil {
+		t.Errorf("with one: %v", err)
+	}
+	if err := change(byItself); err != nil {
+		t.Errorf("payouts by themselves, with one: %v", err)
 	}
 }

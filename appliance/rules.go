@@ -117,6 +117,9 @@ func (a *Appliance) writeRules(ctx context.Context, tx *sql.Tx, c SettingsChange
 	if err != nil || len(changes) == 0 {
 		return err
 	}
+	if err := a.maySwitchOn(ctx, tx, old, c); err != nil {
+		return err
+	}
 	now := time.Now()
 	if err := writeSetting(ctx, tx, settingPool, c.Settings, now); err != nil {
 		return err
@@ -124,6 +127,26 @@ func (a *Appliance) writeRules(ctx context.Context, tx *sql.Tx, c SettingsChange
 	return writeAudit(ctx, tx, AuditEntry{
 		At: now, Actor: c.Actor, Action: "settings", Object: settingPool, Result: "ok", IP: c.IP, Detail: changes,
 	})
+}
+
+// maySwitchOn keeps payouts that nobody approves from being let out, or from being
+// let out more of, by somebody who may not approve one.
+func (a *Appliance) maySwitchOn(ctx context.Context, q queryer, old pool.Settings, c SettingsChange) error {
+	is, was := c.Settings, old
+	if !is.SecondFactorToSend || is.AutoApproveBelowSat <= was.AutoApproveBelowSat && is.AutoApproveDailySat <= was.AutoApproveDailySat {
+		return nil
+	}
+	var has bool
+	err := q.QueryRowContext(ctx, `
+		SELECT EXISTS (SELECT 1 FROM second_factor f JOIN operator o ON o.id = f.operator
+		                WHERE o.name = ? AND f.confirmed_at IS NOT NULL)`, c.Actor).Scan(&has)
+	if err != nil {
+		return fmt.Errorf("read second factor: %w", err)
+	}
+	if !has {
+		return ErrNeedsFactor
+	}
+	return nil
 }
 
 // catchUp takes the stored rules into use.

@@ -14,6 +14,8 @@ type PayoutRules struct {
 	MaxFeeBps       int64  `json:"max_fee_bps"`       // … or this part of its total, in 1/10000, whichever is more
 	MaxPayoutItems  int    `json:"max_payout_items"`  // accounts that one transaction pays
 
+	SecondFactorToSend bool `json:"second_factor_to_send"` // who approves, signs or sends has a second factor
+
 	SecondPersonAboveSat int64 `json:"second_person_above_sat"` // above this total two people approve, 0: never
 	AutoApproveBelowSat  int64 `json:"auto_approve_below_sat"`  // below this total nobody has to approve, 0: somebody always has to
 	AutoApproveDailySat  int64 `json:"auto_approve_daily_sat"`  // total of what nobody approved, within 24 hours
@@ -27,7 +29,7 @@ const (
 // defaultPayoutRules let one whole block be paid at once, even to a single
 // miner, and two in a day: since 2024 a block is worth 3.125 coins and its fees,
 // and a home pool finds one in months or years. Coins that are worth nothing need
-// no caps, and on a private chain a block comes every few seconds.
+// no caps and no second factor, and on a private chain a block comes every few seconds.
 func defaultPayoutRules(network string) PayoutRules {
 	r := PayoutRules{
 		PayoutFeePolicy: "pool",
@@ -36,6 +38,8 @@ func defaultPayoutRules(network string) PayoutRules {
 		MaxFeeSat:       20_000,
 		MaxFeeBps:       500,
 		MaxPayoutItems:  200,
+
+		SecondFactorToSend: network == "main",
 	}
 	if network != "main" {
 		r.MaxPayoutSat, r.Max24hSat = allCoins, allCoins
@@ -66,6 +70,7 @@ func (r PayoutRules) Raised(before PayoutRules) []string {
 	raised(r.MaxPayoutItems > before.MaxPayoutItems, "the number of recipients")
 	raised(threshold(r.SecondPersonAboveSat) > threshold(before.SecondPersonAboveSat), "the total above which a second person approves")
 	raised(r.AutoApproveBelowSat > before.AutoApproveBelowSat, "the total below which nobody approves")
+	raised(before.SecondFactorToSend && !r.SecondFactorToSend, "who may send without a second factor")
 	raised(r.AutoApproveDailySat > before.AutoApproveDailySat, "what nobody approves within 24 hours")
 	return names
 }

@@ -30,6 +30,7 @@ func TestRaised(t *testing.T) {
 		{"fee", func(r *PayoutRules) { r.MaxFeeBps++ }, "network fee"},
 		{"recipients", func(r *PayoutRules) { r.MaxPayoutItems++ }, "recipients"},
 		{"second person from now on", func(r *PayoutRules) { r.SecondPersonAboveSat = 1 }, ""},
+		{"who sends", func(r *PayoutRules) { r.SecondFactorToSend = false }, "without a second factor"},
 		{"by rule", func(r *PayoutRules) { r.AutoApproveBelowSat = 1 }, "below which nobody approves"},
 		{"by rule in a day", func(r *PayoutRules) { r.AutoApproveDailySat = 1 }, "nobody approves within 24 hours"},
 	}
@@ -64,5 +65,14 @@ func TestOldSettingsGetTheRules(t *testing.T) {
 	text, err := json.Marshal(s)
 	if err != nil || !strings.Contains(string(text), `"max_payout_sat":500000000`) {
 		t.Errorf("stored as %s, %v", text, err)
+	}
+}
+
+// Coins that are worth something leave with a second factor only.
+func TestSecondFactorToSend(t *testing.T) {
+	for network, want := range map[string]bool{"main": true, "testnet4": false, "signet": false, "practice": false} {
+		if got := DefaultSettings(network).SecondFactorToSend; got != want {
+			t.Errorf("%s: %v", network, got)
+		}
 	}
 }

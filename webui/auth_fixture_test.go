@@ -11,6 +11,7 @@ import (
 // that golden data stay so.
 type safe struct {
 	on       bool
+	needed   bool
 	proposed bool
 	codes    int
 	fail     error // of a second factor that cannot be read
@@ -85,9 +86,9 @@ func (g *golden) NoteIn(ctx context.Context, _ *sql.Tx, op operator, action, obj
 
 func (g *golden) Factor(context.Context, operator) (factorState, error) {
 	if !g.safe.on {
-		return factorState{}, nil
+		return factorState{Needed: g.safe.needed}, nil
 	}
-	return factorState{Since: noon.Add(-50 * time.Hour), Codes: g.safe.codes}, nil
+	return factorState{Since: noon.Add(-50 * time.Hour), Codes: g.safe.codes, Needed: g.safe.needed}, nil
 }
 
 func (g *golden) ProposeFactor(context.Context, operator) (proposal, error) {

@@ -29,10 +29,15 @@ type factors interface {
 type factorState struct {
 	Since time.Time // zero: there is none
 	Codes int       // recovery codes that are still good
+
+	Needed bool // to approve, sign and send
 }
 
 // On reports whether there is one.
 func (f factorState) On() bool { return !f.Since.IsZero() }
+
+// Missing reports whether one has to be set up before anything can be sent.
+func (f factorState) Missing() bool { return f.Needed && !f.On() }
 
 // proposal is a secret that waits for its first code.
 type proposal struct{ Secret, URI string }

@@ -188,3 +188,28 @@ func TestCodeProvesThePerson(t *testing.T) {
 		t.Errorf("API with a wrong code: status %d", resp.StatusCode)
 	}
 }
+
+// Before there is a second factor that sending takes, the pages say so where
+// something could be sent, and offer nothing that would be refused.
+func TestFactorToSend(t *testing.T) {
+	g := newGolden()
+	g.safe.needed = true
+	w := open(t, g)
+	w.signIn()
+	for _, path := range []string{"/", "/payouts/42"} {
+		page := w.get(path).body
+		checkPage(t, page)
+		if !strings.Contains(page, `href="/sessions#factor"`) || strings.Contains(page, `action="/payouts/42/approve"`) {
+			t.Errorf("%s does not lead to the second factor", path)
+		}
+	}
+	g.safe.on = true
+	page := w.get("/payouts/42").body
+	if !strings.Contains(page, `action="/payouts/42/approve"`) || !strings.Contains(spoken(page), "Your password, or a code") {
+		t.Error("with a second factor, there is no form")
+	}
+	form := url.Values{"token": {w.token()}, "rev": {"3"}, "digest": {g.payout.Digest}, "total": {"1222300"}, "password": {"guess"}}
+	if resp := w.do(http.MethodPost, "/payouts/42/approve", form); !strings.Contains(resp.body, "the password, or the code, is wrong") {
+		t.Error("what was wrong was not said")
+	}
+}

@@ -161,6 +161,8 @@ func asProblem(err error) error {
 		return throttled(throttle.RetryAfter)
 	case errors.Is(err, appliance.ErrLogin), errors.Is(err, appliance.ErrPassphrase):
 		return &problem{Status: http.StatusUnauthorized, Code: codeWrongPassword, cause: err}
+	case errors.Is(err, appliance.ErrNeedsFactor):
+		return needsFactor()
 	case errors.Is(err, appliance.ErrCode):
 		return &problem{Status: http.StatusUnauthorized, Code: codeSecondStep, Detail: "Send a code of the second factor, too.", cause: err}
 	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound), errors.Is(err, ledger.ErrNotFound),

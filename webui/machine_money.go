@@ -174,9 +174,12 @@ func (m *machine) ApprovePayout(ctx context.Context, a approval) error {
 	if err != nil {
 		return err
 	}
-	err = desk.Approve(ctx, payout.Approval{
-		ID: a.ID, Rev: a.Rev, Digest: a.Digest, User: a.Operator.Name, Method: a.Method, IP: a.IP,
-	})
+	err = m.box.MaySend(ctx, a.Operator.ID)
+	if err == nil {
+		err = desk.Approve(ctx, payout.Approval{
+			ID: a.ID, Rev: a.Rev, Digest: a.Digest, User: a.Operator.Name, Method: a.Method, IP: a.IP,
+		})
+	}
 	m.note(ctx, a.Operator, "payout.approve", payoutRef(a.ID), a.IP, err)
 	return asProblem(err)
 }
@@ -196,6 +199,17 @@ func (m *machine) ChangePayout(ctx context.Context, c payoutChange) error {
 	if err != nil {
 		return err
 	}
+	if c.Action != actionGiveUp { // which signs nothing
+		err = m.box.MaySend(ctx, c.Operator.ID)
+	}
+	if err == nil {
+		err = act(ctx, desk, c)
+	}
+	m.note(ctx, c.Operator, "payout."+c.Action, payoutRef(c.ID), c.IP, err)
+	return asProblem(err)
+}
+
+func act(ctx context.Context, desk *payout.Desk, c payoutChange) (err error) {
 	change := payout.Change{ID: c.ID, Rev: c.Rev, FeeRate: c.FeeRate, Actor: c.Operator.Name, IP: c.IP}
 	switch c.Action {
 	case actionExport:
@@ -209,10 +223,9 @@ func (m *machine) ChangePayout(ctx context.Context, c payoutChange) error {
 	case actionGiveUp:
 		err = desk.GiveUpDead(ctx, change)
 	default:
-		return fmt.Errorf("change payout: there is no action %q", c.Action)
+		err = fmt.Errorf("change payout: there is no action %q", c.Action)
 	}
-	m.note(ctx, c.Operator, "payout."+c.Action, payoutRef(c.ID), c.IP, err)
-	return asProblem(err)
+	return err
 }
 
 // Exported returns what was handed out already; asking again changes nothing.
@@ -233,7 +246,10 @@ func (m *machine) ImportPayout(ctx context.Context, f signedFile) error {
 	if err != nil {
 		return err
 	}
-	err = desk.Import(ctx, f.ID, f.Rev, f.PSBT, f.Operator.Name)
+	err = m.box.MaySend(ctx, f.Operator.ID)
+	if err == nil {
+		err = desk.Import(ctx, f.ID, f.Rev, f.PSBT, f.Operator.Name)
+	}
 	m.note(ctx, f.Operator, "payout.import", payoutRef(f.ID), f.IP, err)
 	return asProblem(err)
 }

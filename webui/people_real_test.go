@@ -91,3 +91,30 @@ func TestTwoPeopleOnRealNode(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Where sending takes a second factor, nobody sends without one, neither on the
+// page nor by the API, and the refusal leads to where it is set up.
+func TestFactorToSendOnRealNode(t *testing.T) {
+	t.Parallel()
+	b := startRealBox(t)
+	admin := b.signIn("127.0.5.1")
+	admin.keys = 1 // startRealBox has used the first one
+	admin.mustDo("/api/payments/config", map[string]any{"rev": 2, "password": password, "settings": map[string]any{"second_factor_to_send": true}})
+	v := b.pending(admin)
+	if status, answer := admin.command(fmt.Sprintf("/api/payments/broadcast/%d", v.ID), "yes", yes(v)); status != http.StatusForbidden || answer["code"] != codeNeedsFactor {
+		t.Errorf("broadcast: status %d, %v", status, answer)
+	}
+	form := url.Values{"rev": {fmt.Sprint(v.Rev)}, "digest": {v.Digest}, "total": {fmt.Sprint(v.Total)}}
+	if status, html := admin.post(fmt.Sprintf("/payouts/%d/approve", v.ID), form); status != http.StatusForbidden || !strings.Contains(html, `href="/sessions#factor"`) {
+		t.Errorf("approve: status %d", status)
+	}
+	if n := b.approvals(v.ID); n != 0 || b.payout(v.ID).State != payout.Pending {
+		t.Errorf("%d approvals, %s", n, b.payout(v.ID).State)
+	}
+	status, answer := admin.command("/api/payments/config", "rule", map[string]any{
+		"rev": 3, "password": password, "settings": map[string]any{"auto_approve_below_sat": 5000, "auto_approve_daily_sat": 5000},
+	})
+	if status != http.StatusForbidden || answer["code"] != codeNeedsFactor {
+		t.Errorf("payouts by themselves: status %d, %v", status, answer)
+	}
+}

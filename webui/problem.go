@@ -39,6 +39,14 @@ func refused(detail string) error {
 	return &problem{Status: http.StatusUnprocessableEntity, Code: "refused", Detail: detail}
 }
 
+// needsFactor declines to send for an operator who has no second factor.
+func needsFactor() error {
+	return &problem{Status: http.StatusForbidden, Code: codeNeedsFactor, Detail: "Sending takes a second factor, and you have none yet."}
+}
+
+// codeNeedsFactor leads to where a second factor is set up.
+const codeNeedsFactor = "needs-factor"
+
 // invalid is a request that was not understood; detail says what is wrong.
 func invalid(detail string) error {
 	return &problem{Status: http.StatusBadRequest, Code: "invalid", Detail: detail}
@@ -73,7 +81,7 @@ type problemView struct {
 func (v problemView) Kind() string {
 	switch v.Code {
 	case "not-found", "method", "misdirected", "too-many", "stale", "signed-out", "cross-site",
-		"form-token", "refused", "invalid", "unavailable", "stopping":
+		"form-token", "refused", codeNeedsFactor, "invalid", "unavailable", "stopping":
 		return v.Code
 	}
 	if v.Status < http.StatusInternalServerError {

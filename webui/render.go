@@ -30,7 +30,8 @@ type page struct {
 	Path     string    // of the request, for forms that come back to it
 	Ends     time.Time // of the session, see caller
 	Final    bool
-	Secure   string // this page over TLS, for an operator who has it without, see secureURL
+	Secure   string      // this page over TLS, for an operator who has it without, see secureURL
+	Factor   factorState // of the operator
 	look
 	View any
 }
@@ -172,6 +173,10 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 	if who.signedIn() {
 		h := s.box.Health(r.Context())
 		p.Health = &h
+		var err error
+		if p.Factor, err = s.box.Factor(r.Context(), who.Operator); err != nil {
+			s.log.Warn("Second factor not read", "err", err)
+		}
 	}
 	return p
 }

@@ -120,6 +120,10 @@ func count(value any) int64 {
 		return *n
 	case *int:
 		return int64(*n)
+	case *bool:
+		if *n {
+			return 1
+		}
 	}
 	return 0
 }

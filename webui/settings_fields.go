@@ -30,6 +30,8 @@ func any64(_, _ int64) bool { return true }
 
 func more(was, is int64) bool { return is > was }
 
+func less(was, is int64) bool { return is < was }
+
 // raised tells that a limit lets more through than before; 0 is no limit.
 func raised(was, is int64) bool { return was != 0 && (is == 0 || is > was) }
 
@@ -113,6 +115,10 @@ func settingsGroups() []group {
 			{
 				Key: "max_fee_bps", Effect: "payout", grave: raised, unit: fixed(2, "%"),
 				at: func(s *pool.Settings) any { return &s.MaxFeeBps },
+			},
+			{
+				Key: "second_factor_to_send", Effect: "sending", grave: less, unit: yesNo(),
+				at: func(s *pool.Settings) any { return &s.SecondFactorToSend },
 			},
 			{
 				Key:    "second_person_above_sat",

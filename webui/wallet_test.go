@@ -153,7 +153,7 @@ func TestWalletForms(t *testing.T) {
 			v.fields.Set("token", w.token())
 			v.fields.Set("password", "Wrong password 1")
 			resp := w.do(http.MethodPost, path, v.fields)
-			if resp.StatusCode != http.StatusUnprocessableEntity || len(w.box.vault.changes) != 0 || !strings.Contains(resp.body, "The password is wrong") {
+			if resp.StatusCode != http.StatusUnprocessableEntity || len(w.box.vault.changes) != 0 || !strings.Contains(resp.body, "the password is wrong") {
 				t.Fatalf("with a wrong password: status %d, %d changes", resp.StatusCode, len(w.box.vault.changes))
 			}
 			checkPage(t, resp.body)
@@ -221,7 +221,7 @@ func TestUploadWallet(t *testing.T) {
 		}
 	}
 	resp := send("token", w.token(), "password", "wrong", "file", file)
-	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(resp.body, "The password is wrong") || len(w.box.vault.changes) > 0 {
+	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(resp.body, "the password is wrong") || len(w.box.vault.changes) > 0 {
 		t.Errorf("with a wrong password: status %d", resp.StatusCode)
 	}
 	checkPage(t, resp.body)
