@@ -27,8 +27,11 @@ type AuditEntry struct {
 }
 
 // Audit appends an entry in a transaction of its own. What changes state writes
-// its audit row in the same transaction instead, see writeAudit.
+// its audit row in the same transaction instead, see writeAudit. What was tried is
+// written down even if whoever tried it has hung up meanwhile: a browser that cuts
+// the line ends the request's context, and must not keep its name out of the log.
 func (a *Appliance) Audit(ctx context.Context, e AuditEntry) error {
+	ctx = context.WithoutCancel(ctx)
 	return a.db.Update(ctx, func(tx *sql.Tx) error { return writeAudit(ctx, tx, e) })
 }
 

@@ -27,8 +27,10 @@ const (
 	DetailSince = "since"
 )
 
-// auditFailure writes an entry that a stranger can cause, or counts it.
+// auditFailure writes an entry that a stranger can cause, or counts it; as Audit
+// does, also for one who does not wait for the answer.
 func (a *Appliance) auditFailure(ctx context.Context, e AuditEntry) error {
+	ctx = context.WithoutCancel(ctx)
 	e.At = time.Now()
 	if err := a.closeRepeats(ctx, e.At); err != nil {
 		return err

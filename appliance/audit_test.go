@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -184,5 +185,32 @@ func TestAuditIsNoPlaceForWriting(t *testing.T) {
 	}
 	if e := lastAudit(t, a); e.Actor != "unknown" || strings.Contains(fmt.Sprint(e), "payout.approve") {
 		t.Errorf("%+v", e)
+	}
+}
+
+// Two programs that write at a time, a daemon and "dmpool passwd", make one chain.
+func TestTwoWritersMakeOneChain(t *testing.T) {
+	ctx := t.Context()
+	a, dir, _ := peopled(t)
+	const each = 25
+	var all sync.WaitGroup
+	for i := range each {
+		all.Go(func() {
+			if err := a.Audit(ctx, AuditEntry{Actor: "anna", Action: "settings", Object: fmt.Sprint(i), Result: "ok"}); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Go(func() {
+			err := atTerminal(ctx, dir, func(tx *sql.Tx) error {
+				return writeAudit(ctx, tx, AuditEntry{Actor: "terminal", Action: "password", Object: fmt.Sprint(i), Result: "ok"})
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if p, err := a.AuditProof(ctx, true); err != nil || p.To != 1+2*each || p.Broken != 0 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -218,5 +219,28 @@ func TestStrangersDoNotLockOut(t *testing.T) {
 	}
 	if _, _, err := a.Login(ctx, "anna", goodPassword, "192.168.1.9"); err != nil {
 		t.Errorf("the operator signs in again: %v", err)
+	}
+}
+
+// Whoever hangs up while the password is compared is in the audit log like everybody
+// else: with half of the connection still open they would learn how it went.
+func TestAttemptIsAuditedWithoutAnAnswer(t *testing.T) {
+	a, _, _ := peopled(t)
+	for _, tc := range []struct {
+		right  bool
+		want   error
+		result string
+	}{{false, ErrLogin, "wrong name or password"}, {true, nil, "ok"}} {
+		gone, hangUp := context.WithCancel(t.Context())
+		err := a.attempt(gone, attempt{user: "anna", actor: "anna", action: "login", ip: "192.168.1.66"}, func() (bool, error) {
+			hangUp()
+			return tc.right, nil
+		})
+		if !errors.Is(err, tc.want) {
+			t.Errorf("%v, want %v", err, tc.want)
+		}
+		if e := lastAudit(t, a); e.Action != "login" || e.Result != tc.result || e.IP != "192.168.1.66" {
+			t.Errorf("audit %+v, want %q", e, tc.result)
+		}
 	}
 }
