@@ -131,6 +131,12 @@ func (a *Appliance) ConfirmFactor(ctx context.Context, op Operator, code, ip str
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	return a.confirmFactor(ctx, op, f, code, ip)
+}
+
+// confirmFactor is ConfirmFactor for the proposal that was read. Of two confirmations
+// one comes too late, and so does the one of a secret that another has replaced.
+func (a *Appliance) confirmFactor(ctx context.Context, op Operator, f factor, code, ip string) (codes []string, since time.Time, err error) {
 	if f.confirmed || time.Since(f.proposed) > proposalLife {
 		return nil, time.Time{}, errNoProposal
 	}
@@ -141,7 +147,10 @@ func (a *Appliance) ConfirmFactor(ctx context.Context, op Operator, code, ip str
 	}
 	now := time.Now()
 	err = a.db.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE second_factor SET confirmed_at = ? WHERE operator = ?`, now.UnixMilli(), op.ID); err != nil {
+		result, err := tx.ExecContext(ctx, `
+			UPDATE second_factor SET confirmed_at = ? WHERE operator = ? AND sealed = ? AND confirmed_at IS NULL`,
+			now.UnixMilli(), op.ID, f.sealed)
+		if err := orNone(result, err, errNoProposal); err != nil {
 			return fmt.Errorf("confirm second factor: %w", err)
 		}
 		if codes, err = writeCodes(ctx, tx, op.ID); err != nil {
@@ -206,6 +215,7 @@ func (a *Appliance) checkCode(ctx context.Context, op Operator, code, action, ip
 
 // factor is a row of second_factor, opened.
 type factor struct {
+	sealed    []byte
 	secret    []byte
 	confirmed bool
 	proposed  time.Time
@@ -216,11 +226,10 @@ type factor struct {
 // and so it is when the secret cannot be read: nobody gets in by that.
 func (a *Appliance) readFactor(ctx context.Context, op int64) (factor, error) {
 	var f factor
-	var sealed []byte
 	var proposed int64
 	err := a.db.Reader().QueryRowContext(ctx, `
 		SELECT sealed, confirmed_at IS NOT NULL, proposed_at, last_step FROM second_factor WHERE operator = ?`, op).
-		Scan(&sealed, &f.confirmed, &proposed, &f.last)
+		Scan(&f.sealed, &f.confirmed, &proposed, &f.last)
 	if errors.Is(err, sql.ErrNoRows) {
 		return factor{}, errNoFactor
 	}
@@ -230,7 +239,7 @@ func (a *Appliance) readFactor(ctx context.Context, op int64) (factor, error) {
 	f.proposed = time.UnixMilli(proposed)
 	key, err := sealKey(a.dir.sealKey(a.network), false)
 	if err == nil {
-		f.secret, err = unseal(key, op, sealed)
+		f.secret, err = unseal(key, op, f.sealed)
 	}
 	if err != nil {
 		return factor{}, a.sealedAway(err)
@@ -248,8 +257,10 @@ func (a *Appliance) sealedAway(err error) error {
 }
 
 // takeCode tells whether a code is right, of the app or for recovery, and uses it
-// up: of two requests with the same code one comes too late.
+// up: of two requests with the same code one comes too late. It is used up even when
+// nobody waits for the answer any more.
 func (a *Appliance) takeCode(ctx context.Context, op int64, f factor, code string) (ok bool, err error) {
+	ctx = context.WithoutCancel(ctx)
 	use, args := `UPDATE recovery_code SET used_at = ? WHERE operator = ? AND hash = ? AND used_at IS NULL`,
 		[]any{time.Now().UnixMilli(), op, recoveryHash(code)}
 	if IsCode(code) {

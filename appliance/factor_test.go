@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"context"
 	"database/sql"
 	"encoding/base32"
 	"errors"
@@ -208,29 +209,87 @@ func hexText(b []byte) string {
 	return s.String()
 }
 
-// Of many requests with one code, one gets in.
+// Of many requests with one code, one gets in: with a code of the app, and with one
+// for recovery.
 func TestOneUsePerStep(t *testing.T) {
-	a, _, anna, p, _ := factored(t)
+	a, _, anna, p, codes := factored(t)
 	f, err := a.readFactor(t.Context(), anna.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const requests = 8
-	got := make(chan bool, requests)
-	for range requests {
-		go func() {
-			ok, err := a.takeCode(t.Context(), anna.ID, f, p.code(0))
-			got <- ok && err == nil
-		}()
-	}
-	in := 0
-	for range requests {
-		if <-got {
-			in++
+	for _, code := range []string{p.code(0), codes[7]} {
+		const requests = 50
+		got := make(chan bool, requests)
+		for range requests {
+			go func() {
+				ok, err := a.takeCode(t.Context(), anna.ID, f, code)
+				got <- ok && err == nil
+			}()
+		}
+		in := 0
+		for range requests {
+			if <-got {
+				in++
+			}
+		}
+		if in != 1 {
+			t.Errorf("%d of %d requests got in", in, requests)
 		}
 	}
-	if in != 1 {
-		t.Errorf("%d of %d requests got in", in, requests)
+}
+
+// Whoever hangs up before the answer has used the code up all the same.
+func TestCodeIsUsedUpWithoutAnAnswer(t *testing.T) {
+	a, _, anna, p, codes := factored(t)
+	f, err := a.readFactor(t.Context(), anna.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for _, code := range []string{p.code(0), codes[7]} {
+		if ok, err := a.takeCode(gone, anna.ID, f, code); !ok || err != nil {
+			t.Errorf("right code: %v, %v", ok, err)
+		}
+		if err := a.LoginCode(t.Context(), anna, code, "::1"); !errors.Is(err, ErrLogin) {
+			t.Errorf("the same code again: %v", err)
+		}
+	}
+}
+
+// Two pages that confirm at a time do not get two sets of recovery codes, of which
+// the first would be worth nothing; and a secret that another page has replaced
+// meanwhile does not put that one into force.
+func TestConfirmedOnce(t *testing.T) {
+	ctx := t.Context()
+	a, _, anna := peopled(t)
+	read := func(secret string) (phone, factor) {
+		t.Helper()
+		f, err := a.readFactor(ctx, anna.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newPhone(t, secret), f
+	}
+	propose := func() string {
+		t.Helper()
+		secret, err := a.ProposeFactor(ctx, anna)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	}
+	old, replaced := read(propose())
+	p, f := read(propose())
+	if _, _, err := a.confirmFactor(ctx, anna, replaced, old.code(0), "::1"); !errors.Is(err, errNoProposal) {
+		t.Errorf("a secret that was replaced: %v", err)
+	}
+	a.fresh(t)
+	if codes, _, err := a.confirmFactor(ctx, anna, f, p.code(0), "::1"); err != nil || len(codes) != recoveryCodes {
+		t.Fatalf("%d codes, %v", len(codes), err)
+	}
+	if codes, _, err := a.confirmFactor(ctx, anna, f, p.code(1), "::1"); !errors.Is(err, errNoProposal) || codes != nil {
+		t.Errorf("%d codes for the second confirmation, %v", len(codes), err)
 	}
 }
 
