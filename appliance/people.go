@@ -141,7 +141,7 @@ func checkName(name string) error {
 		return errors.New("takes 1 to 32 letters, digits, dots, dashes and underscores")
 	}
 	switch strings.ToLower(name) {
-	case "rule", "schedule", "payout", "chain", "terminal", "box", "download":
+	case "rule", "schedule", "payout", "chain", "terminal", "box", "download", "unknown":
 		return fmt.Errorf("%s stands for a part of the program in the books; take another one", name)
 	}
 	return nil

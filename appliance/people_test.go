@@ -171,7 +171,7 @@ func (a *Appliance) sessions(ctx context.Context, t *testing.T) (n int) {
 // program.
 func TestNamesOfTheProgram(t *testing.T) {
 	a := setUpBox(t)
-	for _, name := range []string{"rule", "Schedule", "terminal"} {
+	for _, name := range []string{"rule", "Schedule", "terminal", "unknown"} {
 		err := a.AddOperator(t.Context(), name, "Correct horse 7 staple", "anna", "::1")
 		if _, refused := errors.AsType[*PersonError](err); !refused || !strings.Contains(err.Error(), "part of the program") {
 			t.Errorf("an operator %s: %v", name, err)

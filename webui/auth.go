@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/sessions"
+
+	"github.com/dmpool/dmpool/appliance"
 )
 
 // operator is a person who may sign in.
@@ -87,10 +89,9 @@ func (s *site) provesPassword(r *http.Request, who caller) (bool, error) {
 	return isRight(s.box.ProvePassword(r.Context(), who.Operator, r.PostFormValue("password"), who.IP.String()))
 }
 
-// methodOf is how the books name a proof: passwords are longer than codes.
+// methodOf is how the books name a proof.
 func methodOf(proof string) string {
-	digits := strings.ReplaceAll(proof, " ", "")
-	if len(digits) == 6 && strings.Trim(digits, "0123456789") == "" {
+	if appliance.IsCode(proof) {
 		return "code"
 	}
 	return "password"
