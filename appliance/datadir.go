@@ -29,6 +29,7 @@ func (d dataDir) core() string               { return filepath.Join(d.root, "cor
 func (d dataDir) certificate() string        { return filepath.Join(d.root, "stratum.pem") }
 func (d dataDir) pages() string              { return filepath.Join(d.root, "pages.pem") }
 func (d dataDir) wizard() string             { return filepath.Join(d.root, "setup.db") }
+func (d dataDir) wizardKey() string          { return filepath.Join(d.root, "setup.key") }
 func (d dataDir) claimFile() string          { return filepath.Join(d.root, "claim-code") }
 func (d dataDir) nodePassword() string       { return filepath.Join(d.root, "node-password") }
 func (d dataDir) passphrase(n string) string { return filepath.Join(d.of(n), "passphrase") }

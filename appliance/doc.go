@@ -12,6 +12,7 @@
 //	network                     the network of the next start, one word
 //	lock                        held by the running daemon
 //	setup.db, claim-code        of a box that is not set up yet; gone with its first start
+//	setup.key                   what seals a typed passphrase in there; overwritten then
 //	node-password               of a node that somebody else runs, 0600
 //	core/                       versions of Bitcoin Core that the box has got, see package release
 //	<network>/ledger.db         money, settings, operators, audit: precious

@@ -111,11 +111,14 @@ func openWizardDB(ctx context.Context, d dataDir) (*sqlite.DB, error) {
 	return db, nil
 }
 
-// clearSetUp removes what the wizard kept, once there is an operator: some of it
-// is secret.
+// clearSetUp removes what the wizard kept, once there is an operator. What of it is
+// secret cannot be read any more when its key is gone, which goes first.
 func (d dataDir) clearSetUp(ctx context.Context, db *sqlite.DB) error {
 	if done, err := hasOperator(ctx, db.Reader()); err != nil || !done {
 		return err
+	}
+	if err := shred(d.wizardKey()); err != nil {
+		return fmt.Errorf("remove what the set-up kept: %w", err)
 	}
 	for _, file := range []string{d.wizard(), d.wizard() + "-wal", d.wizard() + "-shm", d.claimFile()} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -280,6 +283,9 @@ func (w *Wizard) read(ctx context.Context) (Draft, error) {
 		if err := json.Unmarshal([]byte(all[i].payload), &piece); err != nil {
 			return d, fmt.Errorf("decode set-up step %s: %w", s.name, err)
 		}
+		if !w.reveal(&piece.Wallet) {
+			continue
+		}
 		s.take(&d.Answers, &piece)
 		d.Done = append(d.Done, s.name)
 	}
@@ -315,6 +321,9 @@ func (w *Wizard) Answer(ctx context.Context, step string, piece Answers) error {
 
 // note writes the row of a step.
 func (w *Wizard) note(ctx context.Context, step, state string, payload Answers, problem string) error {
+	if err := w.hide(&payload.Wallet); err != nil {
+		return err
+	}
 	text, err := json.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("encode set-up step %s: %w", step, err)

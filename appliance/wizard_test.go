@@ -257,8 +257,11 @@ func TestWizardKeepsSecrets(t *testing.T) {
 		t.Errorf("kept %v and %v, %v", after.Operator.PasswordHash == before.Operator.PasswordHash, after.Wallet.Passphrase == before.Wallet.Passphrase, err)
 	}
 	raw, err := os.ReadFile(w.dir.wizard() + "-wal")
-	if err != nil || strings.Contains(string(raw), goodPassword) {
-		t.Errorf("the password itself is on the disk, %v", err)
+	if err != nil || strings.Contains(string(raw), goodPassword) || strings.Contains(string(raw), before.Wallet.Passphrase) {
+		t.Errorf("the password itself, or the passphrase, is on the disk, %v", err)
+	}
+	if info, err := os.Stat(w.dir.wizardKey()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("setup.key: %v, %v", info, err)
 	}
 	if info, err := os.Stat(w.dir.wizard()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("setup.db: %v, %v", info.Mode(), err)
@@ -269,6 +272,22 @@ func TestWizardKeepsSecrets(t *testing.T) {
 	}
 	if d, err := w.read(ctx); err != nil || d.Wallet.Passphrase != "" {
 		t.Errorf("a passphrase was kept for nothing, %v", err)
+	}
+}
+
+// Without its key the passphrase has to be typed again, and nothing else has.
+func TestWizardWithoutItsKey(t *testing.T) {
+	w := openWizard(t, t.TempDir())
+	answerAll(t, w)
+	if err := os.Remove(w.dir.wizardKey()); err != nil {
+		t.Fatal(err)
+	}
+	d, err := w.Draft(t.Context())
+	if err != nil || d.Next() != StepWallet || d.HasPassphrase || d.Operator.User == "" {
+		t.Errorf("next is %q, %+v, %v", d.Next(), d, err)
+	}
+	if err := w.Finish(t.Context()); err == nil {
+		t.Error("set up without the passphrase")
 	}
 }
 

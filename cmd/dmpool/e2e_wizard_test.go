@@ -172,7 +172,7 @@ func (o *owner) isOver() {
 			o.t.Errorf("%s after the set-up: %s", path, resp.Status)
 		}
 	}
-	for _, file := range []string{"setup.db", "setup.db-wal", "claim-code"} {
+	for _, file := range []string{"setup.db", "setup.db-wal", "setup.key", "claim-code"} {
 		if _, err := os.Stat(filepath.Join(o.box, file)); err == nil {
 			o.t.Errorf("%s is still there", file)
 		}
