@@ -199,6 +199,21 @@ func (a *Appliance) RenewCodes(ctx context.Context, op Operator, code, ip string
 	return codes, err
 }
 
+// KnowsCode returns nil when the code is one of the operator's recovery codes that
+// are still good, and does not use it up: so that somebody who was just shown them
+// can prove to have kept them. Else it is [ErrLogin].
+func (a *Appliance) KnowsCode(ctx context.Context, op Operator, code, ip string) error {
+	return a.attempt(ctx, attempt{user: op.Name, actor: op.Name, action: "factor.kept", ip: ip, wrong: wrongCode}, func() (has bool, err error) {
+		err = a.db.Reader().QueryRowContext(ctx, `
+			SELECT EXISTS (SELECT 1 FROM recovery_code WHERE operator = ? AND hash = ? AND used_at IS NULL)`,
+			op.ID, recoveryHash(code)).Scan(&has)
+		if err != nil {
+			return false, fmt.Errorf("read recovery codes: %w", err)
+		}
+		return has, nil
+	})
+}
+
 // checkCode lets an operator's code pass the gate. A quiet one leaves the audit row
 // of what is right to the caller.
 func (a *Appliance) checkCode(ctx context.Context, op Operator, code, action, ip string, quiet bool) error {

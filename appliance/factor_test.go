@@ -476,3 +476,25 @@ func TestFactorToSend(t *testing.T) {
 		t.Errorf("payouts by themselves, with one: %v", err)
 	}
 }
+
+// A recovery code that is compared stays good, one that was used does not.
+func TestKnowsCode(t *testing.T) {
+	ctx := t.Context()
+	a, _, anna, p, codes := factored(t)
+	for range 2 {
+		if err := a.KnowsCode(ctx, anna, " "+strings.ToLower(codes[3]), "::1"); err != nil {
+			t.Errorf("one of them: %v", err)
+		}
+	}
+	for _, wrong := range []string{"", "ABCD-EFGH-JKMN-PQRS", p.code(0)} {
+		if err := a.KnowsCode(ctx, anna, wrong, "::2"); !errors.Is(err, ErrLogin) {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+	if err := a.LoginCode(ctx, anna, codes[3], "::1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.KnowsCode(ctx, anna, codes[3], "::1"); !errors.Is(err, ErrLogin) {
+		t.Errorf("one that was used: %v", err)
+	}
+}

@@ -117,6 +117,13 @@ func (g *golden) ConfirmFactor(_ context.Context, _ operator, code, _ string) ([
 	return []string{goldenRecovery, "0123-4567-89AB-CDEF"}, passwordSet, nil
 }
 
+func (g *golden) KnowsCode(_ context.Context, _ operator, code, _ string) error {
+	if !g.safe.on || code != goldenRecovery {
+		return wrongProof()
+	}
+	return nil
+}
+
 func (g *golden) RemoveFactor(ctx context.Context, op operator, code, ip string) (time.Time, error) {
 	if err := g.LoginCode(ctx, op, code, ip); err != nil {
 		return time.Time{}, err

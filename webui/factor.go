@@ -11,7 +11,9 @@ import (
 
 // A second factor begins with a secret that is shown once, in the answer to a form:
 // no address brings it back, and no cache keeps it. A code of it puts it into force
-// and is answered with the recovery codes, which are shown once, too.
+// and is answered with the recovery codes, which are shown once, too, and of which
+// one is typed to see that they were kept. Whoever was led here on the way to another
+// page goes on to that page from there.
 
 // factors is what the pages need of the box about second factors. Where a code is
 // asked for, one for recovery does as well; a wrong one is codeWrongPassword.
@@ -20,6 +22,7 @@ type factors interface {
 	ProposeFactor(ctx context.Context, op operator) (proposal, error)
 	ProposedFactor(ctx context.Context, op operator) (proposal, error)
 	ConfirmFactor(ctx context.Context, op operator, code, ip string) (codes []string, since time.Time, err error)
+	KnowsCode(ctx context.Context, op operator, code, ip string) error
 	RemoveFactor(ctx context.Context, op operator, code, ip string) (since time.Time, err error)
 	RenewCodes(ctx context.Context, op operator, code, ip string) (codes []string, err error)
 	LoginCode(ctx context.Context, op operator, code, ip string) error
@@ -46,7 +49,8 @@ type proposal struct{ Secret, URI string }
 type factorView struct {
 	proposal
 
-	Wrong bool // the code was
+	Next  string // where the way leads afterwards
+	Wrong bool   // the code was
 }
 
 // Groups is the secret as people type it.
@@ -58,6 +62,36 @@ func (v factorView) Groups() string {
 	return strings.Join(groups, " ")
 }
 
+// codesView fills templates/codes.html. Without the codes it is the form that asks
+// for one, which comes back when that was none.
+type codesView struct {
+	Codes []string
+	Next  string
+}
+
+// nextOf is where the forms of a second factor lead in the end.
+func nextOf(r *http.Request) string {
+	if next := localPath(r.FormValue("next")); next != "/" {
+		return next
+	}
+	return "/sessions"
+}
+
+// offerFactor asks somebody who has just set the box up to set up a second factor,
+// too, and lets them do it later.
+func (s *site) offerFactor(w http.ResponseWriter, r *http.Request, who caller) error {
+	f, err := s.box.Factor(r.Context(), who.Operator)
+	if err != nil {
+		return err
+	}
+	if f.On() {
+		http.Redirect(w, r, nextOf(r), http.StatusSeeOther)
+		return nil
+	}
+	s.show(w, r, who, http.StatusOK, "offer", nextOf(r))
+	return nil
+}
+
 // beginFactor shows a new secret to somebody who knows the password.
 func (s *site) beginFactor(w http.ResponseWriter, r *http.Request, who caller) error {
 	return s.ifProven(w, r, who, formFactor, func() error {
@@ -65,7 +99,7 @@ func (s *site) beginFactor(w http.ResponseWriter, r *http.Request, who caller) e
 		if err != nil {
 			return err
 		}
-		s.show(w, r, who, http.StatusOK, "factor", factorView{proposal: p})
+		s.show(w, r, who, http.StatusOK, "factor", factorView{proposal: p, Next: nextOf(r)})
 		return nil
 	})
 }
@@ -79,7 +113,7 @@ func (s *site) confirmFactor(w http.ResponseWriter, r *http.Request, who caller)
 		if err != nil {
 			return s.signInPage(w, r, who, formFactor, err)
 		}
-		return s.again(w, r, who, "factor", factorView{proposal: p, Wrong: true})
+		return s.again(w, r, who, "factor", factorView{proposal: p, Next: nextOf(r), Wrong: true})
 	}
 	if err != nil {
 		return s.signInPage(w, r, who, formFactor, err)
@@ -121,6 +155,19 @@ func (s *site) showCodes(w http.ResponseWriter, r *http.Request, who caller, cod
 	if token, ok := who.session.Values[keyToken].(string); ok {
 		who.Token = token
 	}
-	s.show(w, r, who, http.StatusOK, "codes", codes)
+	s.show(w, r, who, http.StatusOK, "codes", codesView{codes, nextOf(r)})
+	return nil
+}
+
+// keptCodes leads on when one of the codes that were shown is typed.
+func (s *site) keptCodes(w http.ResponseWriter, r *http.Request, who caller) error {
+	right, err := isRight(s.box.KnowsCode(r.Context(), who.Operator, cut(r.PostFormValue("code"), 64), who.IP.String()))
+	if err != nil {
+		return err
+	}
+	if !right {
+		return s.again(w, r, who, "codes", codesView{Next: nextOf(r)})
+	}
+	http.Redirect(w, r, nextOf(r), http.StatusSeeOther)
 	return nil
 }

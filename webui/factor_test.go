@@ -124,6 +124,16 @@ func TestEnrolment(t *testing.T) {
 	if w.sessionCookie().Value == before || !w.signedIn() || hidden(t, codes.body, "token") != w.token() {
 		t.Error("the browser that did it does not go on in a new session")
 	}
+	kept := url.Values{"token": {w.token()}, "next": {"/wallet"}, "code": {"WRON-GCOD-E000-0000"}}
+	again := w.do(http.MethodPost, "/factor/kept", kept)
+	if again.StatusCode != http.StatusUnprocessableEntity || strings.Contains(again.body, goldenRecovery) || !strings.Contains(again.body, `name="next" value="/wallet"`) {
+		t.Errorf("a code that is none of them: status %d", again.StatusCode)
+	}
+	checkPage(t, again.body)
+	kept.Set("code", goldenRecovery)
+	if resp := w.do(http.MethodPost, "/factor/kept", kept); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/wallet" {
+		t.Errorf("one of them: status %d to %q", resp.StatusCode, resp.Header.Get("Location"))
+	}
 	if page := w.get("/sessions").body; strings.Contains(page, goldenRecovery) || strings.Contains(page, goldenSecret) {
 		t.Error("the codes, or the secret, are shown again")
 	}
@@ -211,5 +221,26 @@ func TestFactorToSend(t *testing.T) {
 	form := url.Values{"token": {w.token()}, "rev": {"3"}, "digest": {g.payout.Digest}, "total": {"1222300"}, "password": {"guess"}}
 	if resp := w.do(http.MethodPost, "/payouts/42/approve", form); !strings.Contains(resp.body, "the password, or the code, is wrong") {
 		t.Error("what was wrong was not said")
+	}
+}
+
+// The way from the set-up leads past the offer of a second factor, which can wait.
+func TestOfferFactor(t *testing.T) {
+	w := open(t, newGolden())
+	w.signIn()
+	for asked, want := range map[string]string{"/factor?next=/wallet": "/wallet", "/factor": "/sessions", "/factor?next=//evil.example": "/sessions"} {
+		page := w.get(asked).body
+		checkPage(t, page)
+		if !strings.Contains(page, `name="next" value="`+want+`"`) || !strings.Contains(page, `href="`+want+`"`) {
+			t.Errorf("%s does not lead to %s", asked, want)
+		}
+	}
+	shown := w.do(http.MethodPost, "/factor", url.Values{"token": {w.token()}, "password": {password}, "next": {"/wallet"}})
+	if !strings.Contains(shown.body, `name="next" value="/wallet"`) {
+		t.Error("the way on is lost")
+	}
+	w.box.safe.on = true
+	if resp := w.get("/factor?next=/wallet"); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/wallet" {
+		t.Errorf("offered again: status %d", resp.StatusCode)
 	}
 }

@@ -57,6 +57,10 @@ func (m *machine) ConfirmFactor(ctx context.Context, op operator, code, ip strin
 	return codes, since, asProblem(err)
 }
 
+func (m *machine) KnowsCode(ctx context.Context, op operator, code, ip string) error {
+	return asProblem(m.box.KnowsCode(ctx, appliance.Operator(op), code, ip))
+}
+
 func (m *machine) RemoveFactor(ctx context.Context, op operator, code, ip string) (time.Time, error) {
 	since, err := m.box.RemoveFactor(ctx, appliance.Operator(op), code, ip)
 	return since, asProblem(err)

@@ -50,7 +50,7 @@ func moreMenu() []section {
 		{"rules", []entry{
 			{"settings", "/settings", []string{"review"}},
 			{"people", "/people", nil},
-			{"sessions", "/sessions", []string{"factor", "codes", "token"}},
+			{"sessions", "/sessions", []string{"offer", "factor", "codes", "token"}},
 			{"audit", "/audit", nil},
 			{"about", "/about", nil},
 		}},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/dmpool/dmpool/appliance"
@@ -323,6 +324,9 @@ func (p *setup) finish(w http.ResponseWriter, r *http.Request, who caller) error
 	if slices.Contains(d.Steps(), appliance.StepWallet) && d.Wallet.Words {
 		next = "/wallet"
 	}
-	http.Redirect(w, r, "/login?next="+next, http.StatusSeeOther)
+	if !d.Private() { // where coins are worth nothing, nobody is bothered with it
+		next = "/factor?next=" + next
+	}
+	http.Redirect(w, r, "/login?next="+url.QueryEscape(next), http.StatusSeeOther)
 	return nil
 }

@@ -102,7 +102,7 @@ func TestSetupFromWelcomeToLogin(t *testing.T) {
 					t.Errorf("the review does not show %q", want)
 				}
 			}
-			if got := w.say("review"); got.Header.Get("Location") != "/login?next=/connect" {
+			if got := w.say("review"); got.Header.Get("Location") != "/login?next=%2Fconnect" {
 				t.Fatalf("finish: %d to %q, %s", got.StatusCode, got.Header.Get("Location"), got.body)
 			}
 			select {
