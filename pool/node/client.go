@@ -296,7 +296,7 @@ func (c *Client) login(refused string) (string, error) {
 		return c.cookie.login, nil
 	}
 
-	content, err := os.ReadFile(c.config.CookieFile)
+	content, err := readCookie(c.config.CookieFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", ErrStarting
 	}
@@ -304,14 +304,38 @@ func (c *Client) login(refused string) (string, error) {
 		return "", fmt.Errorf("%w: %w", ErrCookie, err)
 	}
 
-	// bitcoind renames the finished file into place, but an empty one is seen when the disk was full.
+	// bitcoind renames the finished file into place, but an empty one is seen when the disk was full. What begins with
+	// another user is no cookie: people type the path, and no other file's content goes to whoever answers at the URL.
 	login := strings.TrimSpace(string(content))
-	if !strings.Contains(login, ":") {
+	if !strings.HasPrefix(login, cookieUser+":") {
 		return "", ErrStarting
 	}
 	c.cookie.login = login
 
 	return login, nil
+}
+
+const (
+	cookieUser = "__cookie__" // of every cookie that bitcoind writes
+	maxCookie  = 1024         // bytes; a cookie has 75
+)
+
+// readCookie reads a file that is no larger than a cookie is. What is no file, such as a device that never ends or a
+// pipe that nobody writes to, is not opened for long.
+func readCookie(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is no file")
+	}
+	return io.ReadAll(io.LimitReader(f, maxCookie))
 }
 
 // repeatable reports whether a second delivery of method changes nothing that the first has not changed already.

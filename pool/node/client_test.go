@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +65,37 @@ func TestMissingCookieMeansStarting(t *testing.T) {
 	}
 	if _, err := c.BestBlockHash(t.Context()); !errors.Is(err, ErrStarting) {
 		t.Errorf("BestBlockHash() with an empty cookie: %v, want ErrStarting", err)
+	}
+}
+
+// People type the path of the cookie into a page: the content of another file goes nowhere, and a file without an end
+// does not fill the memory.
+func TestOnlyCookiesAreSent(t *testing.T) {
+	var sent atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { sent.Add(1) }))
+	defer server.Close()
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]error{pipe: ErrCookie, "/dev/zero": ErrCookie, dir: ErrCookie}
+	for name, content := range map[string]string{"passphrase": "horse: battery", "config": "rpcauth=pool:salt$hash", "user": "pool:x"} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files[file] = ErrStarting
+	}
+	for file, want := range files {
+		c := New(Config{URL: server.URL, CookieFile: file})
+		if _, err := c.BestBlockHash(t.Context()); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", file, err, want)
+		}
+		c.CloseIdle()
+	}
+	if n := sent.Load(); n != 0 {
+		t.Errorf("%d requests were sent", n)
 	}
 }
 
