@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Statements of account are CSV (RFC 4180), one row per posting, oldest first.
@@ -181,9 +182,11 @@ func btc(sats int64) string {
 	return fmt.Sprintf("%s%d.%08d", sign, abs/1e8, abs%1e8)
 }
 
-// inert keeps a spreadsheet from taking text for a formula.
+// inert keeps a spreadsheet from taking text for a formula. Some take the wide signs of
+// Chinese and Japanese keyboards for the same as the narrow ones.
 func inert(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
+	first, _ := utf8.DecodeRuneInString(text)
+	if text != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + text
 	}
 	return text

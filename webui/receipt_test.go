@@ -199,6 +199,7 @@ func TestCSVIsCutOnError(t *testing.T) {
 func TestInert(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "chain": "chain", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@sum": "'@sum", "\t=1": "'\t=1", "\r=1": "'\r=1", "a=1": "a=1",
+		"＝1+1": "'＝1+1", "＋1": "'＋1", "－1": "'－1", "＠sum": "'＠sum", "矿机": "矿机",
 	} {
 		if got := inert(text); got != want {
 			t.Errorf("inert(%q) = %q, want %q", text, got, want)
