@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"math"
 	"net/http"
 	"time"
 )
@@ -14,6 +15,7 @@ type dashboardView struct {
 	Online   int
 	Offline  int
 	Rejected *float64 // fraction of all shares
+	Mostly   string   // the commonest reason for that, as in part_miners.reason; empty: none
 	Best     bests
 	Effort   *float64 // work of this round over the work expected for a block
 	Luck     luck
@@ -57,12 +59,22 @@ type feedView struct {
 // recentLine is something that happened; Kind and State choose its words.
 type recentLine struct {
 	At     time.Time
-	Kind   string // "block", "payout", "job"
+	Kind   string // "block", "payout", "job", "login"
 	State  string
 	Height int32
 	Amount int64
 	Name   string
+	IP     string // of a sign-in
 	Link   string
+}
+
+// BestLuck is the best share of the round over the one that is usual for so much
+// work: the median of the best is W/ln 2. It is nil where one of them is not known.
+func (v dashboardView) BestLuck() *float64 {
+	if !known(v.Best.Round) || !known(v.Effort) || !known(v.Feed.Difficulty) || *v.Effort == 0 || *v.Feed.Difficulty == 0 {
+		return nil
+	}
+	return new(*v.Best.Round * math.Ln2 / (*v.Effort * *v.Feed.Difficulty))
 }
 
 func (s *site) dashboard(r *http.Request, _ caller) (any, error) {

@@ -46,6 +46,8 @@
 // Charts are drawn on the server for the spans of chart_range.go, each with a sentence,
 // a table and a CSV file.
 //
+// Help (help.go) is linked at the foot of each page and answers what is asked most.
+//
 // The people page (people.go) is where operators come and go. Everybody may do
 // everything; a session ends with the person, and with the password and the second
 // factor, that it is of.
@@ -60,7 +62,10 @@
 //
 // Proof that the operator is still there is one function, proves: a form's field
 // "password" takes the password or a code, for that form only. The password, and the
-// second factor, are changed with provesPassword.
+// second factor, are changed with provesPassword. The field is the part "proof"
+// (proof.go), which says what it takes. Where the setting second_factor_to_send is
+// on, as it is on main, whoever has no second factor sends nothing; the pages say so
+// beforehand, and a new box's first sign-in leads past the offer of one.
 //
 // The audit page (audit.go) reads the log, whose entries hang together by hashes and
 // are never changed: it says how far that is still so, and exports what a filter

@@ -186,7 +186,7 @@ func newGolden() *golden {
 	}
 	g.dashboard = dashboardView{
 		Serving: true, Rates: rates{teras(97.5), teras(96.3), teras(97.4), teras(96.7)}, Online: 3, Offline: 1,
-		Rejected: new(0.0012), Best: bests{Round: new(48.2e9), Ever: new(1.31e12), EverAt: at(900 * time.Hour)},
+		Rejected: new(0.0012), Mostly: "stale", Best: bests{Session: new(9.1e9), Round: new(48.2e9), Ever: new(1.31e12), EverAt: at(900 * time.Hour)},
 		Effort: new(0.0000412), Luck: newLuck(new(150.84e12), teras(96.3)),
 		Money: moneyView{
 			Owed: new(int64(1_267_510)), Pending: new(int64(311_058_112)), Reserved: new(int64(512_000)),
@@ -196,6 +196,8 @@ func newGolden() *golden {
 		Recent: []recentLine{
 			{At: at(4 * time.Minute), Kind: "block", State: "found", Height: 925001, Link: "/blocks/" + g.blocks[0].Hash},
 			{At: at(time.Hour), Kind: "payout", State: "broadcast", Name: "41", Amount: 512_000, Link: "/payouts/41"},
+			{At: at(2 * time.Hour), Kind: "login", State: "ok", Name: "admin", IP: "192.168.1.9", Link: "/audit?action=login"},
+			{At: at(3 * time.Hour), Kind: "login", State: "failed", Name: "unknown", IP: "192.168.1.77", Link: "/audit?action=login"},
 			{At: at(6 * time.Hour), Kind: "job", State: "failed", Name: "payout-draft", Link: "/jobs"},
 		},
 	}

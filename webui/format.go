@@ -29,6 +29,7 @@ func functions(a assets, w *words, icons icons) template.FuncMap {
 		"exact":   w.exact,
 		"num":     numberOf,
 		"percent": w.percent,
+		"times":   times,
 		"measure": w.measure,
 		"when":    w.when,
 		"ago":     w.ago,
@@ -217,6 +218,14 @@ func (w *words) percent(v *float64) template.HTML {
 		return template.HTML(w.must("format.below_percent"))
 	}
 	return template.HTML(significant(*v*100) + `<span class="unit"> %</span>`)
+}
+
+// times writes how many times as much something is, empty when that is not known.
+func times(v *float64) string {
+	if !known(v) {
+		return ""
+	}
+	return significant(*v)
 }
 
 // span writes a length of time in its largest sensible unit, "4 min".

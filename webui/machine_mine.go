@@ -11,8 +11,10 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/dmpool/dmpool/appliance"
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/stratum"
 	"github.com/dmpool/dmpool/pool/work"
 )
 
@@ -40,6 +42,10 @@ func (m *machine) Dashboard(ctx context.Context) (dashboardView, error) {
 		Best: bests{Round: orNil(totals.BestRound), Ever: orNil(totals.BestEver), EverAt: totals.BestEverAt},
 		Feed: m.feed(ctx, status),
 	}
+	if reasons, _ := reasonsOf(totals.Rejected); len(reasons) > 0 {
+		v.Mostly = reasons[0].Kind()
+	}
+	v.Best.Session = bestNow(status.Sessions)
 	v.Luck = newLuck(orNil(status.NetworkDifficulty), v.Rates.H1)
 	for _, w := range workers {
 		if w.Here() {
@@ -68,12 +74,28 @@ func (m *machine) Dashboard(ctx context.Context) (dashboardView, error) {
 	if err != nil {
 		return v, err
 	}
-	v.Recent = lately(blocks, payouts, jobs.Runs)
+	logins, err := m.findAudit(ctx, appliance.AuditFilter{Action: "login", Limit: latelyLines})
+	if err != nil {
+		return v, err
+	}
+	v.Recent = lately(blocks, payouts, jobs.Runs, logins)
 	return v, nil
 }
 
-// lately merges the newest blocks, payouts and failed jobs.
-func lately(blocks []blockLine, payouts []payoutLine, runs []runLine) []recentLine {
+// bestNow is the best share of those who are connected, since they are.
+func bestNow(sessions []stratum.SessionInfo) *float64 {
+	var best float64
+	for _, s := range sessions {
+		best = max(best, s.Best)
+	}
+	return orNil(best)
+}
+
+// latelyLines is how much of what happened the dashboard shows.
+const latelyLines = 5
+
+// lately merges the newest blocks, payouts, failed jobs and sign-ins.
+func lately(blocks []blockLine, payouts []payoutLine, runs []runLine, logins []auditLine) []recentLine {
 	var lines []recentLine
 	for _, b := range blocks {
 		lines = append(lines, recentLine{At: b.FoundAt, Kind: "block", State: b.State, Height: b.Height, Link: "/blocks/" + b.Hash})
@@ -87,8 +109,15 @@ func lately(blocks []blockLine, payouts []payoutLine, runs []runLine) []recentLi
 			lines = append(lines, recentLine{At: r.Started, Kind: "job", State: "failed", Name: r.Job, Link: "/jobs"})
 		}
 	}
+	for _, l := range logins {
+		state := "failed"
+		if l.Fine {
+			state = "ok"
+		}
+		lines = append(lines, recentLine{At: l.At, Kind: "login", State: state, Name: l.Actor, IP: l.IP, Link: "/audit?action=login"})
+	}
 	slices.SortStableFunc(lines, func(a, b recentLine) int { return b.At.Compare(a.At) })
-	return lines[:min(6, len(lines))]
+	return lines[:min(latelyLines, len(lines))]
 }
 
 // effort is the work since the newest block over that of a block on average.

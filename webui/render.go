@@ -223,6 +223,18 @@ func (s *site) send(w http.ResponseWriter, status int, p *page) {
 // pageFunc gathers what a page shows; it writes nothing.
 type pageFunc func(r *http.Request, who caller) (any, error)
 
+// plain is page for what never changes while it is looked at.
+func (s *site) plain(name string, gather pageFunc) handler {
+	return func(w http.ResponseWriter, r *http.Request, who caller) error {
+		data, err := gather(r, who)
+		if err != nil {
+			return err
+		}
+		s.show(w, r, who, http.StatusOK, name, data)
+		return nil
+	}
+}
+
 // page turns a pageFunc into a handler: HTML for people, and for an
 // EventSource on the same URL a stream of the page's live parts.
 func (s *site) page(name string, gather pageFunc) handler {

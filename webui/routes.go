@@ -125,6 +125,7 @@ func (s *site) routes() []route {
 		{"POST /login", anyone, login, false, s.login},
 		{"POST /login/code", anyone, login, false, s.loginCode},
 		{"POST /look", anyone, page, early, s.changeLook},
+		{"GET /help", anyone, page, false, s.plain("help", s.help)},
 		{"GET /connect", anyone, page, false, s.page("connect", s.connect)},
 		{"GET /observer", anyone, page, false, s.findObserver},
 		{"GET /observer/{address}", anyone, page, false, s.page("observer", s.observer)},
