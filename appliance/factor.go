@@ -201,9 +201,10 @@ func (a *Appliance) RenewCodes(ctx context.Context, op Operator, code, ip string
 
 // KnowsCode returns nil when the code is one of the operator's recovery codes that
 // are still good, and does not use it up: so that somebody who was just shown them
-// can prove to have kept them. Else it is [ErrLogin].
+// can prove to have kept them. Else it is [ErrLogin]. As the same code can be shown
+// again and again, it makes up for nothing wrong.
 func (a *Appliance) KnowsCode(ctx context.Context, op Operator, code, ip string) error {
-	return a.attempt(ctx, attempt{user: op.Name, actor: op.Name, action: "factor.kept", ip: ip, wrong: wrongCode}, func() (has bool, err error) {
+	return a.attempt(ctx, attempt{user: op.Name, actor: op.Name, action: "factor.kept", ip: ip, wrong: wrongCode, half: true}, func() (has bool, err error) {
 		err = a.db.Reader().QueryRowContext(ctx, `
 			SELECT EXISTS (SELECT 1 FROM recovery_code WHERE operator = ? AND hash = ? AND used_at IS NULL)`,
 			op.ID, recoveryHash(code)).Scan(&has)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base32"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -474,6 +475,43 @@ func TestFactorToSend(t *testing.T) {
 	}
 	if err := change(byItself); err != nil {
 		t.Errorf("payouts by themselves, with one: %v", err)
+	}
+}
+
+// What can be shown again and again makes up for no wrong code: neither the password,
+// in a session of an operator who has a second factor, nor a recovery code that is
+// only compared.
+func TestNothingMakesUpForWrongCodes(t *testing.T) {
+	ctx := t.Context()
+	a, _, anna, p, codes := factored(t)
+	for name, show := range map[string]func(ip string) error{
+		"password":      func(ip string) error { return a.ProvePassword(ctx, anna.ID, goodPassword, ip) },
+		"recovery code": func(ip string) error { return a.KnowsCode(ctx, anna, codes[3], ip) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a.gate.note(account{name: "anna"}, true, time.Now())
+			wrong := "000000"
+			if p.code(0) == wrong {
+				wrong = "000001"
+			}
+			var throttled *ThrottledError
+			for i := range 3 * freeFailures {
+				ip := fmt.Sprintf("192.168.7.%d", i)
+				if err := show(ip); errors.As(err, &throttled) {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := a.RemoveFactor(ctx, anna, wrong, ip); errors.As(err, &throttled) {
+					break
+				} else if !errors.Is(err, ErrLogin) {
+					t.Fatal(err)
+				}
+			}
+			if throttled == nil {
+				t.Error("guesses at the code are not slowed down")
+			}
+		})
 	}
 }
 

@@ -189,6 +189,9 @@ func (a *Appliance) Login(ctx context.Context, user, password, ip string) (op Op
 		return Operator{}, time.Time{}, fmt.Errorf("read operator: %w", err)
 	}
 	t := attempt{user: user, actor: op.Name, action: "login", ip: ip, half: second}
+	if second {
+		t.right = "code needed"
+	}
 	if t.actor == "" {
 		t.actor = "unknown" // what was typed may be a password in the wrong field
 	}
@@ -230,18 +233,23 @@ func (a *Appliance) Reauthenticate(ctx context.Context, operator int64, proof, i
 	return err
 }
 
-// ProvePassword is Reauthenticate where only the password will do.
+// ProvePassword is Reauthenticate where only the password will do. Of an operator who
+// has a second factor it makes up for no wrong code, as at the login: else whoever
+// knows it, in a session of theirs, could go on guessing the code for as long as
+// they like, five at a time.
 func (a *Appliance) ProvePassword(ctx context.Context, operator int64, password, ip string) error {
 	var name, hash string
-	err := a.db.Reader().QueryRowContext(ctx,
-		`SELECT name, password_hash FROM operator WHERE id = ?`, operator).Scan(&name, &hash)
+	var second bool
+	err := a.db.Reader().QueryRowContext(ctx, `
+		SELECT name, password_hash, EXISTS (SELECT 1 FROM second_factor WHERE operator = id AND confirmed_at IS NOT NULL)
+		  FROM operator WHERE id = ?`, operator).Scan(&name, &hash, &second)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrLogin
 	}
 	if err != nil {
 		return fmt.Errorf("read operator: %w", err)
 	}
-	return a.attempt(ctx, attempt{user: name, actor: name, action: "reauthenticate", ip: ip}, a.password(password, hash))
+	return a.attempt(ctx, attempt{user: name, actor: name, action: "reauthenticate", ip: ip, half: second}, a.password(password, hash))
 }
 
 // attempt is somebody's try to prove who they are.
@@ -250,8 +258,9 @@ type attempt struct {
 	actor  string // what the audit log says
 	action string
 	ip     string
-	wrong  string // what the audit log says of a wrong one; empty: name or password
-	half   bool   // what is right is only the first of two steps, and makes up for no wrong code
+	right  string // what the audit log says of a right one; empty: ok
+	wrong  string // and of a wrong one; empty: name or password
+	half   bool   // what is right is only one of two, and makes up for no wrong ones
 	quiet  bool   // what is right gets its audit row from the caller
 }
 
@@ -266,14 +275,12 @@ func (a *Appliance) attempt(ctx context.Context, t attempt, right func() (bool, 
 	if err != nil {
 		return err
 	}
-	e := AuditEntry{Actor: t.actor, Action: t.action, Result: "ok", IP: t.ip}
-	switch {
-	case !ok:
+	e := AuditEntry{Actor: t.actor, Action: t.action, Result: cmp.Or(t.right, "ok"), IP: t.ip}
+	if !ok {
 		e.Result = cmp.Or(t.wrong, "wrong name or password")
 		return errors.Join(a.auditFailure(ctx, e), ErrLogin)
-	case t.half:
-		e.Result = "code needed"
-	default:
+	}
+	if !t.half {
 		a.gate.trust(t.user, t.ip)
 	}
 	if t.quiet {
