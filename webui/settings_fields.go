@@ -67,7 +67,7 @@ func settingsGroups() []group {
 			},
 			{
 				Key:    "min_output_sat",
-				Effect: "job", unit: sats(),
+				Effect: "job", grave: more, unit: sats(), // what a block does not pay itself, the wallet holds
 				at: func(s *pool.Settings) any { return &s.MinOutputSat },
 			},
 		}},

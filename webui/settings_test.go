@@ -150,15 +150,17 @@ func TestGraveChanges(t *testing.T) {
 		change func(*pool.Settings)
 		grave  bool
 	}{
-		"fee up":          {func(s *pool.Settings) { s.FeeBps = 1 }, true},
-		"donation":        {func(s *pool.Settings) { s.DonationBps = 1 }, true},
-		"window":          {func(s *pool.Settings) { s.WindowMilli++ }, true},
-		"underfill":       {func(s *pool.Settings) { s.Underfill = "hold" }, true},
-		"minimum payout":  {func(s *pool.Settings) { s.MinPayoutSat++ }, false},
-		"fee rate":        {func(s *pool.Settings) { s.PayoutFeeRate = "3" }, false},
-		"name":            {func(s *pool.Settings) { s.Name = "x" }, false},
-		"first port":      {func(s *pool.Settings) { s.SmallPort = 3335 }, false},
-		"nothing changed": {func(*pool.Settings) {}, false},
+		"fee up":                    {func(s *pool.Settings) { s.FeeBps = 1 }, true},
+		"donation":                  {func(s *pool.Settings) { s.DonationBps = 1 }, true},
+		"window":                    {func(s *pool.Settings) { s.WindowMilli++ }, true},
+		"underfill":                 {func(s *pool.Settings) { s.Underfill = "hold" }, true},
+		"minimum payout":            {func(s *pool.Settings) { s.MinPayoutSat++ }, false},
+		"fee rate":                  {func(s *pool.Settings) { s.PayoutFeeRate = "3" }, false},
+		"name":                      {func(s *pool.Settings) { s.Name = "x" }, false},
+		"first port":                {func(s *pool.Settings) { s.SmallPort = 3335 }, false},
+		"nothing changed":           {func(*pool.Settings) {}, false},
+		"more for the pool to hold": {func(s *pool.Settings) { s.MinOutputSat++ }, true},
+		"less for the pool to hold": {func(s *pool.Settings) { s.MinOutputSat-- }, false},
 	} {
 		was := pool.DefaultSettings("main")
 		is := was
