@@ -40,9 +40,8 @@ type walletSettings struct {
 	Words  bool   `json:"words"`  // its keys come from words that the operator writes down
 }
 
-// displaySettings are how times and texts are shown.
+// displaySettings are how texts are shown.
 type displaySettings struct {
-	TimeZone string `json:"time_zone"`
 	Language string `json:"language"`
 }
 

@@ -73,6 +73,9 @@ type PoolAnswer struct {
 	HighPort     *int    `json:"high_port,omitempty"`      // for rentals and proxies, 0: none
 	TLSPort      *int    `json:"tls_port,omitempty"`       // with TLS, 0: none
 	MaxSessions  *int    `json:"max_sessions,omitempty"`   // connections of miners at a time
+
+	AdminFrom     *string `json:"admin_from,omitempty"`     // "private" or "anywhere": where operators may come from
+	ObserverPages *bool   `json:"observer_pages,omitempty"` // whether strangers may look up a miner
 }
 
 var (
@@ -131,9 +134,6 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 	if a.TimeZone == "" {
 		a.TimeZone = "UTC"
 	}
-	if _, err := time.LoadLocation(a.TimeZone); err != nil {
-		errs = append(errs, fmt.Errorf("time_zone %q is not known; give a name like Europe/Berlin", a.TimeZone))
-	}
 	if a.Language == "" {
 		a.Language = "en"
 	}
@@ -141,6 +141,7 @@ func (a *Answers) complete(network string) (pool.Settings, error) {
 		errs = append(errs, fmt.Errorf("language %q is not available; this version speaks \"en\" and \"zh-Hans\"", a.Language))
 	}
 	s := a.Pool.settings(a.Network)
+	s.TimeZone = a.TimeZone
 	if err := s.Validate(); err != nil {
 		errs = append(errs, err)
 	}
@@ -179,6 +180,8 @@ func (p PoolAnswer) settings(network string) pool.Settings {
 	set(&s.HighPort, p.HighPort)
 	set(&s.TLSPort, p.TLSPort)
 	set(&s.MaxSessions, p.MaxSessions)
+	set(&s.AdminFrom, p.AdminFrom)
+	set(&s.ObserverPages, p.ObserverPages)
 	return s
 }
 
@@ -336,7 +339,7 @@ func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settin
 		{settingPool, settings},
 		{settingNode, a.Node},
 		{settingWallet, walletSettings{Name: walletName(a.Network, 1), Unlock: a.Wallet.Unlock, Words: a.Wallet.Words || a.Wallet.Restore}},
-		{settingDisplay, displaySettings{TimeZone: a.TimeZone, Language: a.Language}},
+		{settingDisplay, displaySettings{Language: a.Language}},
 	}
 	for _, v := range values {
 		if err := writeSetting(ctx, tx, v.key, v.value, now); err != nil {

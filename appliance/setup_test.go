@@ -103,7 +103,7 @@ func TestSetUpRefusals(t *testing.T) {
 		{"everything donated", `{"operator":{"password":"` + goodPassword + `"},"pool":{"fee_bps":10000}}`, "fee"},
 		{"unknown settlement", `{"operator":{"password":"` + goodPassword + `"},"pool":{"settlement":"pps"}}`, "not known"},
 		{"dust in the coinbase", `{"operator":{"password":"` + goodPassword + `"},"pool":{"settlement":"direct","min_output_sat":1}}`, "smallest output"},
-		{"time zone", `{"operator":{"password":"` + goodPassword + `"},"time_zone":"Mars/Base"}`, "time_zone"},
+		{"time zone", `{"operator":{"password":"` + goodPassword + `"},"time_zone":"Mars/Base"}`, "time zone"},
 		{"prune", `{"operator":{"password":"` + goodPassword + `"},"node":{"prune_mib":5}}`, "node.prune_mib"},
 		{"asking without a passphrase", `{"operator":{"password":"` + goodPassword + `"},"wallet":{"unlock":"ask"}}`, "wallet.passphrase is needed"},
 		{"blanks around the passphrase", `{"operator":{"password":"` + goodPassword + `"},"wallet":{"passphrase":"open sesame "}}`, "wallet.passphrase begins or ends with a blank"},

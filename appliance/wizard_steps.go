@@ -25,7 +25,7 @@ const (
 	StepNode     = "node"
 	StepRules    = "rules"
 	StepWallet   = "wallet"
-	StepAccess   = "access" // name of the pool, time zone
+	StepAccess   = "access" // name of the pool, time zone, who may open the pages
 )
 
 // WizardSteps returns the names of all steps in their order.
@@ -91,7 +91,10 @@ func wizardSteps() []wizardStep {
 			}, (*Wizard).checkWallet,
 		},
 		{
-			StepAccess, func(to, from *Answers) { to.Pool.Name, to.TimeZone = from.Pool.Name, from.TimeZone },
+			StepAccess, func(to, from *Answers) {
+				to.Pool.Name, to.TimeZone = from.Pool.Name, from.TimeZone
+				to.Pool.AdminFrom, to.Pool.ObserverPages = from.Pool.AdminFrom, from.Pool.ObserverPages
+			},
 			nothing, (*Wizard).checkAccess,
 		},
 	}

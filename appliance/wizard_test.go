@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/dmpool/dmpool/pool"
 )
 
 func openWizard(t *testing.T, dir string) *Wizard {
@@ -48,7 +50,7 @@ func wizardAnswers() map[string]Answers {
 		StepNetwork:  {Network: "regtest"},
 		StepRules:    {Pool: PoolAnswer{Settlement: ptr("ledger"), FeeBps: ptr(int64(100)), WindowMilli: ptr(int64(2000)), MinPayoutSat: ptr(int64(50_000))}},
 		StepWallet:   {Wallet: WalletAnswer{Unlock: unlockAsk, Passphrase: "correct horse battery", Words: true}},
-		StepAccess:   {Pool: PoolAnswer{Name: ptr("Barn")}, TimeZone: "Asia/Shanghai"},
+		StepAccess:   {Pool: PoolAnswer{Name: ptr("Barn"), AdminFrom: ptr(pool.FromAnywhere), ObserverPages: ptr(false)}, TimeZone: "Asia/Shanghai"},
 	}
 }
 
@@ -123,7 +125,8 @@ func TestWizardOverRestarts(t *testing.T) {
 		t.Errorf("login: %v, %v", op, err)
 	}
 	settings, _, err := a.StoredSettings(ctx)
-	if err != nil || settings.Name != "Barn" || settings.FeeBps != 100 || settings.MinPayoutSat != 50_000 {
+	if err != nil || settings.Name != "Barn" || settings.FeeBps != 100 || settings.MinPayoutSat != 50_000 || settings.TimeZone != "Asia/Shanghai" ||
+		settings.AdminFrom != pool.FromAnywhere || settings.ObserverPages {
 		t.Errorf("settings %+v, %v", settings, err)
 	}
 	var wallet walletSettings
@@ -131,7 +134,7 @@ func TestWizardOverRestarts(t *testing.T) {
 		t.Errorf("wallet %+v, %v", wallet, err)
 	}
 	var display displaySettings
-	if _, err := a.readSetting(ctx, settingDisplay, &display); err != nil || display != (displaySettings{"Asia/Shanghai", "zh-Hans"}) {
+	if _, err := a.readSetting(ctx, settingDisplay, &display); err != nil || display != (displaySettings{"zh-Hans"}) {
 		t.Errorf("display %+v, %v", display, err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -169,6 +172,7 @@ func TestWizardRefusals(t *testing.T) {
 		{"short passphrase", StepWallet, Answers{Wallet: WalletAnswer{Unlock: unlockAsk, Passphrase: "short"}}, "too short"},
 		{"passphrase with a blank", StepWallet, Answers{Wallet: WalletAnswer{Unlock: unlockAsk, Passphrase: "long enough here "}}, "begins or ends"},
 		{"pool without a name", StepAccess, Answers{Pool: PoolAnswer{Name: ptr(" ")}, TimeZone: "UTC"}, "needs a name"},
+		{"where operators come from", StepAccess, Answers{Pool: PoolAnswer{Name: ptr("x"), AdminFrom: ptr("mars")}, TimeZone: "UTC"}, "cannot come from"},
 		{"time zone", StepAccess, Answers{Pool: PoolAnswer{Name: ptr("x")}, TimeZone: "Mars/Base"}, "not known"},
 		{"no time zone", StepAccess, Answers{Pool: PoolAnswer{Name: ptr("x")}}, "not known"},
 	} {

@@ -28,5 +28,7 @@ func (s Settings) Risks() []Risk {
 		"Payouts below %d sat leave without anybody looking; whoever gets into this box can send that much.", s.AutoApproveBelowSat)
 	warn(s.MinDifficulty > 1, "min_difficulty", "Lower it if the smallest devices are to count.",
 		"At difficulty %g a NerdMiner, with 78 kH/s, sends one share in about %.0f hours.", s.MinDifficulty, s.MinDifficulty*(1<<32)/78e3/3600)
+	warn(s.AdminFrom == FromAnywhere, "admin_from", "Reach your box over a VPN instead, or at least over HTTPS, and give everybody a second factor.",
+		"The whole internet may try passwords at this box, as far as the router lets it in.")
 	return risks
 }

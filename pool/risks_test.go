@@ -17,6 +17,7 @@ func TestRisks(t *testing.T) {
 		"short window":    {func(s *Settings) { s.WindowMilli = 999 }, []string{"window_milli"}},
 		"no window":       {func(s *Settings) { s.WindowMilli, s.Settlement = 999, "solo" }, nil},
 		"nobody looks":    {func(s *Settings) { s.AutoApproveBelowSat = 1 }, []string{"auto_approve_below_sat"}},
+		"open door":       {func(s *Settings) { s.AdminFrom = FromAnywhere }, []string{"admin_from"}},
 		"no small device": {func(s *Settings) { s.MinDifficulty = 1.5 }, []string{"min_difficulty"}},
 	} {
 		s := DefaultSettings("main")

@@ -36,6 +36,7 @@ type Settings struct {
 	PayoutFeeRate   string  `json:"payout_fee_rate"`   // sat/vB as a decimal; empty: the node's estimate
 	PublicAPICORS   bool    `json:"public_api_cors"`   // scripts of any web site may read the public API
 	CompatibleAPI   bool    `json:"compatible_api"`    // the public API also answers in the shapes of public-pool and ckpool
+	WindowRules             // who may open the pages, and how they look
 	PayoutRules             // within which bounds payouts are made
 }
 
@@ -55,6 +56,7 @@ func DefaultSettings(network string) Settings {
 		SubmitRate:    200,
 		PayoutEvery:   24 * 3600,
 		CompatibleAPI: true,
+		WindowRules:   defaultWindowRules(),
 		PayoutRules:   defaultPayoutRules(network),
 	}
 	if network == "practice" || network == "regtest" {
@@ -119,6 +121,7 @@ func (s Settings) Validate() error {
 	}
 	errs = append(errs, s.validatePayouts(s.MinPayoutSat)...)
 	errs = append(errs, s.validateMiners()...)
+	errs = append(errs, s.WindowRules.validate()...)
 	return errors.Join(errs...)
 }
 

@@ -89,6 +89,9 @@ func (s *site) doConfig(r *http.Request, who caller, c command) (int, any, error
 	if err := (command{rest: in.Settings}).decode(&settings); err != nil {
 		return 0, nil, err
 	}
+	if s.locksOut(settings, who) {
+		return 0, nil, refused(lockedOut)
+	}
 	if err := s.box.ChangeSettings(r.Context(), rev, settings, who.Operator, who.IP.String()); err != nil {
 		return 0, nil, err
 	}

@@ -36,8 +36,12 @@ type caller struct {
 func (c caller) signedIn() bool { return c.Operator.ID != 0 }
 
 // identify finds out who sent the request, without starting a session. A token
-// counts before a cookie: whoever shows one means it.
+// counts before a cookie: whoever shows one means it. Where no operator may come
+// from, everybody is a stranger.
 func (s *site) identify(r *http.Request) (caller, error) {
+	if ip := remoteIP(r); !s.mayOperate(ip) {
+		return caller{IP: ip}, nil
+	}
 	if token, ok := bearer(r); ok {
 		return s.identifyToken(r, token)
 	}

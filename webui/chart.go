@@ -46,8 +46,8 @@ type gap struct{ X, Width float64 }
 // tick is a label below the chart. Show is how the script writes it in the
 // reader's own zone, Text how it stands without.
 type tick struct {
-	At         time.Time
-	Show, Text string
+	At   time.Time
+	Show string
 }
 
 // row is a line of the table that says the same in figures.
@@ -180,16 +180,16 @@ func rangeOf(d time.Duration) string {
 // label spreads the x labels evenly from the first to the last moment.
 func (c *chart) label(points []point) {
 	begin := points[0].At
-	parts, show, layout := 4, "hour", "15:04"
+	parts, show := 4, "hour"
 	switch c.Range {
 	case "7d":
-		parts, show, layout = 7, "weekday", "Mon 2"
+		parts, show = 7, "weekday"
 	case "30d":
-		parts, show, layout = 6, "date", "2 Jan"
+		parts, show = 6, "date"
 	}
 	for i := range parts + 1 {
 		at := begin.Add(c.Span * time.Duration(i) / time.Duration(parts))
-		c.X = append(c.X, tick{At: at, Show: show, Text: at.UTC().Format(layout)})
+		c.X = append(c.X, tick{At: at, Show: show})
 	}
 }
 

@@ -15,7 +15,8 @@
 //	mux         the table in routes.go, the whole surface on one screen
 //	limit       one token bucket per kind of route and socket address
 //	session     a server-side session, looked up by the SHA-256 of its cookie
-//	access      the level in the route table; a POST also proves its form token
+//	access      the level in the route table, and where operators may come from
+//	            (access.go); a POST also proves its form token
 //
 // and then reaches a handler that parses, calls the appliance and renders.
 //
@@ -166,7 +167,12 @@
 //
 // # Words and numbers
 //
+// How amounts are written, in which zone times, and whether there is a block explorer
+// to lead to, is the style of the settings (style.go); a change of it parses the
+// pages once more. Where somebody decides about money it is satoshis, always.
+//
 // A value that is not known is a nil pointer or a zero time and is shown as
 // "no data", never as 0. Amounts are satoshis in int64; hash rates are hashes
-// per second in float64; times are UTC and rendered as <time datetime>.
+// per second in float64; times are UTC and rendered as <time datetime>, which the
+// script writes again in the reader's own zone.
 package webui

@@ -8,41 +8,46 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dmpool/dmpool/pool"
 )
 
 // functions are what templates may call. Those that return template.HTML
 // build it from numbers and constants only, never from text of strangers.
 func functions(a assets, w *words, icons icons) template.FuncMap {
 	return template.FuncMap{
-		"icon":    icons.svg,
-		"source":  func() string { return sourceURL },
-		"t":       w.html,
-		"say":     w.say,
-		"word":    w.word,
-		"badge":   w.badge,
-		"maybe":   w.maybe,
-		"static":  a.url,
-		"rate":    w.rate,
-		"diff":    w.diff,
-		"sats":    w.sats,
-		"hashes":  w.hashes,
-		"exact":   w.exact,
-		"num":     numberOf,
-		"percent": w.percent,
-		"times":   times,
-		"measure": w.measure,
-		"when":    w.when,
-		"ago":     w.ago,
-		"clock":   w.clock,
-		"span":    w.span,
-		"odds":    w.odds,
-		"takes":   w.takes,
-		"left":    w.left,
-		"short":   short,
-		"qr":      qrOf,
-		"known":   known,
-		"ref":     func(v float64) *float64 { return &v },
-		"deref":   func(v *int) int { return *v },
+		"icon":     icons.svg,
+		"source":   func() string { return sourceURL },
+		"t":        w.html,
+		"say":      w.say,
+		"word":     w.word,
+		"badge":    w.badge,
+		"maybe":    w.maybe,
+		"static":   a.url,
+		"rate":     w.rate,
+		"diff":     w.diff,
+		"sats":     w.sats,
+		"hashes":   w.hashes,
+		"exact":    w.exact,
+		"num":      numberOf,
+		"percent":  w.percent,
+		"times":    times,
+		"measure":  w.measure,
+		"when":     w.when,
+		"ago":      w.ago,
+		"clock":    w.clock,
+		"tick":     w.tick,
+		"zone":     w.zoneName,
+		"explorer": w.explorer,
+		"span":     w.span,
+		"odds":     w.odds,
+		"takes":    w.takes,
+		"left":     w.left,
+		"short":    short,
+		"qr":       qrOf,
+		"known":    known,
+		"ref":      func(v float64) *float64 { return &v },
+		"deref":    func(v *int) int { return *v },
 	}
 }
 
@@ -125,10 +130,11 @@ func (w *words) hashes(n *big.Int) template.HTML {
 		n, grouped(n.String()), digits, prefix))
 }
 
-// satsText writes an amount: below a million satoshis as such, from there on
-// in bitcoin with the decimals in groups, "0.012 345 67 BTC".
-func satsText(v int64) string {
-	if v > -1_000_000 && v < 1_000_000 {
+// satsText writes an amount as the operator wants it: as satoshis, as bitcoin with
+// the decimals in groups, "0.012 345 67 BTC", or as satoshis below a million only.
+func (w *words) satsText(v int64) string {
+	small := v > -1_000_000 && v < 1_000_000
+	if how := w.style.rules.Amounts; how == pool.AmountsSats || how == pool.AmountsMixed && small {
 		return number(v) + " sats"
 	}
 	return bitcoin(v) + " BTC"
@@ -150,7 +156,7 @@ func (w *words) sats(v any) template.HTML {
 	if !ok {
 		return w.nothing()
 	}
-	text := satsText(n)
+	text := w.satsText(n)
 	digits, unit, _ := strings.Cut(text, " ")
 	return template.HTML(fmt.Sprintf(`<data value="%d" title="%s sats">%s<span class="unit"> %s</span></data>`,
 		n, number(n), digits, unit))
@@ -322,7 +328,8 @@ func short(s string) string {
 	return s[:head] + "…" + s[len(s)-tail:]
 }
 
-// Times are sent in UTC; the script shows them in the reader's own zone.
+// Times are written in the zone of the settings; the script shows them in the
+// reader's own.
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
@@ -330,14 +337,14 @@ func (w *words) when(t time.Time) template.HTML {
 	if t.IsZero() {
 		return w.nothing()
 	}
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-show="full">%s</time>`, stamp(t), t.UTC().Format("2 Jan 2006, 15:04 UTC")))
+	return w.time(t, "full", "time.full")
 }
 
 func (w *words) clock(t time.Time) template.HTML {
 	if t.IsZero() {
 		return w.nothing()
 	}
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-show="clock">%s</time>`, stamp(t), t.UTC().Format("15:04:05")))
+	return w.time(t, "clock", "time.clock")
 }
 
 // ago says how long ago t was, with the absolute time beside it.
@@ -345,9 +352,9 @@ func (w *words) ago(now, t time.Time) template.HTML {
 	if t.IsZero() {
 		return w.nothing()
 	}
-	absolute, show := t.UTC().Format("15:04:05"), "clock"
+	show := "clock"
 	if now.Sub(t) > 20*time.Hour {
-		absolute, show = t.UTC().Format("2 Jan, 15:04"), "day"
+		show = "day"
 	}
 	text := w.must("format.now")
 	if d := now.Sub(t); d >= time.Second {
@@ -358,5 +365,5 @@ func (w *words) ago(now, t time.Time) template.HTML {
 	}
 	return template.HTML(fmt.Sprintf(
 		`<span class="ago"><time datetime="%[1]s" data-show="ago">%[2]s</time> <time class="at" datetime="%[1]s" data-show="%[3]s">%[4]s</time></span>`,
-		stamp(t), text, show, absolute))
+		stamp(t), text, show, w.written(t, "time."+show)))
 }

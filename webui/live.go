@@ -155,8 +155,12 @@ func (s *site) renew(r *http.Request, who caller, name string, gather pageFunc, 
 		return nil
 	}
 	p := s.fill(r, who, name, data)
-	for _, id := range s.pages[p.Lang()][name].live {
-		html, err := s.pages.render(name, id, p)
+	sheets, err := s.sheets()
+	if err != nil {
+		return err
+	}
+	for _, id := range sheets[p.Lang()][name].live {
+		html, err := sheets.render(name, id, p)
 		if err != nil {
 			s.log.Error("Live part not rendered", "page", name, "part", id, "err", err)
 			continue

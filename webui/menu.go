@@ -58,18 +58,17 @@ func moreMenu() []section {
 }
 
 // publicMenu is what strangers may open.
-func publicMenu() []entry {
-	return []entry{
-		{"find", "/observer", []string{"observer"}},
-		{"connect", "/connect", nil},
-		{"login", "/login", nil},
+func publicMenu(observing bool) (list []entry) {
+	if observing {
+		list = append(list, entry{"find", "/observer", []string{"observer"}})
 	}
+	return append(list, entry{"connect", "/connect", nil}, entry{"login", "/login", nil})
 }
 
 // Menu, More and Public are the menus for templates.
-func (*page) Menu() []entry   { return mainMenu() }
-func (*page) More() []section { return moreMenu() }
-func (*page) Public() []entry { return publicMenu() }
+func (*page) Menu() []entry     { return mainMenu() }
+func (*page) More() []section   { return moreMenu() }
+func (p *page) Public() []entry { return publicMenu(p.Observing) }
 
 // Current is the value of aria-current for e: "page" when it is the page itself,
 // "true" when the page belongs to it, else empty.

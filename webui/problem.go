@@ -81,7 +81,7 @@ type problemView struct {
 func (v problemView) Kind() string {
 	switch v.Code {
 	case "not-found", "method", "misdirected", "too-many", "stale", "signed-out", "cross-site",
-		"form-token", "refused", codeNeedsFactor, "invalid", "unavailable", "stopping":
+		"away", "form-token", "refused", codeNeedsFactor, "invalid", "unavailable", "stopping":
 		return v.Code
 	}
 	if v.Status < http.StatusInternalServerError {

@@ -20,18 +20,19 @@ var templateFS embed.FS
 // page is what every template gets: what base.html needs, and the page's own
 // typed struct in View.
 type page struct {
-	Name     string // the template, and what the menu marks
-	Pool     identity
-	Operator operator
-	Token    string
-	Health   *health // for operators only
-	Now      time.Time
-	Live     bool      // the page streams its live parts
-	Path     string    // of the request, for forms that come back to it
-	Ends     time.Time // of the session, see caller
-	Final    bool
-	Secure   string      // this page over TLS, for an operator who has it without, see secureURL
-	Factor   factorState // of the operator
+	Name      string // the template, and what the menu marks
+	Pool      identity
+	Operator  operator
+	Token     string
+	Health    *health // for operators only
+	Now       time.Time
+	Live      bool      // the page streams its live parts
+	Path      string    // of the request, for forms that come back to it
+	Ends      time.Time // of the session, see caller
+	Final     bool
+	Secure    string      // this page over TLS, for an operator who has it without, see secureURL
+	Observing bool        // strangers may look up a miner
+	Factor    factorState // of the operator
 	look
 	View any
 }
@@ -85,23 +86,23 @@ func newPress() (*press, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load texts: %w", err)
 	}
-	pages, err := parsePages(assets, words)
+	pages, err := parsePages(assets, words, plainStyle())
 	if err != nil {
 		return nil, fmt.Errorf("parse templates: %w", err)
 	}
 	return &press{words: words, pages: pages, assets: assets}, nil
 }
 
-// parsePages parses every page once for each language. A template that does not
+// parsePages parses every page once for each language, in a style. A template that does not
 // parse is found when the program starts and not when somebody opens the page.
-func parsePages(a assets, languages map[string]*words) (pages, error) {
+func parsePages(a assets, languages map[string]*words, how style) (pages, error) {
 	icons, err := loadIcons()
 	if err != nil {
 		return nil, err
 	}
 	all := pages{}
 	for lang, w := range languages {
-		papers, err := parsePapers(a, w, icons)
+		papers, err := parsePapers(a, w.in(how), icons)
 		if err != nil {
 			return nil, err
 		}
@@ -169,6 +170,8 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 		Secure:   s.secureURL(r, who),
 		look:     s.lookOf(r),
 		View:     data,
+
+		Observing: s.box.Rules().ObserverPages,
 	}
 	if who.signedIn() {
 		h := s.box.Health(r.Context())
@@ -206,7 +209,11 @@ func (s *site) again(w http.ResponseWriter, r *http.Request, who caller, name st
 }
 
 func (s *site) send(w http.ResponseWriter, status int, p *page) {
-	html, err := s.pages.render(p.Name, "base.html", p)
+	var html []byte
+	sheets, err := s.sheets()
+	if err == nil {
+		html, err = sheets.render(p.Name, "base.html", p)
+	}
 	if err != nil {
 		s.log.Error("Page not rendered", "page", p.Name, "err", err)
 		http.Error(w, "This page could not be made. The log of the pool has the reason.", http.StatusInternalServerError)

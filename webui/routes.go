@@ -14,6 +14,7 @@ const (
 	readers                     // an operator, or a token of theirs that may only look; API, GET only
 	operators                   // a signed-in operator, or on the API a token of a login
 	public                      // the public API: as anyone, and also on its own port, see PublicAPI
+	entrance                    // no session needed, since one begins here: from where operators may come
 )
 
 // route is one line of the surface. Early routes answer before anybody looks who
@@ -121,20 +122,20 @@ func (s *site) routes() []route {
 		{"POST /tokens/{id}/revoke", operators, desk, false, s.revokeToken},
 		{"POST /logout", operators, desk, false, s.logout},
 
-		{"GET /login", anyone, page, false, s.showLogin},
-		{"POST /login", anyone, login, false, s.login},
-		{"POST /login/code", anyone, login, false, s.loginCode},
+		{"GET /login", entrance, page, false, s.showLogin},
+		{"POST /login", entrance, login, false, s.login},
+		{"POST /login/code", entrance, login, false, s.loginCode},
 		{"POST /look", anyone, page, early, s.changeLook},
 		{"GET /help", anyone, page, false, s.plain("help", s.help)},
 		{"GET /connect", anyone, page, false, s.page("connect", s.connect)},
-		{"GET /observer", anyone, page, false, s.findObserver},
-		{"GET /observer/{address}", anyone, page, false, s.page("observer", s.observer)},
-		{"GET " + privatePath + "{token}", anyone, page, false, s.page("observer", s.private)},
-		{"GET " + privatePath + "{token}/hashrate.csv", anyone, page, false, s.privateSeries},
-		{"GET /observer/{address}/blocks/{hash}", anyone, page, false, s.sheet("statement", s.statement)},
-		{"GET /observer/{address}/payouts/{id}", anyone, page, false, s.sheet("payment", s.payment)},
-		{"GET /observer/{address}/hashrate.csv", anyone, page, false, s.observerSeries},
-		{"GET /observer/{address}/statement.csv", anyone, page, false, s.accountCSV},
+		{"GET /observer", anyone, page, false, s.observing(s.findObserver)},
+		{"GET /observer/{address}", anyone, page, false, s.observing(s.page("observer", s.observer))},
+		{"GET " + privatePath + "{token}", anyone, page, false, s.observing(s.page("observer", s.private))},
+		{"GET " + privatePath + "{token}/hashrate.csv", anyone, page, false, s.observing(s.privateSeries)},
+		{"GET /observer/{address}/blocks/{hash}", anyone, page, false, s.observing(s.sheet("statement", s.statement))},
+		{"GET /observer/{address}/payouts/{id}", anyone, page, false, s.observing(s.sheet("payment", s.payment))},
+		{"GET /observer/{address}/hashrate.csv", anyone, page, false, s.observing(s.observerSeries)},
+		{"GET /observer/{address}/statement.csv", anyone, page, false, s.observing(s.accountCSV)},
 
 		{"GET /static/{hash}/{file}", anyone, none, early, s.static},
 		{"GET /favicon.ico", anyone, none, early, s.favicon},
@@ -159,7 +160,7 @@ func (s *site) mux(routes []route, wanted func(route) bool) *http.ServeMux {
 func (s *site) table(routes []route, wanted func(route) bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, rt := range routes {
-		if rt.access < anyone || rt.access > public {
+		if rt.access < anyone || rt.access > entrance {
 			panic("webui: route without an access level: " + rt.pattern)
 		}
 		if rt.limit == nil && !rt.early {

@@ -7,13 +7,13 @@ func (s *site) apiRoutes() []route {
 
 	return []route{
 		{"GET /api/health", public, api, early, s.apiHealth},
-		{"GET /api/observer/{address}", public, api, false, s.json(s.apiObserver)},
-		{"GET /api/observer/{address}/shares", public, api, false, s.json(s.apiShares)},
-		{"GET /api/observer/{address}/payouts", public, api, false, s.json(s.apiPayouts)},
+		{"GET /api/observer/{address}", public, api, false, s.observing(s.json(s.apiObserver))},
+		{"GET /api/observer/{address}/shares", public, api, false, s.observing(s.json(s.apiShares))},
+		{"GET /api/observer/{address}/payouts", public, api, false, s.observing(s.json(s.apiPayouts))},
 		{"GET /api/v1/blocks/{hash}/split.json", public, api, false, s.splitJSON},
 		{"GET /api/openapi.yaml", public, api, false, s.describeAPI},
 
-		{"POST /api/auth/login", anyone, login, false, s.apiLogin},
+		{"POST /api/auth/login", entrance, login, false, s.apiLogin},
 
 		{"GET /api/payments/stats", readers, api, false, s.deskJSON(s.apiPaymentStats)},
 		{"GET /api/payments/balances", readers, api, false, s.deskJSON(s.apiBalances)},
@@ -27,7 +27,7 @@ func (s *site) apiRoutes() []route {
 		{"POST /api/payments/broadcast/{id}", operators, login, false, s.command(withPassword, s.doBroadcast)},
 		{"POST /api/payments/cancel/{id}", operators, api, false, s.command(withoutPassword, s.doCancel)},
 
-		{"GET /api/observer/{address}/hashrate", public, api, false, s.json(s.apiHashrate)},
+		{"GET /api/observer/{address}/hashrate", public, api, false, s.observing(s.json(s.apiHashrate))},
 		{"GET /api/v1/pool", public, api, false, s.json(s.apiPool)},
 		{"GET /api/v1/blocks", public, api, false, s.json(s.apiBlocks)},
 		{"GET /api/v1/blocks/{hash}", public, api, false, s.json(s.apiBlock)},
@@ -39,13 +39,13 @@ func (s *site) apiRoutes() []route {
 		{"GET /api/network", public, api, false, s.compatible(s.json(s.ppNetwork))},
 		{"GET /api/info", public, api, false, s.compatible(s.json(s.ppInfo))},
 		{"GET /api/info/chart", public, api, false, s.compatible(s.json(s.ppInfoChart))},
-		{"GET /api/client/{address}", public, api, false, s.compatible(s.json(s.ppClient))},
-		{"GET /api/client/{address}/chart", public, api, false, s.compatible(s.json(s.ppClientChart))},
-		{"GET /api/client/{address}/{worker}", public, api, false, s.compatible(s.json(s.ppGroup))},
-		{"GET /api/client/{address}/{worker}/{session}", public, api, false, s.compatible(s.json(s.ppSession))},
+		{"GET /api/client/{address}", public, api, false, s.observing(s.compatible(s.json(s.ppClient)))},
+		{"GET /api/client/{address}/chart", public, api, false, s.observing(s.compatible(s.json(s.ppClientChart)))},
+		{"GET /api/client/{address}/{worker}", public, api, false, s.observing(s.compatible(s.json(s.ppGroup)))},
+		{"GET /api/client/{address}/{worker}/{session}", public, api, false, s.observing(s.compatible(s.json(s.ppSession)))},
 		{"GET /api/share/top-difficulties", public, api, false, s.compatible(s.json(s.ppTopShares))},
 		{"GET /pool/pool.status", public, api, false, s.compatible(s.ckStatus)},
-		{"GET /users/{address}", public, api, false, s.compatible(s.ckUser)},
+		{"GET /users/{address}", public, api, false, s.observing(s.compatible(s.ckUser))},
 
 		{"GET /api/dashboard", readers, api, false, s.deskJSON(s.apiDashboard)},
 		{"GET /api/services/status", readers, api, false, s.deskJSON(s.apiServices)},

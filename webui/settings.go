@@ -148,6 +148,9 @@ func (s *site) changeSettings(w http.ResponseWriter, r *http.Request, who caller
 		for _, text := range sentences(is.Validate()) {
 			form.Problems = append(form.Problems, settingProblem{Text: text})
 		}
+		if s.locksOut(is, who) {
+			form.Problems = append(form.Problems, settingProblem{"admin_from", lockedOut})
+		}
 	}
 	if len(form.Problems) > 0 {
 		return s.again(w, r, who, "settings", form)

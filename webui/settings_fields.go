@@ -183,6 +183,16 @@ func settingsGroups() []group {
 				at: func(s *pool.Settings) any { return &s.TrustedProxies },
 			},
 		}},
+		{ID: "access", Fields: []field{
+			{
+				Key: "admin_from", Effect: "now", grave: any64, unit: oneOf(pool.FromPrivate, pool.FromAnywhere),
+				at: func(s *pool.Settings) any { return &s.AdminFrom },
+			},
+			{
+				Key: "observer_pages", Effect: "now", unit: yesNo(),
+				at: func(s *pool.Settings) any { return &s.ObserverPages },
+			},
+		}},
 		{ID: "api", Fields: []field{
 			{
 				Key: "compatible_api", Effect: "now",
@@ -200,6 +210,18 @@ func settingsGroups() []group {
 				Key:    "name",
 				Effect: "job", unit: plainText(),
 				at: func(s *pool.Settings) any { return &s.Name },
+			},
+			{
+				Key: "time_zone", Effect: "now", unit: plainText(),
+				at: func(s *pool.Settings) any { return &s.TimeZone },
+			},
+			{
+				Key: "amounts", Effect: "now", unit: oneOf(pool.AmountsMixed, pool.AmountsSats, pool.AmountsBTC),
+				at: func(s *pool.Settings) any { return &s.Amounts },
+			},
+			{
+				Key: "explorer_url", Effect: "now", unit: plainText(),
+				at: func(s *pool.Settings) any { return &s.ExplorerURL },
 			},
 		}},
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/pool"
 )
 
 // NewSetup returns the pages of a box that is not set up yet: the wizard and
@@ -47,6 +48,7 @@ type unborn struct {
 }
 
 func (unborn) Identity() identity    { return identity{Name: "DMPool", New: true} }
+func (unborn) Rules() pool.Settings  { return pool.DefaultSettings("") }
 func (b unborn) Addresses() []string { return b.wizard.Addresses() }
 
 // routes is everything that a box without an operator answers. There are no
@@ -102,8 +104,7 @@ func (p *setup) health(w http.ResponseWriter, r *http.Request, _ caller) error {
 func (p *setup) near(next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, who caller) error {
 		w.Header().Set("Cache-Control", "no-store")
-		ip := who.IP
-		if !ip.IsLoopback() && !ip.IsPrivate() && !ip.IsLinkLocalUnicast() && !slices.Contains(p.wizard.Addresses(), ip.String()) {
+		if !p.isNear(who.IP) {
 			p.show(w, r, who, http.StatusForbidden, "setup_away", nil)
 			return nil
 		}

@@ -159,6 +159,10 @@ func fieldsOf(d appliance.Draft) map[string]string {
 		"url": d.Node.External.URL, "cookie_file": d.Node.External.CookieFile, "node_user": d.Node.External.User,
 		"prune": "auto", "download": "on", "settlement": s.Settlement, "fee": writeFixed(s.FeeBps, 2),
 		"window": writeFixed(s.WindowMilli, 3), "min_payout": writeFixed(s.MinPayoutSat, 0), "keys": "node", "unlock": d.Wallet.Unlock,
+		"admin_from": s.AdminFrom, "observer_pages": "yes",
+	}
+	if !s.ObserverPages {
+		v["observer_pages"] = "no"
 	}
 	if d.Wallet.Restore {
 		v["start"] = "restore"
@@ -225,8 +229,13 @@ func (v *setupView) read(form url.Values) (a appliance.Answers) {
 			wrong("The two passphrases differ. Type the same one twice.")
 		}
 	case appliance.StepAccess:
-		name := get("name")
-		a.Pool.Name, a.TimeZone = &name, get("time_zone")
+		a.Pool.Name, a.TimeZone = new(get("name")), get("time_zone")
+		if from := get("admin_from"); from != "" {
+			a.Pool.AdminFrom = &from
+		}
+		if look := get("observer_pages"); look != "" {
+			a.Pool.ObserverPages = new(look == "yes")
+		}
 	}
 	return a
 }

@@ -44,6 +44,7 @@ type site struct {
 	key     []byte // of login forms; a restart only asks to send the form again
 	matcher xlanguage.Matcher
 	*press
+	styled  styled
 	limits  limits
 	streams *streams
 	replays *replays
@@ -104,6 +105,10 @@ func (s *site) serve(rt route) http.Handler {
 		}
 		if rt.early {
 			s.finish(w, r, caller{IP: remoteIP(r)}, rt.handle)
+			return
+		}
+		if rt.access != anyone && rt.access != public && !s.mayOperate(remoteIP(r)) {
+			s.fail(w, r, caller{}, away())
 			return
 		}
 		who, err := s.identify(r)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // locales holds one folder of catalogues for each language, and in it one file
@@ -27,6 +28,8 @@ type words struct {
 	texts   map[string]message
 	script  string // the texts of static/app.js, as JSON
 	phrases phrasebook
+	style   style
+	zone    *time.Location // of style
 }
 
 // message is one text. {name} stands for a value, and markup is markup. English
@@ -64,7 +67,7 @@ const sentencesFile = "sentences.json"
 func loadWords() (map[string]*words, error) {
 	all := map[string]*words{}
 	for _, l := range languages() {
-		w := &words{Lang: l.Tag, Name: l.Name, texts: map[string]message{}}
+		w := &words{Lang: l.Tag, Name: l.Name, texts: map[string]message{}, style: plainStyle(), zone: time.UTC}
 		files, err := fs.Glob(localeFS, path.Join("locales", l.Tag, "*.json"))
 		if err != nil {
 			return nil, err

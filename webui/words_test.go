@@ -91,7 +91,7 @@ func parsedPages(t *testing.T) pages {
 	if err != nil {
 		t.Fatal(err)
 	}
-	papers, err := parsePages(assets, all)
+	papers, err := parsePages(assets, all, plainStyle())
 	if err != nil {
 		t.Fatal(err)
 	}
