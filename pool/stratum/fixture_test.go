@@ -2,6 +2,8 @@ package stratum
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"net"
@@ -327,6 +329,7 @@ func (m *miner) mine(job *work.Job, ok func(work.Proof) bool) string {
 	return submitLine(job, solve(m.w, m.session().extranonce1, job, ok))
 }
 
+// solve mines as a miner does: what comes before the nonce is hashed out once.
 func solve(tb testing.TB, extranonce1 uint32, job *work.Job, ok func(work.Proof) bool) work.Solution {
 	tb.Helper()
 	s := work.Solution{Version: job.Version, Time: job.Time}
@@ -334,8 +337,12 @@ func solve(tb testing.TB, extranonce1 uint32, job *work.Job, ok func(work.Proof)
 	if _, err := hex.Decode(s.Extranonce[:4], hexID); err != nil {
 		tb.Fatal(err)
 	}
+	p := job.Prove(s)
 	for ; s.Nonce < 1<<24; s.Nonce++ {
-		if ok(job.Prove(s)) {
+		binary.LittleEndian.PutUint32(p.Header[76:], s.Nonce)
+		first := sha256.Sum256(p.Header[:])
+		p.Hash = sha256.Sum256(first[:])
+		if p.Block = job.Target.Meets(p.Hash); ok(p) {
 			return s
 		}
 	}
