@@ -26,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // block takes two hashes: from an empty directory to a settled payout, through
 // the sudden death of the node, and once more after a restart.
 func TestWholeBox(t *testing.T) {
+	t.Parallel()
 	binary := realNode(t)
 	dir := filepath.Join(t.TempDir(), "box")
 	if err := SetUp(t.Context(), dir, parse(t, `{"network":"regtest","operator":{"password":"`+goodPassword+`"}}`)); err != nil {

@@ -23,6 +23,7 @@ import (
 // TestExternalNodeWholeBox mines on a real node that somebody else runs, books the
 // reward, lives through its absence, and leaves it running and as it was.
 func TestExternalNodeWholeBox(t *testing.T) {
+	t.Parallel()
 	other := newStranger(t)
 	stop := other.start()
 	dir := filepath.Join(t.TempDir(), "box")

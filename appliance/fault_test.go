@@ -31,6 +31,7 @@ func boxOn(t *testing.T, disk *faultdisk.Disk) (dir string, b *runningBox) {
 // order, everything says so, and when there is room again all goes on by itself with
 // books that agree.
 func TestBoxOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	if !faultdisk.Alone(t) {
 		return
 	}
@@ -78,6 +79,7 @@ func TestBoxOnAFullDisk(t *testing.T) {
 // TestBoxOnAReadOnlyDisk breaks the disk under a box that mines. It stays up and says
 // what is wrong; on the mended disk all is there that was acknowledged.
 func TestBoxOnAReadOnlyDisk(t *testing.T) {
+	t.Parallel()
 	if !faultdisk.Alone(t) {
 		return
 	}
@@ -90,10 +92,11 @@ func TestBoxOnAReadOnlyDisk(t *testing.T) {
 	before := b.sums()
 
 	disk.Break()
-	b.eventually("the node is gone", func() bool { return b.box.Node(ctx).Phase == string(bitcoind.PhaseFailed) })
-	if s := b.box.Node(ctx); s.Class != string(bitcoind.ClassDrive) || !strings.Contains(s.Text, "read-only") {
-		t.Errorf("the node: %+v", s)
-	}
+	// It may be aborted in the middle of a write, and cannot say why before the next try.
+	b.eventually("the node is gone, for the drive", func() bool {
+		s := b.box.Node(ctx)
+		return s.Phase == string(bitcoind.PhaseFailed) && s.Class == string(bitcoind.ClassDrive) && strings.Contains(s.Text, "read-only")
+	})
 	b.eventually("miners get no work", func() bool { return !b.box.Pool().Status().Serving })
 	h := b.box.Health(ctx)
 	t.Logf("%+v", h)
@@ -131,6 +134,7 @@ func (b *runningBox) abandon() {
 // back with the clock of the next day, when it takes itself for one that downloads its
 // chain. The box asks on, and mines on as if nothing had been.
 func TestExternalNodeAwayForADay(t *testing.T) {
+	t.Parallel()
 	other := newStranger(t)
 	stop := other.start()
 	dir := setUpDir(t)

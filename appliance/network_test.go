@@ -47,6 +47,7 @@ const askAnswers = `","operator":{"password":"` + goodPassword + `"},"wallet":{"
 // From an empty directory, offline: each network stays at its start and says so,
 // and only the private chain hands out work.
 func TestNodeOfEachNetworkFromEmptyDirectory(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		network, phase, text string
 		serving              bool

@@ -132,6 +132,7 @@ func (b *runningBox) readsFrom(height int32, want bool) {
 // from another node: what is wrong with one is said before, or by the node; what is
 // right makes it ready at once, and it verifies the history later.
 func TestNodeBeginsFromASnapshot(t *testing.T) {
+	t.Parallel()
 	other := newStranger(t)
 	other.start()
 	other.chainOfCore()

@@ -25,6 +25,7 @@ const wordsOfBIP84 = "abandon abandon abandon abandon abandon abandon abandon ab
 // in an unrelated wallet from the words alone, after its file was damaged from the
 // words and from a copy, and not from what belongs to another wallet.
 func TestWalletOfWords(t *testing.T) {
+	t.Parallel()
 	binary := realNode(t)
 	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "box")
