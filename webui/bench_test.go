@@ -20,54 +20,14 @@ import (
 	"github.com/dmpool/dmpool/appliance/bitcoind"
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/shares"
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // BenchmarkPagesAfterAYear measures how long the server takes for the pages about
 // miners when 100 workers have mined for a year, with a real node beside it.
 func BenchmarkPagesAfterAYear(b *testing.B) {
-	binary, err := bitcoind.Find("")
-	if err != nil {
-		b.Skip(err)
-	}
-	dir := filepath.Join(b.TempDir(), "box")
-	answers, err := appliance.ParseAnswers(strings.NewReader(`{"network":"regtest","operator":{"password":"` + password + `"}}`))
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := appliance.SetUp(b.Context(), dir, answers); err != nil {
-		b.Fatal(err)
-	}
-	ln, err := appliance.Listen(b.Context(), "miners", "127.0.0.1:0", "--stratum")
-	if err != nil {
-		b.Fatal(err)
-	}
-	address := fillYear(b, filepath.Join(dir, "regtest", "shares.db"))
-	quiet := slog.New(slog.DiscardHandler)
-	box, err := appliance.New(b.Context(), appliance.Config{DataDir: dir, Bitcoind: binary, Stratum: []net.Listener{ln}, Logger: quiet})
-	if err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- box.Run(ctx) }()
-	b.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-ended, box.Close()); err != nil {
-			b.Error(err)
-		}
-	})
-	s, err := makeSite(&machine{box: box, log: quiet}, box.DB(), Options{Logger: quiet})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s.limits.desk, s.limits.pages = newLimiter(time.Now, time.Microsecond, 1_000_000), newLimiter(time.Now, time.Microsecond, 1_000_000)
-	server := httptest.NewServer(s.guarded(s.register()))
-	b.Cleanup(server.Close)
-	for box.Health(ctx).Status != appliance.Healthy {
-		time.Sleep(50 * time.Millisecond)
-	}
-	jar, _ := cookiejar.New(nil)
-	w := &visit{t: b, site: s, url: server.URL, http: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	box, address := yearOld(b)
+	w := visitOf(b, &machine{box: box, log: slog.New(slog.DiscardHandler)}, box.DB(), Options{})
 	w.signIn()
 
 	for _, page := range []struct{ name, path string }{
@@ -92,6 +52,58 @@ func BenchmarkPagesAfterAYear(b *testing.B) {
 			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 		})
 	}
+}
+
+// yearOld is a running box whose 100 workers have mined for a year, and the address
+// of half of them.
+func yearOld(b *testing.B) (box *appliance.Appliance, address string) {
+	b.Helper()
+	binary, err := bitcoind.Find("")
+	if err != nil {
+		b.Skip(err)
+	}
+	dir := filepath.Join(b.TempDir(), "box")
+	answers, err := appliance.ParseAnswers(strings.NewReader(`{"network":"regtest","operator":{"password":"` + password + `"}}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := appliance.SetUp(b.Context(), dir, answers); err != nil {
+		b.Fatal(err)
+	}
+	ln, err := appliance.Listen(b.Context(), "miners", "127.0.0.1:0", "--stratum")
+	if err != nil {
+		b.Fatal(err)
+	}
+	address = fillYear(b, filepath.Join(dir, "regtest", "shares.db"))
+	box, err = appliance.New(b.Context(), appliance.Config{DataDir: dir, Bitcoind: binary, Stratum: []net.Listener{ln}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- box.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-ended, box.Close()); err != nil {
+			b.Error(err)
+		}
+	})
+	for box.Health(ctx).Status != appliance.Healthy {
+		time.Sleep(50 * time.Millisecond)
+	}
+	return box, address
+}
+
+// visitOf is a visit to a real box, which may ask as often as it likes.
+func visitOf(b *testing.B, m box, db *sqlite.DB, o Options) *visit {
+	b.Helper()
+	o.Logger = slog.New(slog.DiscardHandler)
+	s := siteOf(b, m, db, o)
+	s.limits.desk, s.limits.pages = newLimiter(time.Now, time.Microsecond, 1_000_000), newLimiter(time.Now, time.Microsecond, 1_000_000)
+	server := httptest.NewServer(s.guarded(s.register()))
+	b.Cleanup(server.Close)
+	jar, _ := cookiejar.New(nil)
+	return &visit{t: b, site: s, url: server.URL, http: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // fillYear writes what a year of 100 workers of two addresses leaves behind: days,
