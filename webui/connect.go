@@ -17,6 +17,9 @@ type connectView struct {
 	Online     int        // workers that have sent a share
 	Seen       []seenLine // the newest connections, the newest first; for operators
 
+	Since time.Time  // when the page was opened first
+	New   []seenLine // who has come since then; for strangers without their names
+
 	Newest  *seenLine // of Seen, without its name; for everybody
 	Example string    // an address of the network
 	URLs    []string  // of the ordinary port
@@ -48,9 +51,14 @@ func (s *site) connect(r *http.Request, who caller) (any, error) {
 	if len(v.Seen) > 0 {
 		v.Newest = &seenLine{At: v.Seen[0].At, LastShare: v.Seen[0].LastShare}
 	}
+	v.Since = s.openedAt(r)
+	v.New = v.since()
 	v.Seen = v.Seen[:min(maxSeen, len(v.Seen))]
 	if !who.signedIn() {
 		v.Seen = nil
+		for i := range v.New {
+			v.New[i].Name, v.New[i].UserAgent = "", ""
+		}
 	}
 	// The address that the browser reached us by comes first: the miner is
 	// likely to reach it too. A name such as pool.local is no use to a miner.
@@ -69,6 +77,32 @@ func (s *site) connect(r *http.Request, who caller) (any, error) {
 	v.Example = exampleAddress(s.box.Identity().Network)
 	return v, nil
 }
+
+// openedAt is since when the visitor waits: the link of the page to itself says it, so
+// that neither a refresh nor a new connection of the script begins from the start.
+func (s *site) openedAt(r *http.Request) time.Time {
+	now := s.now()
+	unix, err := strconv.ParseInt(r.URL.Query().Get("since"), 10, 64)
+	if at := time.Unix(unix, 0); err == nil && at.Before(now) && at.After(now.Add(-sessionLife)) {
+		return at
+	}
+	return now.Truncate(time.Second)
+}
+
+// since are the connections that were made after the page was opened, the newest of
+// each worker.
+func (v connectView) since() (fresh []seenLine) {
+	for _, line := range v.Seen { // the newest first
+		known := slices.ContainsFunc(fresh, func(l seenLine) bool { return l.Name == line.Name })
+		if !line.At.Before(v.Since) && !known && len(fresh) < maxSeen {
+			fresh = append(fresh, line)
+		}
+	}
+	return fresh
+}
+
+// Here is the page with the time since when it waits.
+func (v connectView) Here() string { return "/connect?since=" + strconv.FormatInt(v.Since.Unix(), 10) }
 
 // Host is where a miner finds this box.
 func (v connectView) Host() string {

@@ -1,9 +1,11 @@
 package webui
 
 import (
+	"fmt"
 	"html"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The page gives a miner an address that it can reach, says what each port is for,
@@ -44,5 +46,44 @@ func TestConnectPageOfAFreshBox(t *testing.T) {
 	w := open(t, g)
 	if body := w.get("/connect").body; !strings.Contains(body, "Waiting for the first share") {
 		t.Error("the page does not wait for a share")
+	}
+}
+
+// Who opens the page and then switches a miner on sees it come and work, by a refresh
+// as well as by the script's stream; strangers see that one has come.
+func TestConnectPageWaits(t *testing.T) {
+	w := open(t, newGolden()) // a miner has come 40 s ago
+	w.signIn()
+	const seen, awaited = "<bdi>bitaxe1</bdi></b> is at work", "Waiting for the first share of a new miner"
+	status := func(body string) string {
+		_, part, _ := strings.Cut(body, `<div role="status">`)
+		part, _, _ = strings.Cut(part, `<ul class="seen">`)
+		return part
+	}
+	body := w.get("/connect").body
+	if got := status(body); !strings.Contains(got, awaited) || strings.Contains(got, seen) {
+		t.Errorf("a miner that was there before is new: %s", got)
+	}
+	here := fmt.Sprintf("/connect?since=%d", noon.Unix())
+	if !strings.Contains(body, `href="`+here+`#wait-h" data-here`) {
+		t.Error("the page does not lead to itself with its time")
+	}
+	before := fmt.Sprintf("/connect?since=%d", noon.Add(-time.Minute).Unix())
+	body = w.get(before).body
+	checkPage(t, body)
+	if got := status(body); !strings.Contains(got, seen) || strings.Contains(got, "script") || strings.Contains(got, awaited) {
+		t.Errorf("a miner that came since is not seen, or another is: %s", got)
+	}
+	if !strings.Contains(body, `href="`+before+`#wait-h"`) {
+		t.Error("a refresh begins to wait anew")
+	}
+	for _, since := range []string{"x", "99999999999", "0", "-1"} {
+		if got := status(w.get("/connect?since=" + since).body); !strings.Contains(got, awaited) {
+			t.Errorf("since=%s: %s", since, got)
+		}
+	}
+	w.http.Jar = nil
+	if got := status(w.get(before).body); !strings.Contains(got, "I see a new miner, and it is at work") || strings.Contains(got, "bitaxe1") || strings.Contains(got, "BM1370") {
+		t.Errorf("strangers: %s", got)
 	}
 }

@@ -202,7 +202,7 @@ class Live {
   open() {
     if (this.paused || this.over || document.hidden || this.source || this.timer) return;
     if (this.errors >= 2) return this.poll();
-    const source = new EventSource(location.href);
+    const source = new EventSource(here());
     this.source = source;
     source.addEventListener("open", () => { this.errors = 0; this.tell("live", true); });
     source.addEventListener("part", (e) => {
@@ -231,7 +231,7 @@ class Live {
   async poll() {
     this.timer = setTimeout(() => { this.timer = undefined; this.open(); }, POLL_MS);
     try {
-      const answer = await fetch(location.href, { headers: { "Dmpool-Poll": "1" }, redirect: "error" });
+      const answer = await fetch(here(), { headers: { "Dmpool-Poll": "1" }, redirect: "error" });
       if (answer.status === 401) return this.signedOut();
       if (!answer.ok) throw new Error(String(answer.status));
       const page = parse(await answer.text());
@@ -250,6 +250,9 @@ class Live {
     this.tell("signed_out", false);
   }
 }
+
+// A page that waits for something says since when, in the link to itself.
+function here() { return document.querySelector("a[data-here]")?.href ?? location.href; }
 
 // ── Start ───────────────────────────────────────────────────────────────
 
