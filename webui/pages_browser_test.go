@@ -39,6 +39,9 @@ func targets(t *testing.T) []target {
 	}
 	full, empty := enter(newGolden()), enter(newGolden().empty())
 	trouble, elsewhere := enter(frozen(stuck(newGolden()))), enter(cold(newGolden()))
+	bare := newGolden()
+	bare.safe.needed = true
+	needing := enter(bare)
 	sound, lost := enter(withWallet("confirmed")), enter(withWallet("drawn"))
 	lost.box.vault.page.Loaded, lost.box.vault.page.Ask, lost.box.vault.page.Problem = false, []int{2, 7, 11}, "it waits"
 	block, alice := "blocks/"+full.box.block.Hash, "observer/"+aliceAddress
@@ -69,6 +72,9 @@ func targets(t *testing.T) []target {
 		{"bans", "bans", full, false, false, false},
 		{"no-bans", "bans", empty, false, false, false},
 		{"links", linksPath(aliceAddress)[1:], full, false, false, false},
+		{"help", "help", full, false, false, true},
+		{"offer", "factor?next=/wallet", full, false, false, true},
+		{"needs-factor", "payouts/42", needing, false, false, true},
 		{"private", "o/" + linkToken, full, true, false, false},
 		{"observer-month", alice + "?range=30d&from=50", full, true, false, false},
 	}
