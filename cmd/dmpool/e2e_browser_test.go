@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 func openBrowser(t *testing.T, path string) context.Context {
@@ -66,16 +68,21 @@ func fill(t *testing.T, tab context.Context, field, text string) {
 	t.Fatalf("field %s holds %q, want %q (%v)", field, got, text, err)
 }
 
-func signIn(t *testing.T, tab context.Context, d *demoProcess) {
+func signIn(t *testing.T, tab context.Context, d *demoProcess, url string) {
 	t.Helper()
 	do(t, tab, "sign in",
-		chromedp.Navigate(d.url+"/"),
+		chromedp.Navigate(url+"/"),
 		chromedp.WaitVisible("#user"),
 		chromedp.SendKeys("#user", demoUser),
 		chromedp.SendKeys("#password", d.password),
 		chromedp.Click("form[action='/login'] button[type=submit]"),
 		chromedp.WaitVisible(".menu"),
 	)
+}
+
+// allGood looks at the dashboard, which is open.
+func allGood(t *testing.T, tab context.Context) {
+	t.Helper()
 	var health string
 	do(t, tab, "dashboard", chromedp.WaitVisible("#live-status a"), chromedp.Text("#live-status", &health))
 	if !strings.Contains(health, "All good") {
@@ -84,30 +91,52 @@ func signIn(t *testing.T, tab context.Context, d *demoProcess) {
 	screenshot(t, tab, "dashboard")
 }
 
-// approve does what the operator does: payouts page, payout, total, password.
-func approve(t *testing.T, tab context.Context, d *demoProcess) {
+// approve does what the operator does: payouts page, payout, total, password, the
+// enter key. A click would miss the button when figures above it grow meanwhile.
+func approve(t *testing.T, tab context.Context, d *demoProcess, url string) {
 	t.Helper()
 	var form string
-	do(t, tab, "open the payout",
-		chromedp.Navigate(d.url+"/payouts"),
-		chromedp.Click("main a[href^='/payouts/']"),
-		chromedp.WaitVisible("#total"),
-		chromedp.Text("#total-hint", &form),
-	)
+	openDraft(t, tab, url)
+	do(t, tab, "read the payout", chromedp.WaitVisible("#total"), chromedp.Text("#total-hint", &form))
 	screenshot(t, tab, "payout")
 	total := regexp.MustCompile(`\D`).ReplaceAllString(form, "")
 
 	fill(t, tab, "#total", total)
 	fill(t, tab, "#password", "not the password")
 	do(t, tab, "approve with a wrong password",
-		chromedp.Click("form[action$='/approve'] button[type=submit]"),
+		chromedp.SendKeys("#password", kb.Enter),
 		chromedp.WaitVisible("#wrong"),
 	)
 	fill(t, tab, "#password", d.password)
 	do(t, tab, "approve",
-		chromedp.Click("form[action$='/approve'] button[type=submit]"),
+		chromedp.SendKeys("#password", kb.Enter),
 		chromedp.WaitVisible("#said-h"),
 	)
+}
+
+// openDraft opens the newest payout, again until it is one that waits for a yes.
+func openDraft(t *testing.T, tab context.Context, url string) {
+	t.Helper()
+	for range 180 {
+		var links, totals []*cdp.Node
+		do(t, tab, "open the payouts",
+			chromedp.Navigate(url+"/payouts"),
+			chromedp.WaitVisible("body.page-payouts h1", chromedp.ByQuery),
+			chromedp.Nodes("main a[href^='/payouts/']", &links, chromedp.ByQueryAll, chromedp.AtLeast(0)),
+		)
+		if len(links) > 0 {
+			do(t, tab, "open the newest payout",
+				chromedp.Navigate(url+links[0].AttributeValue("href")),
+				chromedp.WaitVisible("body.page-payout h1", chromedp.ByQuery),
+				chromedp.Nodes("#total", &totals, chromedp.ByQueryAll, chromedp.AtLeast(0)),
+			)
+		}
+		if len(totals) > 0 {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatal("no payout waits for approval")
 }
 
 // guestIsSeen waits until the pool's API shows the stranger's work.

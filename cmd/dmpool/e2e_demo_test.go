@@ -27,7 +27,8 @@ type demoProcess struct {
 	t        *testing.T
 	cmd      *exec.Cmd
 	box      string
-	url      string
+	url      string // of its pages, as its own machine calls them
+	away     string // and as others on the home network do
 	stratum  string
 	password string
 	ended    chan error
@@ -57,11 +58,12 @@ func (l *lockedBuffer) String() string {
 
 func startDemo(t *testing.T, program, box, bitcoind string) *demoProcess {
 	t.Helper()
-	d := start(t, program, box, "demo", "--data-dir", box, "--bitcoind", bitcoind, "--http", "127.0.0.1:0", "--stratum", "127.0.0.1:0")
+	d := start(t, program, box, "demo", "--data-dir", box, "--bitcoind", bitcoind, "--http", ":0", "--stratum", "127.0.0.1:0")
 	d.url = d.find(regexp.MustCompile(`Pages +(http://localhost:\d+)`))
+	d.away = d.find(regexp.MustCompile(`from another device: (http://[^)]+)`))
 	d.password = d.find(regexp.MustCompile(`Password +(\S+)`))
 	d.stratum = d.find(regexp.MustCompile(`Stratum +(stratum\+tcp://\S+)`))
-	// The demo prints the address for the home network; this test listens on loopback only.
+	// The demo prints the address for the home network; miners are on loopback here.
 	d.stratum = regexp.MustCompile(`//.*:`).ReplaceAllString(d.stratum, "//127.0.0.1:")
 	return d
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
+
 	"github.com/dmpool/dmpool/pool/ledger"
 )
 
@@ -34,8 +36,9 @@ func TestE2E(t *testing.T) {
 	d.await("payout-drafted", time.Minute)
 
 	tab := openBrowser(t, browser)
-	signIn(t, tab, d)
-	approve(t, tab, d)
+	signIn(t, tab, d, d.url)
+	allGood(t, tab)
+	approve(t, tab, d, d.url)
 	d.await("payout-approved", 30*time.Second)
 	settled := d.await("payout-settled", 2*time.Minute)
 	paid := field(settled, "txid")
@@ -57,7 +60,15 @@ func TestE2E(t *testing.T) {
 	observerShows(t, tab, d, paid)
 	booksAgreeWithWallet(t, box)
 
-	// So does the node alone.
+	// From the sofa, with a browser that runs no scripts.
+	sofa := openBrowser(t, browser)
+	do(t, sofa, "switch scripts off", emulation.SetScriptExecutionDisabled(true))
+	signIn(t, sofa, d, d.away)
+	approve(t, sofa, d, d.away)
+	d.await("payout-approved", 30*time.Second)
+	d.await("payout-settled", 2*time.Minute)
+
+	// The node dies alone.
 	d.killNode()
 	d.awaitNewBlock(t)
 	d.stop(t)
