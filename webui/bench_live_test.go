@@ -63,10 +63,8 @@ func BenchmarkOpenPages(b *testing.B) {
 		if err != nil || resp.Header.Get("Content-Type") != "text/event-stream" {
 			b.Fatalf("page %d is not open: %v", i, err)
 		}
-		go func() {
-			defer resp.Body.Close()
-			_, _ = io.Copy(io.Discard, resp.Body)
-		}()
+		b.Cleanup(func() { _ = resp.Body.Close() })
+		go func() { _, _ = io.Copy(io.Discard, resp.Body) }()
 	}
 	time.Sleep(2 * calm) // all have got their first parts
 	for b.Loop() {
