@@ -33,6 +33,7 @@ func (a *Appliance) jobs() []job {
 		{"block-check", "Compares the pool's blocks with the node's chain and books what became mature or orphaned", 2 * time.Minute, true, a.checkBlocks},
 		{"reward-booking", "Freezes the splits of found blocks that a crash left open", 2 * time.Minute, false, a.bookRewards},
 		{"payout-draft", "Drafts a payout of all that is due, unless one waits for its approval", a.payoutEvery(), true, a.draftPayout},
+		{"sweep-draft", "Prepares to move the pool's own money to the cold address when the wallet holds more than its limit, if you asked for that", time.Hour, true, a.draftSweep},
 		{"payout-track", "Funds, sends and follows payouts up to their confirmation; approves what the rule allows", 30 * time.Second, true, a.trackPayouts},
 		{"ledger-check", "Adds up the whole ledger and compares it with its own balances; freezes payouts if it does not agree", time.Hour, false, a.checkLedger},
 		{"wallet-backup", "Copies the wallet, opens the copy to see that it is whole, and keeps one for each of seven days", 24 * time.Hour, true, a.backUpWallet},
@@ -96,6 +97,38 @@ func (a *Appliance) draftPayout(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("payout %d over %d sat", p.ID, p.Total), nil
+}
+
+// draftSweep drafts a sweep when the wallet holds more than its limit, at most once
+// a day: what a person has cancelled does not come back at once.
+func (a *Appliance) draftSweep(ctx context.Context) (string, error) {
+	limit, _, err := a.coldInForce(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !limit.Draft {
+		return "sweeps are drafted by hand", nil
+	}
+	if !a.wallet.ready() {
+		return walletNotReady, nil
+	}
+	if limit.Own, err = a.payouts.Sweepable(ctx); err != nil || limit.Own.Over == 0 {
+		return "nothing of the pool's own is beyond the limit", err
+	}
+	p, err := a.payouts.Sweep(ctx, payout.SweepRequest{DraftRequest: payout.DraftRequest{
+		Actor:   "schedule",
+		IdemKey: "sweep:" + time.Now().UTC().Format(time.DateOnly),
+	}})
+	if err != nil {
+		return "", err
+	}
+	if p.State != payout.Draft {
+		return fmt.Sprintf("today's was payout %d", p.ID), nil
+	}
+	if err := a.advancePayouts(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("payout %d over %d sat to the cold address", p.ID, p.Total), nil
 }
 
 // walletNotReady is what the payout jobs say while they wait for the wallet; why

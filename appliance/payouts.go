@@ -14,7 +14,7 @@ import (
 // payoutPolicy are the bounds that the payouts keep.
 func (a *Appliance) payoutPolicy() payout.Policy {
 	s := a.Settings()
-	return payout.Policy{
+	p := payout.Policy{
 		MinPayout: s.MinPayoutSat, MaxItems: s.MaxPayoutItems, FeeRate: s.PayoutFeeRate,
 		FeeCap: s.MaxFeeSat, FeeCapBps: int(s.MaxFeeBps), FeePolicy: payout.FeePolicy(s.PayoutFeePolicy),
 		MaxPayout: s.MaxPayoutSat, Max24h: s.Max24hSat,
@@ -22,6 +22,13 @@ func (a *Appliance) payoutPolicy() payout.Policy {
 		AutoApproveBelow:  s.AutoApproveBelowSat, AutoApproveDaily: s.AutoApproveDailySat,
 		NotNow: a.room().notNow(),
 	}
+	limit, script, err := a.coldInForce(context.Background())
+	if err != nil { // nothing is swept then, and miners are paid as ever
+		a.log.Warn("Cold address not read", "err", err)
+		return p
+	}
+	p.Cold, p.ColdScript, p.WalletLimit = limit.Cold, script, limit.Sats
+	return p
 }
 
 // tellPayout passes a payout's news on to the pages.

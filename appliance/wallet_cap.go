@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/payout"
 )
 
 // walletCap is how much the wallet may hold, and where the rest belongs. The keys
@@ -18,6 +19,7 @@ type walletCap struct {
 	Cold     string `json:"cold"`
 	NextCold string `json:"next_cold"` // takes the place of Cold
 	NextAt   int64  `json:"next_at"`   // Unix ms
+	Draft    bool   `json:"draft"`     // what is the pool's own beyond Sats is drafted by itself
 }
 
 // coldDelay passes before another cold address is in force: whoever has stolen a
@@ -32,15 +34,17 @@ type WalletLimit struct {
 	Cold     string
 	NextCold string // takes its place at NextAt
 	NextAt   time.Time
-	Advice   string // what to do when it holds too much
+	Draft    bool             // a sweep is drafted by itself; a person approves it
+	Own      payout.Sweepable // what may be moved to Cold now
+	Advice   string           // what to do when it holds too much
 }
 
 // at returns the limit as it is at a moment.
 func (c walletCap) at(now time.Time) WalletLimit {
 	if c.NextAt != 0 && !now.Before(orZero(c.NextAt)) {
-		return WalletLimit{Sats: c.Sats, Cold: c.NextCold}
+		return WalletLimit{Sats: c.Sats, Cold: c.NextCold, Draft: c.Draft}
 	}
-	return WalletLimit{Sats: c.Sats, Cold: c.Cold, NextCold: c.NextCold, NextAt: orZero(c.NextAt)}
+	return WalletLimit{Sats: c.Sats, Cold: c.Cold, NextCold: c.NextCold, NextAt: orZero(c.NextAt), Draft: c.Draft}
 }
 
 // changed returns the limit after a change: of the amount at once, of an address
@@ -69,6 +73,7 @@ func (l *WalletLimit) weigh(spendable int64) {
 type LimitChange struct {
 	Sats      int64  // 0: no limit
 	Cold      string // empty: none
+	Draft     bool   // a sweep of what is beyond the limit by itself
 	Actor, IP string
 }
 
@@ -97,29 +102,46 @@ func (a *Appliance) SetWalletLimit(ctx context.Context, c LimitChange) error {
 			return err
 		}
 		next := old.changed(c.Sats, cold, now)
+		next.Draft = c.Draft
 		if err := writeSetting(ctx, tx, settingCap, next, now); err != nil {
 			return err
 		}
 		return writeAudit(ctx, tx, AuditEntry{
 			At: now, Actor: c.Actor, Action: "wallet.limit", Result: "ok", IP: c.IP,
-			Detail: map[string]string{"sats": strconv.FormatInt(c.Sats, 10), "cold": cold},
+			Detail: map[string]string{"sats": strconv.FormatInt(c.Sats, 10), "cold": cold, "draft": strconv.FormatBool(c.Draft)},
 		})
 	})
 }
 
-// sweepAdvice says what to do about a wallet that holds too much. What it holds is
-// mostly the miners', and that leaves by payouts alone; to a cold address goes at
-// most what is the pool's own. It is advice and no draft: the desk pays miners and
-// nobody else, and would take any other payment for a theft.
-func (a *Appliance) sweepAdvice(ctx context.Context, l WalletLimit) string {
-	const payouts = "Approve the payouts that wait, or let amounts be paid sooner."
-	sums, err := a.ledger.Sums(ctx)
-	if err != nil || l.Cold == "" {
-		return payouts
+// coldInForce reads the limit as it is now, with the script of its cold address.
+func (a *Appliance) coldInForce(ctx context.Context) (l WalletLimit, script []byte, err error) {
+	var c walletCap
+	if _, err := a.readSetting(ctx, settingCap, &c); err != nil {
+		return l, nil, err
 	}
-	own := min(l.Over, sums.Immature+sums.Spendable-sums.Owed())
-	if own <= 0 {
-		return payouts + " All of it is owed to miners, so nothing of it belongs on the cold address."
+	if l = c.at(time.Now()); l.Cold != "" {
+		_, script, err = pool.ParseAddress(l.Cold, a.network)
 	}
-	return fmt.Sprintf("%s Of what is beyond the limit, %d sat are the pool’s own and belong on the cold address. This version does not send them; a payment by another program freezes payouts until you have explained it on the books page.", payouts, own)
+	return l, script, err
+}
+
+// weighOwn says what of the wallet can be moved to the cold address, and what to do
+// about one that holds too much. What it holds is mostly the miners', and that
+// leaves by payouts alone.
+func (a *Appliance) weighOwn(ctx context.Context, l *WalletLimit) {
+	own, err := a.payouts.Sweepable(ctx)
+	if err != nil {
+		a.log.Warn("What is the pool's own is not known", "err", err)
+	}
+	l.Own = own
+	if l.Over == 0 {
+		return
+	}
+	l.Advice = "Approve the payouts that wait, or let amounts be paid sooner."
+	switch {
+	case l.Own.Over > 0:
+		l.Advice += fmt.Sprintf(" Of what is beyond the limit, %d sat are the pool’s own and can go to the cold address.", l.Own.Over)
+	case l.Cold != "":
+		l.Advice += " Nothing of it is the pool’s own and worth moving to the cold address now."
+	}
 }

@@ -1,8 +1,13 @@
 package appliance
 
 import (
+	"database/sql"
+	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/dmpool/dmpool/pool/payout"
 )
 
 func TestAnotherColdAddressWaitsADay(t *testing.T) {
@@ -71,4 +76,90 @@ func TestPassphraseOfARestoredWalletIsKeptAsChosen(t *testing.T) {
 	if err := keeping.keep("typed"); err != nil || keeping.kept() != keptInFile {
 		t.Errorf("unlocking by itself: %v, kept by %q", err, keeping.kept())
 	}
+}
+
+// The desk is told the address that is in force at the moment, and nothing while
+// the setting cannot be read.
+func TestPolicyHasTheColdAddressInForce(t *testing.T) {
+	ctx := t.Context()
+	a, err := New(ctx, Config{DataDir: filepath.Join(t.TempDir(), "box"), Network: "signet", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	const mine, thief = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7"
+	store := func(value any) {
+		t.Helper()
+		if err := a.db.Update(ctx, func(tx *sql.Tx) error { return writeSetting(ctx, tx, settingCap, value, time.Now()) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, v := range []struct {
+		name  string
+		value any
+		cold  string
+		sats  int64
+	}{
+		{"none", walletCap{Sats: 7}, "", 7},
+		{"one", walletCap{Sats: 7, Cold: mine}, mine, 7},
+		{"another one waits", walletCap{Sats: 7, Cold: mine, NextCold: thief, NextAt: time.Now().Add(time.Minute).UnixMilli()}, mine, 7},
+		{"another one since a moment", walletCap{Sats: 7, Cold: mine, NextCold: thief, NextAt: time.Now().Add(-time.Minute).UnixMilli()}, thief, 7},
+		{"of another network", walletCap{Sats: 7, Cold: "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"}, "", 0},
+		{"damaged", "no object", "", 0},
+	} {
+		store(v.value)
+		p := a.payoutPolicy()
+		if p.Cold != v.cold || p.WalletLimit != v.sats || (len(p.ColdScript) == 0) != (v.cold == "") {
+			t.Errorf("%s: cold %q, script %x, limit %d", v.name, p.Cold, p.ColdScript, p.WalletLimit)
+		}
+	}
+}
+
+// TestBoxSweepsWhatIsBeyondItsLimit lets a real box earn fees, and move them to a
+// cold address by itself but for the approval, while its miners are paid.
+func TestBoxSweepsWhatIsBeyondItsLimit(t *testing.T) {
+	binary := realNode(t)
+	ctx := t.Context()
+	dir := filepath.Join(t.TempDir(), "box")
+	if err := SetUp(ctx, dir, parse(t, `{"network":"regtest","operator":{"password":"`+goodPassword+`"},"pool":{"fee_bps":200}}`)); err != nil {
+		t.Fatal(err)
+	}
+	b := startBox(t, dir, binary)
+	if message, err := b.box.draftSweep(ctx); err != nil || message != "sweeps are drafted by hand" {
+		t.Errorf("not asked for: %q, %v", message, err)
+	}
+	const cold = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
+	if err := b.box.SetWalletLimit(ctx, LimitChange{Sats: 1, Cold: cold, Draft: true, Actor: "admin"}); err != nil {
+		t.Fatal(err)
+	}
+	b.mine()
+	var p payout.Payout
+	b.eventually("a sweep is drafted", func() bool {
+		if _, err := b.box.draftSweep(ctx); err != nil {
+			t.Fatal(err)
+		}
+		all, err := b.box.Payouts().List(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range all {
+			if one.Purpose == payout.PurposeSweep {
+				p = one
+			}
+		}
+		return p.ID != 0
+	})
+	for b.state(p.ID) == payout.Draft || b.state(p.ID) == payout.Pending {
+		b.approve()
+	}
+	b.eventually("the sweep is settled", func() bool { return b.state(p.ID) == payout.Settled })
+	if again, err := b.box.Payouts().Get(ctx, p.ID); err != nil || again.Items[0].Address != cold || again.Total != p.Total {
+		t.Errorf("swept: %+v, %v", again, err)
+	}
+	if message, err := b.box.draftSweep(ctx); err != nil {
+		t.Errorf("once more the same day: %q, %v", message, err)
+	}
+	b.rest()
+	b.check()
+	b.stop()
 }

@@ -99,9 +99,8 @@ func (a *Appliance) Wallet(ctx context.Context) WalletStatus {
 	}
 	s.Trusted, s.Immature, s.Pending = int64(balances.Trusted), int64(balances.Immature), int64(balances.Pending)
 	s.Known = true
-	if s.Limit.weigh(s.Trusted); s.Limit.Over > 0 {
-		s.Limit.Advice = a.sweepAdvice(ctx, s.Limit)
-	}
+	s.Limit.weigh(s.Trusted)
+	a.weighOwn(ctx, &s.Limit)
 	return s
 }
 

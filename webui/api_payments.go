@@ -118,6 +118,7 @@ type paymentJSON struct {
 	ID            int64      `json:"id"`
 	Rev           int64      `json:"rev"` // name it in commands
 	State         string     `json:"state"`
+	Kind          string     `json:"kind"` // "miners", or "sweep": the pool's own money to the cold address
 	Total         int64      `json:"total_sats"`
 	Recipients    int        `json:"recipients"`
 	Fee           *int64     `json:"fee_sats"`
@@ -162,7 +163,7 @@ type payApproveJSON struct {
 
 func paymentOf(p payoutLine) paymentJSON {
 	return paymentJSON{
-		ID: p.ID, Rev: p.Rev, State: p.State, Total: p.Total, Recipients: p.Miners, Fee: p.Fee, TxID: orNull(p.TxID),
+		ID: p.ID, Rev: p.Rev, State: p.State, Kind: p.Purpose, Total: p.Total, Recipients: p.Miners, Fee: p.Fee, TxID: orNull(p.TxID),
 		CreatedAt: p.CreatedAt.UTC(), CreatedBy: p.CreatedBy, UpdatedAt: timeOf(p.UpdatedAt), ExpiresAt: timeOf(p.ExpiresAt),
 		Confirmations: p.Confirmations, Problem: orNull(p.Problem),
 	}

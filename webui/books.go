@@ -16,6 +16,8 @@ type booksView struct {
 	Compared  *compareLine  // nil before the first comparison
 	Uncovered bool          // they do not only because of a shortfall, in books that are in order
 	Shortfall int64         // what is owed and not there
+	Own       int64         // what is the pool's own and mature
+	Sweep     int64         // what of it is on its way to the cold address, not counted in Own
 	Said      []correctLine // what people said when they set the books right
 
 	Typed string // reason that was typed, when the form comes back

@@ -20,6 +20,7 @@ import (
 //	block_…   of the whole block: a miner's part of the fee would be a rounded
 //	          number that stands nowhere in the books
 //	type      what happened; adj is a correction by hand
+//	address   or the pool's own account: what went to the cold address passes pool:sweep
 //	actor     who booked it; in the statement of the whole pool only, because whoever
 //	          knows an address need not know the operators' names
 //	price     left empty, for the reader to fill in

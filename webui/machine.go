@@ -185,7 +185,7 @@ func asProblem(err error) error {
 	case errors.As(err, &miner):
 		return refused(asSentence(miner))
 	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue),
-		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrExported), errors.Is(err, payout.ErrSecondPerson), errors.Is(err, payout.ErrNotNow):
+		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrSweep), errors.Is(err, payout.ErrNothingOwn), errors.Is(err, payout.ErrExported), errors.Is(err, payout.ErrSecondPerson), errors.Is(err, payout.ErrNotNow):
 		return refused(asSentence(err))
 	}
 	if sentence, ok := payout.Sentence(err); ok {

@@ -18,7 +18,7 @@ func (m *machine) Books(ctx context.Context) (booksView, error) {
 	if err != nil {
 		return booksView{}, fmt.Errorf("add up the ledger: %w", err)
 	}
-	v := booksView{Shortfall: sums.Shortfall(), Uncovered: desk.Uncovered()}
+	v := booksView{Shortfall: sums.Shortfall(), Own: sums.Own(), Sweep: sums.Sweep, Uncovered: desk.Uncovered()}
 	if reason, frozen := desk.Frozen(ctx); frozen {
 		v.Frozen = reason
 	}

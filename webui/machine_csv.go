@@ -87,7 +87,7 @@ func (m *machine) fillPayout(ctx context.Context, p *postingLine, l ledger.Line,
 	}
 	p.TxID = parts[3]
 
-	if desk == nil || p.Bucket == "" {
+	if desk == nil || p.Bucket == "" && l.Account != ledger.PoolSweep {
 		return nil
 	}
 	one, ok := payouts[id]

@@ -84,7 +84,7 @@ func (m *machine) Payouts(ctx context.Context) ([]payoutLine, error) {
 
 func payoutLineOf(p payout.Payout) payoutLine {
 	line := payoutLine{
-		ID: p.ID, Rev: p.Rev, State: string(p.State), Total: p.Total, Miners: p.Recipients, CreatedAt: p.CreatedAt, CreatedBy: p.CreatedBy,
+		ID: p.ID, Rev: p.Rev, State: string(p.State), Purpose: string(p.Purpose), Total: p.Total, Miners: p.Recipients, CreatedAt: p.CreatedAt, CreatedBy: p.CreatedBy,
 		ExpiresAt: p.ExpiresAt, UpdatedAt: p.UpdatedAt, Waits: p.Waits, Problem: p.Problem,
 		Confirmations: p.Confirmations, Settles: payout.DefaultConfirmationsToSettle,
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/pool/payout"
 )
 
 func (m *machine) Wallet(ctx context.Context) (walletPage, error) {
@@ -19,6 +20,7 @@ func (m *machine) Wallet(ctx context.Context) (walletPage, error) {
 		Restorable: w.Restorable, Paid: w.Paid, Missing: w.Missing, Words: w.Words, Ask: w.Ask, Print: w.Print, TestedAt: w.TestedAt,
 		Copied: w.Backup.LastSound(), Failed: w.Backup.Problem, Copies: w.Copies, Folder: w.Folder,
 		Limit: w.Limit.Sats, Over: w.Limit.Over, Advice: w.Limit.Advice, Target: w.Limit.Cold, Next: w.Limit.NextCold, NextAt: w.Limit.NextAt,
+		DraftsSweep: w.Limit.Draft, OwnOver: w.Limit.Own.Over, Own: w.Limit.Own.All,
 	}
 	if w.Known {
 		v.Trusted, v.Immature, v.Pending = &w.Trusted, &w.Immature, &w.Pending
@@ -53,9 +55,21 @@ func (m *machine) ChangeWallet(ctx context.Context, c walletChange) error {
 	case walletKeep:
 		return asProblem(m.box.ChangeUnlock(ctx, appliance.UnlockChange{Unlock: c.Unlock, Passphrase: c.Passphrase, Actor: c.Operator.Name, IP: c.IP}))
 	case walletLimit:
-		return asProblem(m.box.SetWalletLimit(ctx, appliance.LimitChange{Sats: c.Limit, Cold: c.Target, Actor: c.Operator.Name, IP: c.IP}))
+		return asProblem(m.box.SetWalletLimit(ctx, appliance.LimitChange{Sats: c.Limit, Cold: c.Target, Draft: c.Draft, Actor: c.Operator.Name, IP: c.IP}))
 	}
 	return fmt.Errorf("change wallet: there is no action %q", c.Action)
+}
+
+func (m *machine) DraftSweep(ctx context.Context, op operator, key string, all bool, ip string) (int64, error) {
+	desk, err := m.desk()
+	if err != nil {
+		return 0, err
+	}
+	p, err := desk.Sweep(ctx, payout.SweepRequest{
+		DraftRequest: payout.DraftRequest{Actor: op.Name, IdemKey: requestKey(op, fmt.Sprintf("sweep:%v:%s", all, key))}, All: all,
+	})
+	m.note(ctx, op, "payout.sweep", payoutRef(p.ID), ip, err)
+	return p.ID, asProblem(err)
 }
 
 func (m *machine) UploadWallet(ctx context.Context, file io.Reader, c walletChange) error {

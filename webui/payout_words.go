@@ -13,8 +13,14 @@ func (v payoutView) Saying() string {
 		return "stuck"
 	case v.State == "confirmed" && v.Settles == 0:
 		return "confirming"
-	case v.State == "cancelled" && v.TakenBack():
+	case v.State == "cancelled" && v.TakenBack() && !v.Sweep():
 		return "taken_back"
+	}
+	if v.Sweep() {
+		switch v.State {
+		case "failed", "cancelled", "expired":
+			return "sweep_over"
+		}
 	}
 	switch v.State {
 	case "draft", "pending", "approved", "signed", "broadcast", "confirmed", "settled", "cancelling", "failed", "cancelled", "expired":

@@ -17,6 +17,7 @@ import (
 type payoutLine struct {
 	ID, Rev       int64
 	State         string // as in pool/payout
+	Purpose       string // as in pool/payout
 	Total         int64
 	Miners        int
 	Fee           *int64
@@ -30,6 +31,10 @@ type payoutLine struct {
 	Waits         bool  // for an operator's yes: to the payout, or to a higher fee
 	Problem       string
 }
+
+// Sweep reports whether it pays no miner, but moves the pool's own money to the
+// cold address.
+func (p payoutLine) Sweep() bool { return p.Purpose == "sweep" }
 
 // payoutView fills templates/payout.html.
 type payoutView struct {

@@ -79,6 +79,7 @@ func (s *site) routes() []route {
 		{"POST " + walletUploadPath, operators, login, false, s.uploadWallet},
 		{"POST /wallet/keep", operators, login, false, s.changeWallet(walletKeep)},
 		{"POST /wallet/limit", operators, login, false, s.changeWallet(walletLimit)},
+		{"POST /wallet/sweep", operators, desk, false, s.sweep},
 		{"POST /wallet/copy", operators, login, false, s.takeCopy()},
 		{"GET /hashrate.csv", operators, desk, false, s.poolSeries},
 		{"GET /ledger.csv", operators, desk, false, s.poolCSV},

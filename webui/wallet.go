@@ -2,6 +2,7 @@ package webui
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -32,16 +33,22 @@ type walletPage struct {
 	Print    string // with "confirmed": their fingerprint
 	TestedAt time.Time
 
-	Copied  time.Time // when the last sound copy was made
-	Failed  string    // why the last copy is not sound, a sentence
-	Copies  []string
-	Folder  string
-	Limit   int64 // what it may hold, 0: no limit
-	Over    int64
-	Advice  string // what to do when it holds too much
-	Target  string // the cold address
-	Next    string // the one that takes its place at NextAt
-	NextAt  time.Time
+	Copied time.Time // when the last sound copy was made
+	Failed string    // why the last copy is not sound, a sentence
+	Copies []string
+	Folder string
+	Limit  int64 // what it may hold, 0: no limit
+	Over   int64
+	Advice string // what to do when it holds too much
+	Target string // the cold address
+	Next   string // the one that takes its place at NextAt
+	NextAt time.Time
+
+	DraftsSweep bool   // what is the pool's own beyond the limit is drafted by itself
+	OwnOver     int64  // what of that can go to the cold address now
+	Own         int64  // what can go there at all
+	Key         string // makes drafting idempotent
+
 	Done    string // the action that has just been done
 	Wrong   string // the action whose form came back
 	Refusal string // why it came back, a sentence; empty: the password was wrong
@@ -67,6 +74,7 @@ const (
 	walletUpload  = "upload"  // from a copy that somebody brings
 	walletKeep    = "keep"    // where the passphrase is
 	walletLimit   = "limit"   // what it may hold
+	walletSweep   = "sweep"   // move the pool's own to the cold address
 )
 
 // walletChange asks for one of them.
@@ -80,6 +88,7 @@ type walletChange struct {
 	Unlock     string
 	Limit      int64
 	Target     string
+	Draft      bool
 	Operator   operator
 	IP         string
 }
@@ -97,11 +106,12 @@ type purse interface {
 	ChangeWallet(ctx context.Context, c walletChange) error
 	UploadWallet(ctx context.Context, file io.Reader, c walletChange) error
 	CopyOfWallet(ctx context.Context, op operator, ip string) (walletCopyFile, error)
+	DraftSweep(ctx context.Context, op operator, key string, all bool, ip string) (payout int64, err error)
 }
 
 func (s *site) wallet(r *http.Request, _ caller) (any, error) {
 	v, err := s.box.Wallet(r.Context())
-	v.Done = r.URL.Query().Get("done")
+	v.Done, v.Key = r.URL.Query().Get("done"), rand.Text()
 	return v, err
 }
 
@@ -112,7 +122,7 @@ func (s *site) returned(w http.ResponseWriter, r *http.Request, who caller, acti
 	if err != nil {
 		return err
 	}
-	v.Wrong, v.Refusal = action, refusal
+	v.Wrong, v.Refusal, v.Key = action, refusal, rand.Text()
 	return s.again(w, r, who, "wallet", v)
 }
 
@@ -167,7 +177,7 @@ func readWalletChange(action string, r *http.Request) (walletChange, error) {
 	c := walletChange{
 		Action: action, Words: cut(r.PostFormValue("words"), 1000), Some: r.PostForm["word"], Copy: cut(r.PostFormValue("copy"), 200),
 		Passphrase: strings.TrimSpace(cut(r.PostFormValue("passphrase"), 1024)), Target: strings.TrimSpace(cut(r.PostFormValue("target"), 100)),
-		Unlock: cut(r.PostFormValue("unlock"), 10),
+		Unlock: cut(r.PostFormValue("unlock"), 10), Draft: r.PostFormValue("draft") != "",
 	}
 	if day := r.PostFormValue("since"); day != "" {
 		since, err := time.Parse(time.DateOnly, day)
@@ -184,6 +194,24 @@ func readWalletChange(action string, r *http.Request) (walletChange, error) {
 		c.Limit = limit
 	}
 	return c, nil
+}
+
+// sweep prepares to move the pool's own money to the cold address. It sends nothing:
+// the payout waits for its approval as any other.
+func (s *site) sweep(w http.ResponseWriter, r *http.Request, who caller) error {
+	key := cut(r.PostFormValue("key"), 64)
+	if key == "" {
+		return invalid("The form has no key. Open the wallet page and try again.")
+	}
+	id, err := s.box.DraftSweep(r.Context(), who.Operator, key, r.PostFormValue("all") != "", who.IP.String())
+	if p, ok := errors.AsType[*problem](err); ok && p.Code == "refused" {
+		return s.returned(w, r, who, walletSweep, p.Detail)
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/payouts/"+strconv.FormatInt(id, 10), http.StatusSeeOther)
+	return nil
 }
 
 // uploadWallet restores the wallet from a file, which is never in memory as a whole.

@@ -3,6 +3,7 @@ package webui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -18,7 +19,8 @@ type vault struct {
 	words   []string
 	changes []walletChange
 	taken   int
-	file    string // that was uploaded
+	swept   []string // the requests for a sweep
+	file    string   // that was uploaded
 	err     error
 }
 
@@ -42,6 +44,11 @@ func (g *golden) UploadWallet(_ context.Context, file io.Reader, c walletChange)
 func (g *golden) CopyOfWallet(context.Context, operator, string) (walletCopyFile, error) {
 	g.vault.taken++
 	return walletCopyFile{io.NopCloser(strings.NewReader("the copy")), "2026-11-22-dmpool-practice.wallet"}, g.vault.err
+}
+
+func (g *golden) DraftSweep(_ context.Context, op operator, key string, all bool, _ string) (int64, error) {
+	g.vault.swept = append(g.vault.swept, fmt.Sprint(op.Name, " ", key, " ", all))
+	return 42, g.vault.err
 }
 
 // withWallet is a box with a wallet of words, with all that the page can tell of it.
@@ -80,6 +87,14 @@ func TestWalletPage(t *testing.T) {
 			p.Unlock, p.Kept, p.KeptIn, p.Next = "auto", "file", "/var/lib/dmpool/passphrase", ""
 		}, "none", []string{"Ask me after each start", "an SSD, or a copy of the disk", "Whoever takes the disk", "/var/lib/dmpool/passphrase</span>; keep that, too", "The cold address ends"}, nil},
 		{"signed elsewhere", func(p *walletPage) { p.Cold, p.Trusted = true, nil }, "none", []string{"it has no passphrase", "no data"}, []string{"/wallet/keep"}},
+		{
+			"with something to move", func(p *walletPage) { p.OwnOver, p.Own, p.DraftsSweep = 5_000_000, 9_000_000, true }, "none",
+			[]string{`Move <data value="5000000">`, `Move all <data value="9000000">`, `value="1" checked`, aliceAddress},
+			[]string{"nothing to move now"},
+		},
+		{"with little to move", func(p *walletPage) { p.Own = 200_000 }, "none", []string{`Move all <data value="200000">`}, []string{"nothing to move now", "to the cold address</button>"}},
+		{"with nothing to move", nil, "none", []string{"There is nothing to move now"}, []string{`action="/wallet/sweep"`}},
+		{"without a cold address", func(p *walletPage) { p.Target, p.Own = "", 5_000_000 }, "none", nil, []string{"Move all", `id="sweep-h"`}},
 		{"locked", func(p *walletPage) { p.Kept, p.Locked = "", true }, "none", []string{"In your head alone", "Unlock by itself"}, []string{"Ask me after each start"}},
 	} {
 		t.Run(v.name, func(t *testing.T) {
@@ -144,7 +159,10 @@ func TestWalletForms(t *testing.T) {
 		}},
 		{walletCopy, url.Values{"copy": {"2026-11-22-dmpool-practice.wallet"}}, func(c walletChange) bool { return c.Copy == "2026-11-22-dmpool-practice.wallet" }},
 		{walletKeep, url.Values{"unlock": {"auto"}, "passphrase": {"secret"}}, func(c walletChange) bool { return c.Unlock == "auto" && c.Passphrase == "secret" }},
-		{walletLimit, url.Values{"limit": {"300,000,000"}, "target": {" " + aliceAddress}}, func(c walletChange) bool { return c.Limit == 300_000_000 && c.Target == aliceAddress }},
+		{walletLimit, url.Values{"limit": {"300,000,000"}, "target": {" " + aliceAddress}}, func(c walletChange) bool {
+			return c.Limit == 300_000_000 && c.Target == aliceAddress && !c.Draft
+		}},
+		{walletLimit, url.Values{"limit": {"1"}, "draft": {"1"}}, func(c walletChange) bool { return c.Draft }},
 	} {
 		t.Run(v.action, func(t *testing.T) {
 			w := open(t, withWallet("confirmed"))
@@ -236,4 +254,55 @@ func TestUploadWallet(t *testing.T) {
 		t.Errorf("a refusal: status %d", resp.StatusCode)
 	}
 	checkPage(t, resp.body)
+}
+
+// A sweep is asked for without the password, because it sends nothing; one that is
+// refused says why on the page.
+func TestSweepForm(t *testing.T) {
+	w := open(t, withWallet("confirmed"))
+	w.signIn()
+	form := url.Values{"token": {w.token()}, "key": {"made up"}}
+	if resp := w.do(http.MethodPost, "/wallet/sweep", form); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/payouts/42" {
+		t.Errorf("status %d to %s", resp.StatusCode, resp.Header.Get("Location"))
+	}
+	form.Set("all", "1")
+	w.do(http.MethodPost, "/wallet/sweep", form)
+	if want := []string{"admin made up false", "admin made up true"}; !slices.Equal(w.box.vault.swept, want) {
+		t.Errorf("asked for %q, want %q", w.box.vault.swept, want)
+	}
+	w.box.vault.err = refused("There is no cold address to move money to.")
+	if resp := w.do(http.MethodPost, "/wallet/sweep", form); resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(resp.body, "There is no cold address") {
+		t.Errorf("refused: status %d", resp.StatusCode)
+	}
+	form.Del("key")
+	if resp := w.do(http.MethodPost, "/wallet/sweep", form); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("without a key: status %d", resp.StatusCode)
+	}
+}
+
+// The pages say that a payout moves the pool's own money, and speak of no miner.
+func TestPagesOfASweep(t *testing.T) {
+	for _, state := range []string{"pending", "cancelled", "expired", "settled"} {
+		g := newGolden()
+		g.payout.Purpose, g.payout.State, g.payout.Miners = "sweep", state, 1
+		g.payout.Items = g.payout.Items[:1]
+		if state != "pending" {
+			g.payout.Can = payoutCan{}
+		}
+		w := open(t, g)
+		w.signIn()
+		for _, path := range []string{"/payouts/42", "/payouts/42?lang=zh-Hans"} {
+			page := w.get(path).body
+			checkPage(t, page)
+			for _, part := range []string{"miner is paid", "amounts are owed", "/accounts/" + g.payout.Items[0].Address, "照旧应付", "位矿工"} {
+				if strings.Contains(page, part) {
+					t.Errorf("%s, %s: the page says %q", path, state, part)
+				}
+			}
+		}
+		w.get("/payouts/42?lang=en")
+		if page := w.get("/payouts/42").body; !strings.Contains(page, "moves the pool’s own money to the cold address") {
+			t.Errorf("%s: the page does not say what it is", state)
+		}
+	}
 }

@@ -17,6 +17,7 @@ const (
 	PoolReserve     int64 = 5 // income: what an under-filled window holds back
 	PoolTxFee       int64 = 6 // expense: chain fees that the pool bore
 	ExtCoinbase     int64 = 7 // passing through: paid by a coinbase directly to a miner
+	PoolSweep       int64 = 8 // the pool's own, set aside for the cold address
 
 	lastSystem int64 = 100 // ids up to here belong to the pool
 )

@@ -69,8 +69,9 @@ type Sums struct {
 	Immature, Spendable        int64 // assets
 	Pending, Payable, Reserved int64 // owed; Payable is net of what miners owe the pool
 	Debt                       int64 // owed by miners, after an orphan that was paid: already taken off Payable
-	Fee, Donation, Reserve     int64 // the pool's income
+	Fee, Donation, Reserve     int64 // the pool's income that has not left for the cold address
 	TxFee                      int64 // chain fees that the pool bore
+	Sweep                      int64 // of the income, set aside for the cold address and on its way there
 }
 
 // Owed is what all miners together have to get.
@@ -103,22 +104,14 @@ func (s *Sums) add(p Posting) {
 		s.Reserve -= p.Amount
 	case p.Account == PoolTxFee:
 		s.TxFee += p.Amount
+	case p.Account == PoolSweep:
+		s.Sweep -= p.Amount
 	}
 }
 
 // Sums adds up all balances.
 func (l *Ledger) Sums(ctx context.Context) (Sums, error) {
-	balances, err := balanceRows(ctx, l.db.Reader())
-	if err != nil {
-		return Sums{}, fmt.Errorf("read sums: %w", err)
-	}
-
-	var sums Sums
-	for _, p := range balances {
-		sums.add(p)
-	}
-
-	return sums, nil
+	return ReadSums(ctx, l.db.Reader())
 }
 
 // balanceRows reads the whole cache of balances.

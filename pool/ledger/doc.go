@@ -47,7 +47,13 @@
 // # Payouts
 //
 // Package payout moves m:…:payable to m:…:reserved and out of the wallet, through
-// [Ledger.Update] and [Tx.Post]. Its tables and those of the appliance live in the
-// same file, so that a decision and its posting are one transaction; their SQL
-// belongs to those packages and only the schema is here.
+// [Ledger.Update] and [Tx.Post]. What is the pool's own ([Sums.Own]) leaves the same
+// way for a cold address, by way of an account of its own:
+//
+//	pay:7:reserve         pool:fee       ─► pool:sweep
+//	pay:7:settle:<txid>   pool:sweep     ─► out of wallet:spendable, with pool:txfee
+//
+// Its tables and those of the appliance live in the same file, so that a decision
+// and its posting are one transaction; their SQL belongs to those packages and only
+// the schema is here.
 package ledger

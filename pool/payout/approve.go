@@ -21,7 +21,8 @@ import (
 // Whoever drafted the payout can give the first yes, but not the one that decides.
 //
 // The error is ErrStale when the payout is not as it was on the screen,
-// ErrExpired, ErrFrozen, ErrNotNow, ErrCap, ErrHold, ErrSecondPerson, or ErrNotFound.
+// ErrExpired, ErrFrozen, ErrNotNow, ErrCap, ErrHold, ErrSweep, ErrSecondPerson, or
+// ErrNotFound.
 func (d *Desk) Approve(ctx context.Context, a Approval) error {
 	if a.User == "" || a.Method == "" || a.Method == methodRule {
 		return errors.New("approve payout: the user or the method is missing")
@@ -71,7 +72,7 @@ func (d *Desk) writeApproval(ctx context.Context, tx *ledger.Tx, p Payout, a App
 	if d.expired(p) {
 		return false, ErrExpired
 	}
-	if a.Method == methodRule && !policy.needsNobody(p.Total, 0) {
+	if a.Method == methodRule && (p.Purpose != PurposeMiners || !policy.needsNobody(p.Total, 0)) {
 		return false, ErrSecondPerson // the rule has changed meanwhile, and is nobody of two
 	}
 	if err := policy.now(); err != nil {
@@ -132,6 +133,10 @@ func (d *Desk) checkCaps(ctx context.Context, q sqlite.Querier, p Payout, policy
 		return fmt.Errorf("%w: the network fee of %d sats, at most %d sats are allowed", ErrCap, p.Fee, highest)
 	}
 
+	if p.Purpose == PurposeSweep {
+		return checkSweep(ctx, q, p, policy)
+	}
+
 	return checkHolds(ctx, q, p)
 }
 
@@ -160,7 +165,7 @@ func (d *Desk) checkApproved(ctx context.Context, p Payout, plan Plan) error {
 	if err == nil && len(p.approvers(plan.Rev)) < policy.approvals(p.Total) {
 		err = ErrSecondPerson
 	}
-	if errors.Is(err, ErrCap) || errors.Is(err, ErrHold) || errors.Is(err, ErrSecondPerson) {
+	if errors.Is(err, ErrCap) || errors.Is(err, ErrHold) || errors.Is(err, ErrSweep) || errors.Is(err, ErrSecondPerson) {
 		return problemf("Approved, but not signed: %v.", err)
 	}
 

@@ -43,6 +43,16 @@ type box struct {
 	now      time.Time
 	events   []Event
 	requests int
+	sweeps   bool // its payouts go to the cold address
+}
+
+// request asks for a payout of all that is due, or of all that is the pool's own.
+func (b *box) request(r DraftRequest) (Payout, error) {
+	if b.sweeps {
+		return b.desk.Sweep(b.t.Context(), SweepRequest{DraftRequest: r, All: true})
+	}
+
+	return b.desk.Draft(b.t.Context(), r)
 }
 
 // fullLedger returns a file with a ledger in which three miners have earned.
@@ -172,7 +182,7 @@ func (b *box) reopen() {
 func (b *box) draft() Payout {
 	b.t.Helper()
 	b.requests++
-	p, err := b.desk.Draft(b.t.Context(), DraftRequest{Actor: "ann", IdemKey: fmt.Sprint("request ", b.requests), Note: "test"})
+	p, err := b.request(DraftRequest{Actor: "ann", IdemKey: fmt.Sprint("request ", b.requests), Note: "test"})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ const (
 // build it. The wallet's answer is believed only as far as it agrees.
 type funding struct {
 	payout, rev int64
+	purpose     Purpose
 	items       []Item
 	coins       map[wire.OutPoint]wire.TxOut // confirmed, mature coins of the wallet
 	leased      map[wire.OutPoint]int64      // coins promised to a payout
@@ -91,7 +92,7 @@ func (f funding) check(text string) (Plan, error) {
 		return Plan{}, err
 	}
 	plan := Plan{
-		Payout: f.payout, Rev: f.rev, FeePolicy: f.feePolicy,
+		Payout: f.payout, Rev: f.rev, Purpose: f.purpose, FeePolicy: f.feePolicy,
 		Items: f.items, FeeCap: f.feeCap, TxID: tx.TxHash(),
 	}
 

@@ -32,6 +32,12 @@ var (
 	ErrSecondPerson = errors.New("another person has to approve this payout")
 	// ErrHold says that an account of the payout is on hold.
 	ErrHold = errors.New("an account of this payout is on hold")
+	// ErrSweep says that money may not go to the cold address now: it is not the
+	// pool's own any more, or the address is another one.
+	ErrSweep = errors.New("this cannot go to the cold address")
+	// ErrNothingOwn says that the pool has nothing of its own to move: nothing that
+	// is worth a payout, or nothing beyond the limit of the wallet.
+	ErrNothingOwn = errors.New("nothing of the pool's own is to be moved")
 	// ErrNotNow says that the policy allows nothing new at the moment; see [Policy.NotNow].
 	ErrNotNow = errors.New("no payout is made at the moment")
 	// ErrFrozen says that no payout may be made; see [Desk.Frozen].
@@ -99,6 +105,24 @@ type DraftRequest struct {
 // the operator's to approve as soon as [Desk.Advance] has funded it. The error
 // is ErrNothingDue, ErrNotNow or ErrFrozen, or says what went wrong.
 func (d *Desk) Draft(ctx context.Context, r DraftRequest) (Payout, error) {
+	balances, err := d.ledger.Balances(ctx)
+	if err != nil {
+		return Payout{}, fmt.Errorf("draft payout: %w", err)
+	}
+
+	return d.prepare(ctx, r, func(tx *ledger.Tx) (order, error) { return d.due(ctx, tx, balances) })
+}
+
+// order is what a payout is to pay, and the postings that set it aside.
+type order struct {
+	purpose   Purpose
+	items     []Item
+	feePolicy FeePolicy
+	postings  []ledger.Posting
+}
+
+// prepare drafts the payout that choose orders, unless the same request has made one.
+func (d *Desk) prepare(ctx context.Context, r DraftRequest, choose func(*ledger.Tx) (order, error)) (Payout, error) {
 	if r.IdemKey == "" || r.Actor == "" {
 		return Payout{}, errors.New("draft payout: the actor or the idempotency key is missing")
 	}
@@ -114,21 +138,20 @@ func (d *Desk) Draft(ctx context.Context, r DraftRequest) (Payout, error) {
 		return Payout{}, err
 	}
 
-	balances, err := d.ledger.Balances(ctx)
-	if err != nil {
-		return Payout{}, fmt.Errorf("draft payout: %w", err)
-	}
-
 	var id int64
 	fresh := false
-	err = d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+	err := d.ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
 		var known bool
 		id, known, err = d.drafted(ctx, tx, r.IdemKey)
 		if err != nil || known {
 			return err
 		}
 		fresh = true
-		id, err = d.reserve(ctx, tx, r, balances)
+		o, err := choose(tx)
+		if err != nil {
+			return err
+		}
+		id, err = d.reserve(ctx, tx, r, o)
 
 		return err
 	})
@@ -138,7 +161,7 @@ func (d *Desk) Draft(ctx context.Context, r DraftRequest) (Payout, error) {
 
 	p, err := d.Get(ctx, id)
 	if err == nil && fresh {
-		d.log.Info("Payout drafted", "payout", id, "sats", p.Total, "recipients", p.Recipients)
+		d.log.Info("Payout drafted", "payout", id, "purpose", p.Purpose, "sats", p.Total, "recipients", p.Recipients)
 		d.changed(p)
 	}
 
@@ -158,54 +181,59 @@ func (d *Desk) drafted(ctx context.Context, q sqlite.Querier, key string) (id in
 	return id, true, nil
 }
 
-// reserve writes a payout of all that is due and moves the amounts from payable
-// to reserved.
-func (d *Desk) reserve(ctx context.Context, tx *ledger.Tx, r DraftRequest, balances []ledger.Balance) (int64, error) {
+// due orders a payout of all that is due.
+func (d *Desk) due(ctx context.Context, tx *ledger.Tx, balances []ledger.Balance) (order, error) {
 	candidates, err := candidates(ctx, tx, balances)
 	if err != nil {
-		return 0, err
+		return order{}, err
 	}
 
-	now, policy := d.now(), d.policy()
-	used, err := spent(ctx, tx, 0, now.Add(-24*time.Hour), true)
+	policy := d.policy()
+	used, err := spent(ctx, tx, 0, d.now().Add(-24*time.Hour), true)
 	if err != nil {
-		return 0, err
+		return order{}, err
 	}
 	items, _ := Choose(candidates, policy, used)
 	if len(items) == 0 {
-		return 0, ErrNothingDue
+		return order{}, ErrNothingDue
 	}
-	sum := total(items)
-	if err := policy.caps(sum, len(items), used); err != nil {
-		return 0, err
-	}
-
-	var id int64
-	err = tx.QueryRowContext(ctx, `
-		INSERT INTO payout (created_by, created_at, updated_at, total, n_items, fee_policy, fee_cap, idem_key, note)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		RETURNING id`,
-		r.Actor, now.UnixMilli(), now.UnixMilli(), sum, len(items), policy.FeePolicy, policy.feeCap(sum), r.IdemKey, r.Note).Scan(&id)
-	if err != nil {
-		return 0, fmt.Errorf("write payout: %w", err)
+	if err := policy.caps(total(items), len(items), used); err != nil {
+		return order{}, err
 	}
 
 	postings := make([]ledger.Posting, 0, 2*len(items))
 	for _, i := range items {
+		postings = append(postings,
+			ledger.Posting{Account: i.Account, Bucket: ledger.Payable, Amount: i.Amount},
+			ledger.Posting{Account: i.Account, Bucket: ledger.Reserved, Amount: -i.Amount})
+	}
+
+	return order{purpose: PurposeMiners, items: items, feePolicy: policy.FeePolicy, postings: postings}, nil
+}
+
+// reserve writes a payout and sets its money aside.
+func (d *Desk) reserve(ctx context.Context, tx *ledger.Tx, r DraftRequest, o order) (id int64, err error) {
+	now, sum := d.now(), total(o.items)
+	err = tx.QueryRowContext(ctx, `
+		INSERT INTO payout (created_by, created_at, updated_at, purpose, total, n_items, fee_policy, fee_cap, idem_key, note)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		RETURNING id`,
+		r.Actor, now.UnixMilli(), now.UnixMilli(), o.purpose, sum, len(o.items), o.feePolicy, d.policy().feeCap(sum), r.IdemKey, r.Note).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("write payout: %w", err)
+	}
+	for _, i := range o.items {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO payout_item (payout, account, script, address, amount) VALUES (?, ?, ?, ?, ?)`,
 			id, i.Account, i.Script, i.Address, i.Amount)
 		if err != nil {
 			return 0, fmt.Errorf("write item: %w", err)
 		}
-		postings = append(postings,
-			ledger.Posting{Account: i.Account, Bucket: ledger.Payable, Amount: i.Amount},
-			ledger.Posting{Account: i.Account, Bucket: ledger.Reserved, Amount: -i.Amount})
 	}
 
 	return id, tx.Post(ctx, ledger.Event{
 		Key: reserveKey(id, 0), Kind: ledger.KindReserve, Ref: ref(id), Actor: r.Actor, At: now,
-	}, postings)
+	}, o.postings)
 }
 
 // Cancel gives up a payout that has no signature yet and makes its money payable

@@ -77,6 +77,16 @@
 // person has said what it was ([Desk.Lift]). What it was can then be put right on the account of a miner who
 // has it, and a debt that nobody will pay be written off ([Desk.Adjust]).
 //
+// # What is the pool's own
+//
+// The pool's earnings are in the same wallet as the miners' money. [Desk.Sweep] moves
+// them to an address whose keys are elsewhere, by a payout of another [Purpose]: its
+// one item is of the pool's account pool:sweep, on which the income is set aside
+// as a miner's money is reserved. How much that can be, the books say
+// ([ledger.Sums.Own]), and the address is the one that the [Policy] names: both are
+// looked at again when it is approved and when it is signed. A person always
+// approves it. All else is as above.
+//
 // # Who drives it
 //
 // [Desk.Draft], [Desk.Approve] and [Desk.Cancel] only write to the ledger. What a

@@ -165,7 +165,7 @@ func (b *box) attempt() (done bool) {
 	}()
 	ctx := context.Background()
 
-	p, err := b.desk.Draft(ctx, DraftRequest{Actor: "ann", IdemKey: "the only one"})
+	p, err := b.request(DraftRequest{Actor: "ann", IdemKey: "the only one"})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -22,13 +22,16 @@ func (d *Desk) fund(ctx context.Context, p pass, one Payout) (bool, error) {
 	if err := checkAddresses(one.Items, p.params); err != nil {
 		return false, err
 	}
+	if err := d.checkForeign(ctx, one, p.params); err != nil {
+		return false, err
+	}
 	rate, err := d.feeRate(ctx, policy)
 	if err != nil {
 		return false, err
 	}
 
 	f := funding{
-		payout: one.ID, rev: one.Rev + 1, items: one.Items, feePolicy: one.FeePolicy,
+		payout: one.ID, rev: one.Rev + 1, purpose: one.Purpose, items: one.Items, feePolicy: one.FeePolicy,
 		feeRate: rate, feeCap: policy.feeCap(one.Total), height: p.chain.Blocks,
 	}
 	if f.coins, err = d.coins(ctx); err != nil {

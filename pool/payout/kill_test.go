@@ -31,6 +31,8 @@ type killPoint struct {
 	Call  string // the method at which it dies
 	After bool   // when the node has answered, else before it is asked
 	Draft bool   // draft a payout first
+	Sweep bool   // one to the cold address
+	Cold  string // that address
 }
 
 func TestMain(m *testing.M) {
@@ -52,10 +54,18 @@ func workUntilKilled(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	policy := func() Policy { return Policy{ConfirmationsToSettle: 3, FeeRate: "2.5"} }
+	policy := func() Policy {
+		return Policy{ConfirmationsToSettle: 3, FeeRate: "2.5", Cold: k.Cold, ColdScript: script(coldNumber)}
+	}
 	desk := New(db, ledger.New(db), mortalWallet{node.New(k.Node), k}, policy, fixedPass{}, nil, slog.New(slog.DiscardHandler))
 	if k.Draft {
-		if _, err := desk.Draft(ctx, DraftRequest{Actor: "ann", IdemKey: "before the crash"}); err != nil {
+		request := DraftRequest{Actor: "ann", IdemKey: "before the crash"}
+		if k.Sweep {
+			_, err = desk.Sweep(ctx, SweepRequest{DraftRequest: request, All: true})
+		} else {
+			_, err = desk.Draft(ctx, request)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -128,7 +138,7 @@ func (r realBox) dieAt(k killPoint) {
 	if err := r.db.Close(); err != nil {
 		r.t.Fatal(err)
 	}
-	k.Path, k.Node = r.path, r.node.config
+	k.Path, k.Node, k.Sweep, k.Cold = r.path, r.node.config, r.sweeps, r.policy.Cold
 	text, err := json.Marshal(k)
 	if err != nil {
 		r.t.Fatal(err)
@@ -168,8 +178,18 @@ func (r realBox) paidOnce(id int64) {
 // after each of the five commits of the protocol, between signing and storing,
 // between sending and storing, and the same once more when its fee is raised. One
 // transaction pays.
-func TestKillAtEveryStep(t *testing.T) {
+func TestKillAtEveryStep(t *testing.T) { killAtEveryStep(t, newRealBox(t)) }
+
+// TestKillSweepAtEveryStep does the same to one that goes to the cold address.
+func TestKillSweepAtEveryStep(t *testing.T) {
 	r := newRealBox(t)
+	r.coldly()
+	killAtEveryStep(t, r)
+	r.checkSwept(r.get(1))
+}
+
+func killAtEveryStep(t *testing.T, r realBox) {
+	t.Helper()
 	var id int64
 	steps := func(state State, points ...killPoint) {
 		for _, k := range points {

@@ -8,13 +8,15 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
-// Payout is one batch: several accounts paid by one transaction. Amounts are
+// Payout is one batch: several accounts paid by one transaction, or the pool's own
+// money on its way to the cold address ([PurposeSweep]). Amounts are
 // satoshis. What belongs to the transaction is zero while the payout is a draft;
 // once there are several, it is that of the one in a block, or else of the newest.
 type Payout struct {
-	ID    int64
-	Rev   int64 // grows with each change of state
-	State State
+	ID      int64
+	Rev     int64 // grows with each change of state
+	State   State
+	Purpose Purpose
 
 	CreatedBy string
 	Note      string
@@ -120,7 +122,7 @@ func (p Payout) plan(rev int64) (Plan, error) {
 	}
 
 	plan := Plan{
-		Payout: p.ID, Rev: rev, FeePolicy: p.FeePolicy,
+		Payout: p.ID, Rev: rev, Purpose: p.Purpose, FeePolicy: p.FeePolicy,
 		Items: p.Items, Inputs: make([]Input, 0, len(p.Inputs)),
 		Change: p.Change, Fee: p.Fee, FeeCap: p.FeeCap, TxID: tx.TxHash(),
 	}

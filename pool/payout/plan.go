@@ -22,6 +22,7 @@ type Input struct {
 // All its inputs are segwit, so TxID is already the id of the signed transaction.
 type Plan struct {
 	Payout, Rev  int64 // the payout, and its revision for which the plan was made
+	Purpose      Purpose
 	FeePolicy    FeePolicy
 	Items        []Item
 	Inputs       []Input
@@ -44,9 +45,13 @@ func (p Plan) Digest() [sha256.Size]byte {
 
 	// Every field has a fixed length or is preceded by its length, so the
 	// bytes can be read back in one way only. Only a plan in which the miners
-	// bear the fee has shares of it, and says so in its first line.
+	// bear the fee has shares of it, and says so in its first line, as does one
+	// that pays no miner.
 	buf := []byte("dmpool payout plan 1\n")
-	if p.FeePolicy == FeeMiners {
+	switch {
+	case p.Purpose == PurposeSweep:
+		buf = []byte("dmpool payout plan 3, the pool's own to the cold address\n")
+	case p.FeePolicy == FeeMiners:
 		buf = []byte("dmpool payout plan 2, miners bear the fee\n")
 	}
 	number := func(n int64) { buf = binary.BigEndian.AppendUint64(buf, uint64(n)) }

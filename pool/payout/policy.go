@@ -66,6 +66,12 @@ type Policy struct {
 	// Expiry is how long a plan waits for its approval, and then for its
 	// signature: 24 hours.
 	Expiry time.Duration
+	// Cold is the address that the pool's own money may be moved to, and ColdScript
+	// its script; empty means that none is in force.
+	Cold       string
+	ColdScript []byte
+	// WalletLimit is the most that the wallet should hold; zero is no limit.
+	WalletLimit int64
 	// NotNow, when not empty, says why nothing new is drafted or approved at the
 	// moment; what was approved goes on. It stands behind a colon, without a full stop.
 	NotNow string

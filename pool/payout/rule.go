@@ -73,7 +73,7 @@ func (d *Desk) approveByRule(ctx context.Context, id int64, policy Policy) (p Pa
 	if err != nil {
 		return p, false, fmt.Errorf("add up approvals by rule: %w", err)
 	}
-	if p.State != Pending || !policy.needsNobody(p.Total, used) {
+	if p.State != Pending || p.Purpose != PurposeMiners || !policy.needsNobody(p.Total, used) {
 		return p, false, nil
 	}
 

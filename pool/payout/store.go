@@ -16,7 +16,7 @@ import (
 
 // payoutColumns are read by scanPayout: a payout p and one of its attempts, t.
 const payoutColumns = `
-	SELECT p.id, p.rev, p.state, p.created_by, p.note, p.created_at, p.updated_at, p.expires_at,
+	SELECT p.id, p.rev, p.state, p.purpose, p.created_by, p.note, p.created_at, p.updated_at, p.expires_at,
 	       p.total, p.n_items, p.fee_policy, COALESCE(t.fee_cap, p.fee_cap), COALESCE(t.digest, p.plan_digest), p.problem,
 	       COALESCE(t.id, 0), COALESCE(t.psbt, ''), t.expected, t.raw, COALESCE(t.fee, 0), COALESCE(t.change, 0),
 	       COALESCE(t.vsize, 0), COALESCE(t.height, 0), t.blockhash,
@@ -46,7 +46,7 @@ func scanPayout(r row, tip int32) (Payout, error) {
 	var p Payout
 	var created, updated int64
 	var expires sql.NullInt64
-	err := r.Scan(&p.ID, &p.Rev, &p.State, &p.CreatedBy, &p.Note, &created, &updated, &expires,
+	err := r.Scan(&p.ID, &p.Rev, &p.State, &p.Purpose, &p.CreatedBy, &p.Note, &created, &updated, &expires,
 		&p.Total, &p.Recipients, &p.FeePolicy, &p.FeeCap, &p.Digest, &p.Problem,
 		&p.attempt, &p.PSBT, hashColumn{&p.TxID}, &p.Raw, &p.Fee, &p.Change,
 		&p.VSize, &p.Height, hashColumn{&p.BlockHash}, &p.Waits)

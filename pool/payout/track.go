@@ -106,12 +106,12 @@ func (d *Desk) storeBlock(ctx context.Context, one Payout, to State, s sighting)
 	return nil
 }
 
-// settle books a payout: the reserved amounts are paid, and the pool bears what
-// the miners do not bear of the fee.
+// settle books a payout: the reserved amounts are paid, or have left for the cold
+// address, and the pool bears what the miners do not bear of the fee.
 func (d *Desk) settle(ctx context.Context, one Payout) error {
 	postings := make([]ledger.Posting, 0, len(one.Items)+2)
 	for _, i := range one.Items {
-		postings = append(postings, ledger.Posting{Account: i.Account, Bucket: ledger.Reserved, Amount: i.Amount})
+		postings = append(postings, ledger.Posting{Account: i.Account, Bucket: one.Purpose.bucket(), Amount: i.Amount})
 	}
 	postings = append(postings,
 		ledger.Posting{Account: ledger.PoolTxFee, Amount: one.Fee - shares(one.Items)},
