@@ -12,7 +12,7 @@ import (
 
 const (
 	pingEvery    = 15 * time.Second
-	calm         = time.Second      // events within this time are answered by one rendering
+	calm         = 3 * time.Second  // events within this time are answered by one rendering
 	writeLimit   = 10 * time.Second // a reader that does not read is let go
 	maxStreams   = 64
 	maxStrangers = 48 // of them, so that operators always have room

@@ -139,7 +139,7 @@ func TestStreamOutlivesWriteTimeout(t *testing.T) {
 	live := w.listen("/workers")
 	live.part("live-workers")
 	w.box.setWorkers([]workerLine{{Address: bobAddress, Name: "newcomer", Status: "online"}})
-	w.box.changes <- event{Kind: "worker"} // answered after a second of calm
+	w.box.changes <- event{Kind: "worker"} // answered after a moment of calm
 	if second := live.part("live-workers"); !strings.Contains(second, "newcomer") {
 		t.Errorf("second part = %s", second)
 	}
