@@ -12,8 +12,9 @@ import (
 
 const (
 	pingEvery    = 15 * time.Second
-	calm         = 3 * time.Second  // events within this time are answered by one rendering
-	writeLimit   = 10 * time.Second // a reader that does not read is let go
+	calm         = 4 * time.Second        // a page is rendered again this often at most
+	burst        = 200 * time.Millisecond // events so close together are answered by one rendering
+	writeLimit   = 10 * time.Second       // a reader that does not read is let go
 	maxStreams   = 64
 	maxStrangers = 48 // of them, so that operators always have room
 	maxPerViewer = 4
@@ -99,10 +100,11 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 	defer ping.Stop()
 
 	for {
+		rendered := time.Now()
 		if err := s.renew(r, who, name, gather, feed); err != nil {
 			return nil
 		}
-		wait := calm
+		pinged := false
 		select {
 		case <-r.Context().Done():
 			return nil
@@ -114,7 +116,7 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 			if feed.write(": ping\n\n") != nil {
 				return nil
 			}
-			wait = 0
+			pinged = true
 		case <-s.stirred(name):
 		case _, ok := <-events:
 			if !ok { // we were too slow and have been dropped: start over
@@ -122,7 +124,9 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 				events, cancel = s.box.Changes()
 			}
 		}
-		if !settle(r.Context(), events, wait) {
+		// What comes after a quiet time is shown at once; of what comes without a pause,
+		// one rendering in a while.
+		if wait := max(burst, calm-time.Since(rendered)); !pinged && !settle(r.Context(), events, wait) {
 			return nil
 		}
 	}
