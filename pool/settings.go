@@ -121,7 +121,7 @@ func (s Settings) Validate() error {
 	}
 	errs = append(errs, s.validatePayouts(s.MinPayoutSat)...)
 	errs = append(errs, s.validateMiners()...)
-	errs = append(errs, s.WindowRules.validate()...)
+	errs = append(errs, s.validateWindow()...)
 	return errors.Join(errs...)
 }
 

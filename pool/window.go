@@ -35,7 +35,7 @@ func defaultWindowRules() WindowRules {
 }
 
 // validate returns one error for each rule that cannot be.
-func (w WindowRules) validate() (errs []error) {
+func (w WindowRules) validateWindow() (errs []error) {
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if w.AdminFrom != FromPrivate && w.AdminFrom != FromAnywhere {
 		refuse("operators cannot come from %q; choose %s or %s", w.AdminFrom, FromPrivate, FromAnywhere)
