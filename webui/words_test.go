@@ -390,3 +390,22 @@ func TestChangeLook(t *testing.T) {
 		}
 	}
 }
+
+// Each job and each check of the health has a name that people read.
+func TestJobsAndChecksHaveNames(t *testing.T) {
+	code := belowSources(t)
+	for family, name := range map[string]*regexp.Regexp{
+		"jobs.name.":   regexp.MustCompile(`job\{\{?"([a-z-]+)"|\n\t\t\{"([a-z-]+)", "[A-Z][^"]+", [^\n]*(?:Minute|Hour|Second|Every\(\)), (?:true|false), a\.`),
+		"state.check.": regexp.MustCompile(`Check\{\s*Name: "([a-z]+)"`),
+	} {
+		found := name.FindAllStringSubmatch(code, -1)
+		if len(found) < 5 {
+			t.Errorf("%s: only %d in the code", family, len(found))
+		}
+		for _, m := range found {
+			if key := family + strings.Join(m[1:], ""); !inEnglish.has(key) {
+				t.Errorf("no text %s", key)
+			}
+		}
+	}
+}
