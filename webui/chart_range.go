@@ -2,7 +2,6 @@ package webui
 
 import (
 	"context"
-	"encoding/csv"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -86,12 +85,7 @@ func (s *site) sendSeries(w http.ResponseWriter, r *http.Request, read series, n
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="dmpool-`+name+`-`+span.Name+`.csv"`)
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
-	_ = out.Write([]string{"time", "seconds", "hashrate_hs"}) // an error stays and is reported below
+	out := beginCSV(w, "dmpool-"+name+"-"+span.Name+".csv", []string{"time", "seconds", "hashrate_hs"})
 	for _, p := range points {
 		rate := ""
 		if known(p.HS) {

@@ -33,12 +33,17 @@ func nameOf(s sessionLine) string {
 	return s.Name
 }
 
-func (s *site) ppClient(r *http.Request) (any, error) {
-	v, err := s.observe(r)
-	if err != nil {
-		return nil, err
+// observeSessions is what there is to see of an address, and its connections now.
+func (s *site) observeSessions(r *http.Request) (v observerView, now []sessionLine, err error) {
+	if v, err = s.observe(r); err != nil {
+		return v, nil, err
 	}
-	sessions, err := s.box.Sessions(r.Context(), v.Address)
+	now, err = s.box.Sessions(r.Context(), v.Address)
+	return v, now, err
+}
+
+func (s *site) ppClient(r *http.Request) (any, error) {
+	v, sessions, err := s.observeSessions(r)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +106,7 @@ type ppSessionJSON struct {
 }
 
 func (s *site) ppSession(r *http.Request) (any, error) {
-	v, err := s.observe(r)
-	if err != nil {
-		return nil, err
-	}
-	sessions, err := s.box.Sessions(r.Context(), v.Address)
+	v, sessions, err := s.observeSessions(r)
 	if err != nil {
 		return nil, err
 	}

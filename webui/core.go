@@ -69,16 +69,14 @@ func (s *site) stopCore(w http.ResponseWriter, r *http.Request, who caller) erro
 
 // uploadCore takes a release as a file. It is never in memory as a whole.
 func (s *site) uploadCore(w http.ResponseWriter, r *http.Request, who caller) error {
-	file := &unhurried{from: r.Body, control: http.NewResponseController(w)}
-	// A browser that is cut off shows no answer: so the rest is heard out first.
-	hear := func() { _, _ = io.Copy(io.Discard, file) }
-	defer hear()
+	file := receive(w, r)
+	defer file.hear()
 	right, err := s.proves(r, who)
 	if err != nil {
 		return err
 	}
 	if !right {
-		hear()
+		file.hear()
 		s.showCoreAgain(w, r, who, "upload")
 		return nil
 	}
@@ -153,6 +151,14 @@ type unhurried struct {
 	from    io.Reader
 	control *http.ResponseController
 }
+
+// receive takes the file of a form, of which everything else has been read.
+func receive(w http.ResponseWriter, r *http.Request) *unhurried {
+	return &unhurried{from: r.Body, control: http.NewResponseController(w)}
+}
+
+// hear reads the rest before an answer: a browser that is cut off shows none.
+func (u *unhurried) hear() { _, _ = io.Copy(io.Discard, u) }
 
 func (u *unhurried) Read(p []byte) (int, error) {
 	deadline := time.Now().Add(bodyPatience)

@@ -81,10 +81,7 @@ func (s *site) sendCSV(w http.ResponseWriter, r *http.Request, address, name str
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	out := newStatement(w, address == "")
+	out := newStatement(beginCSV(w, name, csvHead), address == "")
 	for len(lines) > 0 && err == nil {
 		if err = out.write(lines); err == nil {
 			lines, err = s.box.Postings(ctx, address, lines[len(lines)-1].Event)
@@ -94,6 +91,18 @@ func (s *site) sendCSV(w http.ResponseWriter, r *http.Request, address, name str
 		s.log.Warn("Statement not sent to its end", "err", err)
 	}
 	return gone(err)
+}
+
+// beginCSV begins a file (RFC 4180) that a browser saves under name. What fails is
+// told by the writer's Error.
+func beginCSV(w http.ResponseWriter, name string, head []string) *csv.Writer {
+	h := w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	_ = out.Write(head)
+	return out
 }
 
 // statement writes rows and keeps the running balances, which is all of a book
@@ -111,13 +120,11 @@ type bucketKey struct {
 	bucket  string
 }
 
-func newStatement(w http.ResponseWriter, whole bool) *statement {
-	s := &statement{csv: csv.NewWriter(w), whole: whole, sign: -1, buckets: map[bucketKey]int64{}, accounts: map[int64]int64{}}
+func newStatement(out *csv.Writer, whole bool) *statement {
+	s := &statement{csv: out, whole: whole, sign: -1, buckets: map[bucketKey]int64{}, accounts: map[int64]int64{}}
 	if whole {
 		s.sign = 1
 	}
-	s.csv.UseCRLF = true
-	_ = s.csv.Write(csvHead) // an error stays and is reported by write
 	return s
 }
 

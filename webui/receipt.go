@@ -95,19 +95,6 @@ type paymentView struct {
 // Net is what arrives at the address.
 func (v paymentView) Net() int64 { return v.Amount - v.FeeShare }
 
-// sheet turns a pageFunc into a handler of a page that does not change while it
-// is looked at, such as one that is printed.
-func (s *site) sheet(name string, gather pageFunc) handler {
-	return func(w http.ResponseWriter, r *http.Request, who caller) error {
-		data, err := gather(r, who)
-		if err != nil {
-			return err
-		}
-		s.show(w, r, who, http.StatusOK, name, data)
-		return nil
-	}
-}
-
 func (s *site) statement(r *http.Request, _ caller) (any, error) {
 	address, err := s.addressOf(r)
 	if err != nil {

@@ -230,7 +230,8 @@ func (s *site) send(w http.ResponseWriter, status int, p *page) {
 // pageFunc gathers what a page shows; it writes nothing.
 type pageFunc func(r *http.Request, who caller) (any, error)
 
-// plain is page for what never changes while it is looked at.
+// plain is page for what never changes while it is looked at, such as what is
+// printed.
 func (s *site) plain(name string, gather pageFunc) handler {
 	return func(w http.ResponseWriter, r *http.Request, who caller) error {
 		data, err := gather(r, who)

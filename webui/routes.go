@@ -133,8 +133,8 @@ func (s *site) routes() []route {
 		{"GET /observer/{address}", anyone, page, false, s.observing(s.page("observer", s.observer))},
 		{"GET " + privatePath + "{token}", anyone, page, false, s.observing(s.page("observer", s.private))},
 		{"GET " + privatePath + "{token}/hashrate.csv", anyone, page, false, s.observing(s.privateSeries)},
-		{"GET /observer/{address}/blocks/{hash}", anyone, page, false, s.observing(s.sheet("statement", s.statement))},
-		{"GET /observer/{address}/payouts/{id}", anyone, page, false, s.observing(s.sheet("payment", s.payment))},
+		{"GET /observer/{address}/blocks/{hash}", anyone, page, false, s.observing(s.plain("statement", s.statement))},
+		{"GET /observer/{address}/payouts/{id}", anyone, page, false, s.observing(s.plain("payment", s.payment))},
 		{"GET /observer/{address}/hashrate.csv", anyone, page, false, s.observing(s.observerSeries)},
 		{"GET /observer/{address}/statement.csv", anyone, page, false, s.observing(s.accountCSV)},
 

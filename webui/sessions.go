@@ -56,6 +56,18 @@ const (
 // second factor, after what the session was begun with was found right.
 var errSuperseded = errors.New("the password is not the operator's any more")
 
+// unlessSuperseded is the outcome of storing what holds for an operator only while
+// nothing of that has changed.
+func unlessSuperseded(stored sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	if n, err := stored.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, errSuperseded)
+	}
+	return nil
+}
+
 // life is when a session was used last, and when it is over in any case.
 type life struct{ seen, over time.Time }
 
@@ -210,13 +222,7 @@ func (s *store) write(r *http.Request, id string, values map[string]string) erro
 			ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, seen_at = excluded.seen_at`,
 			idHash(id), data, now.UnixMilli(), now.UnixMilli(), now.Add(sessionLife).UnixMilli(),
 			remoteIP(r).String(), cut(r.UserAgent(), 200), operator, set)
-		if err != nil {
-			return err
-		}
-		if n, err := stored.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, errSuperseded)
-		}
-		return nil
+		return unlessSuperseded(stored, err)
 	})
 	if err != nil {
 		return fmt.Errorf("store session: %w", err)

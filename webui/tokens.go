@@ -145,13 +145,7 @@ func (t *tokens) logIn(ctx context.Context, op operator, since time.Time, ip str
 			INSERT INTO api_token (operator, kind, name, hash, created_at, expires_at, ip)
 			SELECT id, ?, '', ?, ?, ?, ? FROM operator WHERE id = ? AND access_at = ?`,
 			scopeLogin, idHash(id), now.UnixMilli(), now.Add(loginTokenLife).UnixMilli(), ip, op.ID, since.UnixMilli())
-		if err != nil {
-			return err
-		}
-		if n, err := stored.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, errSuperseded)
-		}
-		return nil
+		return unlessSuperseded(stored, err)
 	})
 	if err != nil {
 		return "", fmt.Errorf("store token: %w", err)

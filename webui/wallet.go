@@ -216,16 +216,14 @@ func (s *site) sweep(w http.ResponseWriter, r *http.Request, who caller) error {
 
 // uploadWallet restores the wallet from a file, which is never in memory as a whole.
 func (s *site) uploadWallet(w http.ResponseWriter, r *http.Request, who caller) error {
-	file := &unhurried{from: r.Body, control: http.NewResponseController(w)}
-	// A browser that is cut off shows no answer: so the rest is heard out first.
-	hear := func() { _, _ = io.Copy(io.Discard, file) }
-	defer hear()
+	file := receive(w, r)
+	defer file.hear()
 	right, err := s.proves(r, who)
 	if err != nil {
 		return err
 	}
 	if !right {
-		hear()
+		file.hear()
 		return s.returned(w, r, who, walletUpload, "")
 	}
 	c, err := readWalletChange(walletUpload, r)
@@ -235,7 +233,7 @@ func (s *site) uploadWallet(w http.ResponseWriter, r *http.Request, who caller) 
 	c.Operator, c.IP = who.Operator, who.IP.String()
 	err = s.box.UploadWallet(r.Context(), file, c)
 	if p, ok := errors.AsType[*problem](err); ok && p.Code == "refused" {
-		hear()
+		file.hear()
 		return s.returned(w, r, who, walletUpload, p.Detail)
 	}
 	if err != nil {

@@ -1,7 +1,6 @@
 package webui
 
 import (
-	"encoding/csv"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,12 +24,7 @@ func (s *site) workersCSV(w http.ResponseWriter, r *http.Request, _ caller) erro
 	if err != nil {
 		return err
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
-	h.Set("Content-Disposition", `attachment; filename="dmpool-workers.csv"`)
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
-	_ = out.Write(workersHead()) // an error stays and is reported below
+	out := beginCSV(w, "dmpool-workers.csv", workersHead())
 	for _, line := range v.Lines {
 		_ = out.Write(line.cells())
 	}
