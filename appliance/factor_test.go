@@ -1,11 +1,9 @@
 package appliance
 
 import (
-	"context"
 	"database/sql"
 	"encoding/base32"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -13,49 +11,6 @@ import (
 
 	"github.com/dmpool/dmpool/pool"
 )
-
-// The vectors of RFC 6238, appendix B, for SHA-1, with the six digits that apps show.
-func TestTOTPVectors(t *testing.T) {
-	secret := []byte("12345678901234567890")
-	for at, want := range map[int64]string{
-		59: "287082", 1111111109: "081804", 1111111111: "050471", 1234567890: "005924", 2000000000: "279037", 20000000000: "353130",
-	} {
-		if got := totpCode(secret, at/totpStep); got != want {
-			t.Errorf("code at %d = %s, want %s", at, got, want)
-		}
-	}
-}
-
-func TestTOTPMatch(t *testing.T) {
-	secret, now := []byte("12345678901234567890"), time.Unix(1111111111, 0)
-	step := now.Unix() / totpStep
-	for _, tc := range []struct {
-		of, last int64
-		ok       bool
-	}{
-		{step, 0, true},
-		{step - 1, 0, true},
-		{step + 1, 0, true},
-		{step - 2, 0, false},
-		{step + 2, 0, false},
-		{step, step, false}, // used
-		{step - 1, step, false},
-		{step + 1, step, true},
-	} {
-		got, ok := totpMatch(secret, totpCode(secret, tc.of), now, tc.last)
-		if ok != tc.ok || ok && got != tc.of {
-			t.Errorf("code of step %+d after %+d: %d, %v", tc.of-step, tc.last-step, got, ok)
-		}
-	}
-}
-
-func TestIsCode(t *testing.T) {
-	for text, want := range map[string]bool{"123456": true, "123 456": true, "12345": false, "1234567": false, "12345a": false, "": false, goodPassword: false} {
-		if got := IsCode(text); got != want {
-			t.Errorf("IsCode(%q) = %v", text, got)
-		}
-	}
-}
 
 // phone is an authenticator app.
 type phone []byte
@@ -210,114 +165,6 @@ func hexText(b []byte) string {
 	return s.String()
 }
 
-// Of many requests with one code, one gets in: with a code of the app, and with one
-// for recovery.
-func TestOneUsePerStep(t *testing.T) {
-	a, _, anna, p, codes := factored(t)
-	f, err := a.readFactor(t.Context(), anna.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, code := range []string{p.code(0), codes[7]} {
-		const requests = 50
-		got := make(chan bool, requests)
-		for range requests {
-			go func() {
-				ok, err := a.takeCode(t.Context(), anna.ID, f, code)
-				got <- ok && err == nil
-			}()
-		}
-		in := 0
-		for range requests {
-			if <-got {
-				in++
-			}
-		}
-		if in != 1 {
-			t.Errorf("%d of %d requests got in", in, requests)
-		}
-	}
-}
-
-// Whoever hangs up before the answer has used the code up all the same.
-func TestCodeIsUsedUpWithoutAnAnswer(t *testing.T) {
-	a, _, anna, p, codes := factored(t)
-	f, err := a.readFactor(t.Context(), anna.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone, hangUp := context.WithCancel(t.Context())
-	hangUp()
-	for _, code := range []string{p.code(0), codes[7]} {
-		if ok, err := a.takeCode(gone, anna.ID, f, code); !ok || err != nil {
-			t.Errorf("right code: %v, %v", ok, err)
-		}
-		if err := a.LoginCode(t.Context(), anna, code, "::1"); !errors.Is(err, ErrLogin) {
-			t.Errorf("the same code again: %v", err)
-		}
-	}
-}
-
-// Two pages that confirm at a time do not get two sets of recovery codes, of which
-// the first would be worth nothing; and a secret that another page has replaced
-// meanwhile does not put that one into force.
-func TestConfirmedOnce(t *testing.T) {
-	ctx := t.Context()
-	a, _, anna := peopled(t)
-	read := func(secret string) (phone, factor) {
-		t.Helper()
-		f, err := a.readFactor(ctx, anna.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return newPhone(t, secret), f
-	}
-	propose := func() string {
-		t.Helper()
-		secret, err := a.ProposeFactor(ctx, anna)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return secret
-	}
-	old, replaced := read(propose())
-	p, f := read(propose())
-	if _, _, err := a.confirmFactor(ctx, anna, replaced, old.code(0), "::1"); !errors.Is(err, errNoProposal) {
-		t.Errorf("a secret that was replaced: %v", err)
-	}
-	a.fresh(t)
-	if codes, _, err := a.confirmFactor(ctx, anna, f, p.code(0), "::1"); err != nil || len(codes) != recoveryCodes {
-		t.Fatalf("%d codes, %v", len(codes), err)
-	}
-	if codes, _, err := a.confirmFactor(ctx, anna, f, p.code(1), "::1"); !errors.Is(err, errNoProposal) || codes != nil {
-		t.Errorf("%d codes for the second confirmation, %v", len(codes), err)
-	}
-}
-
-// The right password does not make up for wrong codes: whoever knows it would have
-// five guesses at the code each time.
-func TestWrongCodesAreThrottled(t *testing.T) {
-	ctx := t.Context()
-	a, _, anna, p, _ := factored(t)
-	var throttled *ThrottledError
-	for i := range 3 * freeFailures {
-		ip := "192.168.1." + string(rune('1'+i/9)) + string(rune('0'+i%9))
-		if _, _, err := a.Login(ctx, "anna", goodPassword, ip); errors.As(err, &throttled) {
-			break
-		}
-		wrong := "000000"
-		if p.code(0) == wrong {
-			wrong = "000001"
-		}
-		if err := a.LoginCode(ctx, anna, wrong, ip); errors.As(err, &throttled) {
-			break
-		}
-	}
-	if throttled == nil {
-		t.Fatal("guesses at the code are not slowed down")
-	}
-}
-
 // ASVS 6.3.3 and promise 3.2.7: what cannot be checked lets nobody in.
 func TestMissingKeyDenies(t *testing.T) {
 	ctx := t.Context()
@@ -426,14 +273,6 @@ func TestReauthenticate(t *testing.T) {
 	}
 }
 
-func TestFactorURI(t *testing.T) {
-	got := FactorURI("JBSWY3DP", "Hill & Valley", "anna")
-	const want = "otpauth://totp/Hill%20&%20Valley:anna?secret=JBSWY3DP&issuer=Hill%20%26%20Valley&algorithm=SHA1&digits=6&period=30"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
 // Where the rules want it, nobody sends without a second factor, nor lets payouts
 // leave by themselves.
 func TestFactorToSend(t *testing.T) {
@@ -475,64 +314,5 @@ func TestFactorToSend(t *testing.T) {
 	}
 	if err := change(byItself); err != nil {
 		t.Errorf("payouts by themselves, with one: %v", err)
-	}
-}
-
-// What can be shown again and again makes up for no wrong code: neither the password,
-// in a session of an operator who has a second factor, nor a recovery code that is
-// only compared.
-func TestNothingMakesUpForWrongCodes(t *testing.T) {
-	ctx := t.Context()
-	a, _, anna, p, codes := factored(t)
-	for name, show := range map[string]func(ip string) error{
-		"password":      func(ip string) error { return a.ProvePassword(ctx, anna.ID, goodPassword, ip) },
-		"recovery code": func(ip string) error { return a.KnowsCode(ctx, anna, codes[3], ip) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			a.gate.note(account{name: "anna"}, true, time.Now())
-			wrong := "000000"
-			if p.code(0) == wrong {
-				wrong = "000001"
-			}
-			var throttled *ThrottledError
-			for i := range 3 * freeFailures {
-				ip := fmt.Sprintf("192.168.7.%d", i)
-				if err := show(ip); errors.As(err, &throttled) {
-					break
-				} else if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := a.RemoveFactor(ctx, anna, wrong, ip); errors.As(err, &throttled) {
-					break
-				} else if !errors.Is(err, ErrLogin) {
-					t.Fatal(err)
-				}
-			}
-			if throttled == nil {
-				t.Error("guesses at the code are not slowed down")
-			}
-		})
-	}
-}
-
-// A recovery code that is compared stays good, one that was used does not.
-func TestKnowsCode(t *testing.T) {
-	ctx := t.Context()
-	a, _, anna, p, codes := factored(t)
-	for range 2 {
-		if err := a.KnowsCode(ctx, anna, " "+strings.ToLower(codes[3]), "::1"); err != nil {
-			t.Errorf("one of them: %v", err)
-		}
-	}
-	for _, wrong := range []string{"", "ABCD-EFGH-JKMN-PQRS", p.code(0)} {
-		if err := a.KnowsCode(ctx, anna, wrong, "::2"); !errors.Is(err, ErrLogin) {
-			t.Errorf("%q: %v", wrong, err)
-		}
-	}
-	if err := a.LoginCode(ctx, anna, codes[3], "::1"); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.KnowsCode(ctx, anna, codes[3], "::1"); !errors.Is(err, ErrLogin) {
-		t.Errorf("one that was used: %v", err)
 	}
 }
