@@ -32,7 +32,8 @@
 // A box without an operator is a [Wizard]: it has no network yet, so none of its
 // databases is open. It keeps the answers, a row for each step, in setup.db, and
 // ends in [SetUp], which the command line runs with a file. That there is an operator is
-// the whole state: no flag could open the set-up again. [Wizard.Open] makes the
+// the whole state: no flag could open the set-up again. A second factor that was
+// added there becomes the operator's with the rest. [Wizard.Open] makes the
 // [Appliance] then, in the same process and with the same open ports.
 //
 // # Networks and nodes

@@ -298,21 +298,35 @@ func (a *Appliance) takeCode(ctx context.Context, op int64, f factor, code strin
 	return ok, err
 }
 
-// writeCodes replaces an operator's recovery codes and returns the new ones,
-// "ABCD-EFGH-JKLM-NPQR".
+// writeCodes replaces an operator's recovery codes and returns the new ones.
 func writeCodes(ctx context.Context, tx *sql.Tx, op int64) ([]string, error) {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM recovery_code WHERE operator = ?`, op); err != nil {
 		return nil, fmt.Errorf("remove recovery codes: %w", err)
 	}
+	codes := newRecoveryCodes()
+	for _, code := range codes {
+		if err := writeCode(ctx, tx, op, recoveryHash(code)); err != nil {
+			return nil, err
+		}
+	}
+	return codes, nil
+}
+
+func writeCode(ctx context.Context, tx *sql.Tx, op int64, hash []byte) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO recovery_code (operator, hash) VALUES (?, ?)`, op, hash); err != nil {
+		return fmt.Errorf("write recovery code: %w", err)
+	}
+	return nil
+}
+
+// newRecoveryCodes draws codes, "ABCD-EFGH-JKLM-NPQR".
+func newRecoveryCodes() []string {
 	codes := make([]string, recoveryCodes)
 	for i := range codes {
 		text := crockford().EncodeToString(randomBytes(recoveryBytes))
 		codes[i] = text[:4] + "-" + text[4:8] + "-" + text[8:12] + "-" + text[12:]
-		if _, err := tx.ExecContext(ctx, `INSERT INTO recovery_code (operator, hash) VALUES (?, ?)`, op, recoveryHash(codes[i])); err != nil {
-			return nil, fmt.Errorf("write recovery code: %w", err)
-		}
 	}
-	return codes, nil
+	return codes
 }
 
 // crockford has no letters that are taken for digits.

@@ -33,6 +33,8 @@ type Answers struct {
 	// External says that somebody else runs the node (--node-url), so that its
 	// chain needs no room here.
 	External bool `json:"-"`
+
+	factor *keptFactor // of the operator, nil for none; only the wizard has one
 }
 
 // OperatorAnswer names the operator and the password.
@@ -275,7 +277,15 @@ func (d dataDir) setUp(ctx context.Context, a Answers, settings pool.Settings, h
 		if err := keepPassphrase(d, network, a.Wallet); err != nil {
 			return err
 		}
-		return writeSetUp(ctx, tx, a, settings, hash)
+		op, err := writeSetUp(ctx, tx, a, settings, hash)
+		if err != nil || a.factor == nil {
+			return err
+		}
+		key, err := sealKey(d.sealKey(network), true)
+		if err != nil {
+			return err
+		}
+		return a.factor.adopt(ctx, tx, key, op, time.Now())
 	}
 	return db.Update(ctx, write)
 }
@@ -330,7 +340,8 @@ func (d dataDir) hasOperator(ctx context.Context, network string) (bool, error) 
 	return hasOperator(ctx, db.Reader())
 }
 
-func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settings, hash string) error {
+// writeSetUp writes what was answered and returns the operator.
+func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settings, hash string) (op Operator, err error) {
 	now := time.Now()
 	values := []struct {
 		key   string
@@ -343,20 +354,22 @@ func writeSetUp(ctx context.Context, tx *sql.Tx, a Answers, settings pool.Settin
 	}
 	for _, v := range values {
 		if err := writeSetting(ctx, tx, v.key, v.value, now); err != nil {
-			return err
+			return op, err
 		}
 	}
 	// The step is unique: of two set-ups at a time one gets an error here.
 	if _, err := tx.ExecContext(ctx, `INSERT INTO setup (step, detail, done_at) VALUES ('answers', ?, ?)`,
 		a.Network, now.UnixMilli()); err != nil {
-		return fmt.Errorf("write set-up step: %w", err)
+		return op, fmt.Errorf("write set-up step: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO operator (name, password_hash, created_at, updated_at, access_at) VALUES (?, ?, ?, ?, ?)`,
-		a.Operator.User, hash, now.UnixMilli(), now.UnixMilli(), now.UnixMilli()); err != nil {
-		return fmt.Errorf("write operator: %w", err)
+	op.Name = a.Operator.User
+	err = tx.QueryRowContext(ctx, `
+		INSERT INTO operator (name, password_hash, created_at, updated_at, access_at) VALUES (?1, ?2, ?3, ?3, ?3) RETURNING id`,
+		op.Name, hash, now.UnixMilli()).Scan(&op.ID)
+	if err != nil {
+		return op, fmt.Errorf("write operator: %w", err)
 	}
-	return writeAudit(ctx, tx, AuditEntry{
+	return op, writeAudit(ctx, tx, AuditEntry{
 		At: now, Actor: a.Operator.User, Action: "setup", Result: "ok",
 		Detail: map[string]string{"network": a.Network, "settlement": settings.Settlement},
 	})

@@ -93,7 +93,8 @@
 // (setup.go), with a table of routes of its own, and a redirect to it from
 // everywhere else. Each step is one form; the box keeps its answer, so that a
 // restart, a way back or another browser loses nothing, and gives everything back
-// but the secrets. The claim code makes one browser the holder of the set-up, by a
+// but the secrets. A second factor is its own step, with the texts and the parts that
+// it has later (setup_factor.go). The claim code makes one browser the holder of the set-up, by a
 // cookie. When there is an operator the server goes on with New's handler, in which
 // there is no such route.
 //

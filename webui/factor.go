@@ -3,7 +3,9 @@ package webui
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -67,6 +69,10 @@ func (v factorView) Groups() string {
 type codesView struct {
 	Codes []string
 	Next  string
+
+	Owner, Pool string
+	At          time.Time
+	File, Token string // the form that gives them as a file, and its token
 }
 
 // nextOf is where the forms of a second factor lead in the end.
@@ -155,9 +161,39 @@ func (s *site) showCodes(w http.ResponseWriter, r *http.Request, who caller, cod
 	if token, ok := who.session.Values[keyToken].(string); ok {
 		who.Token = token
 	}
-	s.show(w, r, who, http.StatusOK, "codes", codesView{codes, nextOf(r)})
+	s.show(w, r, who, http.StatusOK, "codes", codesView{
+		Codes: codes, Next: nextOf(r), Owner: who.Operator.Name, Pool: s.box.Identity().Name, At: s.now(), File: "/factor/file", Token: who.Token,
+	})
 	return nil
 }
+
+// codesFile gives the codes that a page has just shown as a file.
+func (s *site) codesFile(w http.ResponseWriter, r *http.Request, who caller) error {
+	return s.giveCodes(w, r, who.Operator.Name, s.box.Identity().Name)
+}
+
+// giveCodes sends the recovery codes in a form back as a file. The box has only
+// their hashes; a page cannot offer a file by itself without a script.
+func (s *site) giveCodes(w http.ResponseWriter, r *http.Request, owner, pool string) error {
+	words := s.lookOf(r).words
+	var text strings.Builder
+	text.WriteString(words.must("codes.of", "name", owner, "pool", pool) + "\r\n\r\n")
+	for _, code := range r.PostForm["recovery"] {
+		if !recoveryCode.MatchString(code) {
+			return invalid("This is no recovery code.")
+		}
+		text.WriteString(code + "\r\n")
+	}
+	text.WriteString("\r\n" + words.must("codes.each") + " " + words.written(s.now(), "time.full") + "\r\n")
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="dmpool-recovery-codes.txt"`)
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+var recoveryCode = regexp.MustCompile(`^[0-9A-Z]{4}(-[0-9A-Z]{4}){3}$`)
 
 // keptCodes leads on when one of the codes that were shown is typed.
 func (s *site) keptCodes(w http.ResponseWriter, r *http.Request, who caller) error {

@@ -116,6 +116,7 @@ func (s *site) routes() []route {
 		{"GET /factor", operators, desk, false, s.offerFactor},
 		{"POST /factor", operators, login, false, s.beginFactor},
 		{"POST /factor/confirm", operators, login, false, s.confirmFactor},
+		{"POST /factor/file", operators, desk, false, s.codesFile},
 		{"POST /factor/kept", operators, login, false, s.keptCodes},
 		{"POST /factor/remove", operators, login, false, s.removeFactor},
 		{"POST /factor/codes", operators, login, false, s.renewCodes},

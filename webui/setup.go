@@ -58,8 +58,15 @@ func (p *setup) routes() []route {
 	pages, none := p.limits.pages, p.limits.none
 	return []route{
 		{"GET /setup", anyone, pages, early, p.near(p.begin)},
+		{"GET /setup/help", anyone, pages, early, p.near(p.help)},
 		{"GET /setup/{step}", anyone, pages, early, p.near(p.ask)},
 		{"POST /setup/" + appliance.StepWelcome, anyone, pages, early, p.near(p.claim)},
+		{"POST /setup/" + appliance.StepFactor, anyone, pages, early, p.near(p.held(p.confirmFactor))},
+		{"POST /setup/factor/codes", anyone, pages, early, p.near(p.held(p.renewCodes))},
+		{"POST /setup/factor/file", anyone, pages, early, p.near(p.held(p.codesFile))},
+		{"POST /setup/factor/kept", anyone, pages, early, p.near(p.held(p.keptCodes))},
+		{"POST /setup/factor/anew", anyone, pages, early, p.near(p.held(p.newFactor))},
+		{"POST /setup/factor/skip", anyone, pages, early, p.near(p.held(p.noFactor))},
 		{"POST /setup/" + stepReview, anyone, pages, early, p.near(p.held(p.finish))},
 		{"POST /setup/{step}", anyone, pages, early, p.near(p.held(p.answer))},
 
@@ -285,6 +292,11 @@ func (p *setup) answer(w http.ResponseWriter, r *http.Request, who caller) error
 		return p.again(w, r, who, "setup_"+step, v)
 	}
 	if len(v.Problems) == 0 {
+		if step == appliance.StepOperator {
+			if err := p.wizard.WantFactor(r.Context(), r.PostForm.Has("factor")); err != nil {
+				return err
+			}
+		}
 		err := p.wizard.Answer(r.Context(), step, piece)
 		if refusal, ok := errors.AsType[*appliance.PersonError](err); ok {
 			v.Problems = sentences(refusal.Err)
@@ -325,7 +337,7 @@ func (p *setup) finish(w http.ResponseWriter, r *http.Request, who caller) error
 	if slices.Contains(d.Steps(), appliance.StepWallet) && d.Wallet.Words {
 		next = "/wallet"
 	}
-	if !d.Private() { // where coins are worth nothing, nobody is bothered with it
+	if !d.Private() && !d.Factor.Kept { // where coins are worth nothing, nobody is bothered with it
 		next = "/factor?next=" + next
 	}
 	http.Redirect(w, r, "/login?next="+url.QueryEscape(next), http.StatusSeeOther)

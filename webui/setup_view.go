@@ -37,6 +37,7 @@ type setupView struct {
 	Found     appliance.Neighbour // a node that is here already; its URL is empty if there is none
 	Test      *appliance.NodeTest // how the chosen node answered just now
 	Zones     []string
+	Factor    *setupFactor
 }
 
 // setupStep is a line of the list of steps.
@@ -60,6 +61,21 @@ func (v *setupView) Number() int {
 
 // view gathers what a page of the wizard shows.
 func (p *setup) view(r *http.Request, step string) (*setupView, error) {
+	v, err := p.frame(r, step)
+	if err != nil || !v.open(step) {
+		return v, err
+	}
+	if err := v.gather(r, p.wizard); err != nil {
+		return nil, err
+	}
+	if step == appliance.StepFactor {
+		return v, p.factorOf(r, v)
+	}
+	return v, nil
+}
+
+// frame is view without what the step is about.
+func (p *setup) frame(r *http.Request, step string) (*setupView, error) {
 	d, err := p.wizard.Draft(r.Context())
 	if err != nil {
 		return nil, err
@@ -75,10 +91,7 @@ func (p *setup) view(r *http.Request, step string) (*setupView, error) {
 		v.Steps = append(v.Steps, s)
 	}
 	v.V = fieldsOf(d)
-	if v.open(step) {
-		err = v.gather(r, p.wizard)
-	}
-	return v, err
+	return v, nil
 }
 
 // addressOf is how the browser calls the box, which knownHost has looked at. The
@@ -161,6 +174,9 @@ func fieldsOf(d appliance.Draft) map[string]string {
 		"window": writeFixed(s.WindowMilli, 3), "min_payout": writeFixed(s.MinPayoutSat, 0), "keys": "node", "unlock": d.Wallet.Unlock,
 		"admin_from": s.AdminFrom, "observer_pages": "yes",
 	}
+	if d.Factor.Wanted {
+		v["factor"] = "on"
+	}
 	if !s.ObserverPages {
 		v["observer_pages"] = "no"
 	}
@@ -213,6 +229,9 @@ func (v *setupView) read(form url.Values) (a appliance.Answers) {
 	case appliance.StepStart:
 		a.Wallet.Restore = get("start") == "restore"
 	case appliance.StepOperator:
+		if !form.Has("factor") {
+			v.V["factor"] = ""
+		}
 		a.Operator = appliance.OperatorAnswer{User: get("user"), Password: form.Get("password")}
 		if form.Get("password") != form.Get("again") {
 			wrong("The two passwords differ. Type the same one twice.")
