@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/payout"
 )
 
 // AuditEntry is one line of the audit log: who tried what, on what, from where,
@@ -26,10 +27,15 @@ type AuditEntry struct {
 	Detail map[string]string
 }
 
-// Audit appends an entry in a transaction of its own. What changes state writes
-// its audit row in the same transaction instead, see writeAudit. What was tried is
-// written down even if whoever tried it has hung up meanwhile: a browser that cuts
-// the line ends the request's context, and must not keep its name out of the log.
+// ErrUnwritten says that the audit log could not be written, so that what it was to
+// tell of was not done.
+var ErrUnwritten = errors.New("the audit log could not be written")
+
+// Audit appends an entry in a transaction of its own, about what was tried in vain,
+// or is done outside the database: before it is done. What changes the database
+// writes its entry with the change instead, see writeAudit. What was tried is written
+// down even if whoever tried it has hung up meanwhile: a browser that cuts the line
+// ends the request's context, and must not keep its name out of the log.
 func (a *Appliance) Audit(ctx context.Context, e AuditEntry) error {
 	ctx = context.WithoutCancel(ctx)
 	return a.db.Update(ctx, func(tx *sql.Tx) error { return writeAudit(ctx, tx, e) })
@@ -53,7 +59,7 @@ func writeAudit(ctx context.Context, tx *sql.Tx, e AuditEntry) error {
 	prev := make([]byte, 32)
 	err = tx.QueryRowContext(ctx, `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`).Scan(&seq, &prev)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("read audit log: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnwritten, err)
 	}
 	seq++
 	hash := auditHash(prev, seq, e, string(detail))
@@ -62,9 +68,14 @@ func writeAudit(ctx context.Context, tx *sql.Tx, e AuditEntry) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, e.At.UnixMilli(), e.Actor, e.Action, e.Object, e.Result, e.IP, string(detail), prev, hash)
 	if err != nil {
-		return fmt.Errorf("write audit log: %w", err)
+		return fmt.Errorf("%w: %w", ErrUnwritten, err)
 	}
 	return nil
+}
+
+// recordDeed is the journal of the payouts.
+func recordDeed(ctx context.Context, tx *ledger.Tx, d payout.Deed) error {
+	return writeAudit(ctx, tx.Tx, AuditEntry{Actor: d.Actor, Action: d.Action, Object: d.Object, Result: "ok", IP: d.IP, Detail: d.Detail})
 }
 
 func auditHash(prev []byte, seq int64, e AuditEntry, detail string) []byte {

@@ -38,9 +38,19 @@ func (a *Appliance) correct(ctx context.Context, action string, c Correction, do
 	err = do(ctx, payout.Lift{
 		Reason: c.Reason, Actor: c.Actor, IP: c.IP, Freezes: c.Freezes, Amount: c.Amount, Operators: operators,
 	})
-	return errors.Join(err, a.Audit(context.WithoutCancel(ctx), AuditEntry{
-		Actor: c.Actor, Action: action, Result: resultOf(err), IP: c.IP, Detail: map[string]string{"reason": c.Reason, "sats": strconv.FormatInt(c.Amount, 10)},
-	}))
+	return a.inVain(ctx, err, AuditEntry{
+		Actor: c.Actor, Action: action, IP: c.IP, Detail: map[string]string{"reason": c.Reason, "sats": strconv.FormatInt(c.Amount, 10)},
+	})
+}
+
+// inVain writes down that a correction was refused, and returns why. What was done,
+// or waits for another person, is in the log already: it was written with it.
+func (a *Appliance) inVain(ctx context.Context, err error, e AuditEntry) error {
+	if err == nil || errors.Is(err, payout.ErrSecondPerson) || errors.Is(err, ErrUnwritten) {
+		return err
+	}
+	e.Result = err.Error()
+	return errors.Join(err, a.Audit(ctx, e))
 }
 
 // AdjustAccount corrects what one miner is owed, see [payout.Desk.Adjust]; how
@@ -59,9 +69,7 @@ func (a *Appliance) adjust(ctx context.Context, adjust payout.Adjust, do func(co
 	if adjust.TxID != nil {
 		detail["txid"] = adjust.TxID.String()
 	}
-	return errors.Join(err, a.Audit(context.WithoutCancel(ctx), AuditEntry{
-		Actor: adjust.Actor, Action: "account.adjust", Object: adjust.Address, Result: resultOf(err), IP: adjust.IP, Detail: detail,
-	}))
+	return a.inVain(ctx, err, AuditEntry{Actor: adjust.Actor, Action: "account.adjust", Object: adjust.Address, IP: adjust.IP, Detail: detail})
 }
 
 // operators counts the people who operate the box.
@@ -70,12 +78,4 @@ func (a *Appliance) operators(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("count operators: %w", err)
 	}
 	return n, nil
-}
-
-// resultOf is what the audit log says came out.
-func resultOf(err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return "ok"
 }

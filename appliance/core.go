@@ -155,8 +155,11 @@ func (a *Appliance) StopCore(ctx context.Context, actor, ip string) error {
 	if stop == nil {
 		return nil
 	}
+	if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: "core.stop", Object: version, Result: "ok", IP: ip}); err != nil {
+		return err
+	}
 	stop(errors.New("it was stopped by " + actor + "; another try goes on from there"))
-	return a.Audit(ctx, AuditEntry{Actor: actor, Action: "core.stop", Object: version, Result: "ok", IP: ip})
+	return nil
 }
 
 // UploadCore takes a release that a person has downloaded elsewhere, checks and

@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -47,27 +46,11 @@ func (a *Appliance) advancePayouts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	approved, err := a.approveByRule(ctx)
-	if err != nil || approved == 0 {
+	approved, err := a.payouts.ApproveByRule(ctx)
+	if err != nil || len(approved) == 0 {
 		return err
 	}
 	return a.payouts.Advance(ctx)
-}
-
-// approveByRule lets go what the operator's rule says that nobody has to
-// approve, and writes down that it did.
-func (a *Appliance) approveByRule(ctx context.Context) (int, error) {
-	approved, err := a.payouts.ApproveByRule(ctx)
-	for _, p := range approved {
-		entry := AuditEntry{
-			Actor: "rule", Action: "payout.approve", Object: fmt.Sprintf("pay:%d", p.ID), Result: "ok",
-			Detail: map[string]string{"sats": strconv.FormatInt(p.Total, 10), "method": "rule", "digest": fmt.Sprintf("%x", p.Digest)},
-		}
-		if err := a.Audit(ctx, entry); err != nil {
-			return len(approved), err
-		}
-	}
-	return len(approved), err
 }
 
 // SetAccountRule decides how a miner is paid, see [ledger.Ledger.SetAccountRule],

@@ -180,8 +180,10 @@ func (a *Appliance) StopSnapshot(ctx context.Context, actor, ip string) error {
 	case state == SnapshotLoading:
 		return &SnapshotError{errors.New("the node is reading the snapshot, which cannot be stopped; wait for it")}
 	case stop != nil:
+		if err := a.Audit(ctx, entry); err != nil {
+			return err
+		}
 		stop(errors.New("it was stopped by " + actor))
-		return a.Audit(ctx, entry)
 	case k.take(SnapshotWaiting, SnapshotNone):
 		if err := k.become(ctx, nodeSnapshot{State: SnapshotNone}, "", entry); err != nil {
 			return err

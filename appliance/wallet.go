@@ -289,6 +289,9 @@ func (a *Appliance) UnlockWallet(ctx context.Context, passphrase, actor, ip stri
 	if err != nil {
 		return fmt.Errorf("unlock wallet: %w", err)
 	}
+	if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.unlock", Result: "ok", IP: ip}); err != nil {
+		return err
+	}
 	a.keys.remember(passphrase)
-	return a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.unlock", Result: "ok", IP: ip})
+	return nil
 }

@@ -91,11 +91,14 @@ func (a *Appliance) DrawWords(ctx context.Context, actor, ip string) ([]string, 
 	draft := &wordsDraft{words: seed.Generate(), until: time.Now().Add(draftLasts)}
 	draft.ask()
 	words := draft.words.List()
+	if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.words", Result: "shown", IP: ip}); err != nil {
+		return nil, err
+	}
 	w.forget()
 	w.mu.Lock()
 	w.draft = draft
 	w.mu.Unlock()
-	return words, a.Audit(ctx, AuditEntry{Actor: actor, Action: "wallet.words", Result: "shown", IP: ip})
+	return words, nil
 }
 
 // ConfirmWords makes the wallet out of the words that were shown, when the typed

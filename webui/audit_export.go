@@ -61,7 +61,7 @@ func (s *site) auditJSON(w http.ResponseWriter, r *http.Request, who caller) err
 	}, none)
 }
 
-// exportAudit streams the log. That somebody took it along is an entry of it.
+// exportAudit streams the log. That somebody takes it along is an entry of it.
 func (s *site) exportAudit(w http.ResponseWriter, r *http.Request, who caller, kind, ending string, begin func() error, write func(auditLine) error, flush func() error) error {
 	f, err := readAuditFilter(r)
 	if err != nil {
@@ -72,7 +72,9 @@ func (s *site) exportAudit(w http.ResponseWriter, r *http.Request, who caller, k
 	if err != nil {
 		return err
 	}
-	s.box.Note(r.Context(), who.Operator, "audit.export", ending, who.IP.String())
+	if err := s.box.Note(r.Context(), who.Operator, "audit.export", ending, who.IP.String()); err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Disposition", `attachment; filename="dmpool-audit.`+ending+`"`)
 	err = begin()

@@ -3,6 +3,7 @@ package webui
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -19,6 +20,7 @@ type safe struct {
 	audit    []auditLine
 	proof    auditProof
 	session  string // in which the last question was asked
+	full     bool   // nothing can be written to the audit log
 }
 
 const (
@@ -69,19 +71,22 @@ func (g *golden) InSession(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, goldenSession{}, id)
 }
 
-func (g *golden) Note(ctx context.Context, _ operator, action, object, _ string) {
+func (g *golden) Note(ctx context.Context, _ operator, action, object, _ string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.safe.full {
+		return unwritten(errors.New("the disk is full"))
+	}
 	if action == "logout" {
 		g.out++
 	}
 	g.safe.session, _ = ctx.Value(goldenSession{}).(string)
 	g.safe.notes = append(g.safe.notes, action+" "+object)
+	return nil
 }
 
 func (g *golden) NoteIn(ctx context.Context, _ *sql.Tx, op operator, action, object, ip string) error {
-	g.Note(ctx, op, action, object, ip)
-	return nil
+	return g.Note(ctx, op, action, object, ip)
 }
 
 func (g *golden) Factor(context.Context, operator) (factorState, error) {

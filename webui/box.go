@@ -26,7 +26,7 @@ type box interface {
 	Reauthenticate(ctx context.Context, op operator, password, ip string) error
 	ProvePassword(ctx context.Context, op operator, password, ip string) error
 	InSession(ctx context.Context, id string) context.Context
-	Note(ctx context.Context, op operator, action, object, ip string)
+	Note(ctx context.Context, op operator, action, object, ip string) error
 	NoteIn(ctx context.Context, tx *sql.Tx, op operator, action, object, ip string) error
 
 	Dashboard(ctx context.Context) (dashboardView, error)

@@ -205,7 +205,10 @@ func (s *site) logout(w http.ResponseWriter, r *http.Request, who caller) error 
 	if err := who.session.Save(r, w); err != nil {
 		return err
 	}
-	s.box.Note(r.Context(), who.Operator, "logout", "", who.IP.String())
+	// Whoever wants to leave does, even when that cannot be written down.
+	if err := s.box.Note(r.Context(), who.Operator, "logout", "", who.IP.String()); err != nil {
+		s.log.Error("Audit entry not written", "action", "logout", "err", err)
+	}
 	http.Redirect(w, r, "/login?out", http.StatusSeeOther)
 	return nil
 }

@@ -120,18 +120,17 @@ func (m *machine) walletStatus(ctx context.Context) appliance.WalletStatus {
 	})
 }
 
-func (m *machine) Note(ctx context.Context, op operator, action, object, ip string) {
-	m.note(ctx, op, action, object, ip, nil)
+func (m *machine) Note(ctx context.Context, op operator, action, object, ip string) error {
+	return asProblem(m.box.Audit(ctx, appliance.AuditEntry{Actor: op.Name, Action: action, Object: object, Result: "ok", IP: ip}))
 }
 
-// note writes an audit entry about something that has happened already, so an
-// error of the log cannot undo it.
-func (m *machine) note(ctx context.Context, op operator, action, object, ip string, outcome error) {
-	result := "ok"
-	if outcome != nil {
-		result = outcome.Error()
+// inVain writes an audit entry about what was tried and not done, if that is so.
+// What was done is in the log already: it was written with it.
+func (m *machine) inVain(ctx context.Context, op operator, action, object, ip string, outcome error) {
+	if outcome == nil {
+		return
 	}
-	err := m.box.Audit(ctx, appliance.AuditEntry{Actor: op.Name, Action: action, Object: object, Result: result, IP: ip})
+	err := m.box.Audit(ctx, appliance.AuditEntry{Actor: op.Name, Action: action, Object: object, Result: outcome.Error(), IP: ip})
 	if err != nil {
 		m.log.Error("Audit entry not written", "action", action, "err", err)
 	}
@@ -187,6 +186,9 @@ func asProblem(err error) error {
 	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue),
 		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrSweep), errors.Is(err, payout.ErrNothingOwn), errors.Is(err, payout.ErrExported), errors.Is(err, payout.ErrSecondPerson), errors.Is(err, payout.ErrNotNow):
 		return refused(asSentence(err))
+	}
+	if errors.Is(err, appliance.ErrUnwritten) {
+		return unwritten(err)
 	}
 	if sentence, ok := payout.Sentence(err); ok {
 		return refused(sentence)

@@ -160,8 +160,8 @@ func (m *machine) DraftPayout(ctx context.Context, op operator, key, ip string) 
 	if err != nil {
 		return 0, err
 	}
-	p, err := desk.Draft(ctx, payout.DraftRequest{Actor: op.Name, IdemKey: requestKey(op, key)})
-	m.note(ctx, op, "payout.draft", payoutRef(p.ID), ip, err)
+	p, err := desk.Draft(ctx, payout.DraftRequest{Actor: op.Name, IP: ip, IdemKey: requestKey(op, key)})
+	m.inVain(ctx, op, "payout.draft", payoutRef(p.ID), ip, err)
 	return p.ID, asProblem(err)
 }
 
@@ -180,7 +180,7 @@ func (m *machine) ApprovePayout(ctx context.Context, a approval) error {
 			ID: a.ID, Rev: a.Rev, Digest: a.Digest, User: a.Operator.Name, Method: a.Method, IP: a.IP,
 		})
 	}
-	m.note(ctx, a.Operator, "payout.approve", payoutRef(a.ID), a.IP, err)
+	m.inVain(ctx, a.Operator, "payout.approve", payoutRef(a.ID), a.IP, err)
 	return asProblem(err)
 }
 
@@ -189,8 +189,8 @@ func (m *machine) CancelPayout(ctx context.Context, id, rev int64, op operator, 
 	if err != nil {
 		return err
 	}
-	err = desk.Cancel(ctx, id, rev, op.Name)
-	m.note(ctx, op, "payout.cancel", payoutRef(id), ip, err)
+	err = desk.Cancel(ctx, payout.Change{ID: id, Rev: rev, Actor: op.Name, IP: ip})
+	m.inVain(ctx, op, "payout.cancel", payoutRef(id), ip, err)
 	return asProblem(err)
 }
 
@@ -205,7 +205,7 @@ func (m *machine) ChangePayout(ctx context.Context, c payoutChange) error {
 	if err == nil {
 		err = act(ctx, desk, c)
 	}
-	m.note(ctx, c.Operator, "payout."+c.Action, payoutRef(c.ID), c.IP, err)
+	m.inVain(ctx, c.Operator, "payout."+c.Action, payoutRef(c.ID), c.IP, err)
 	return asProblem(err)
 }
 
@@ -213,7 +213,7 @@ func act(ctx context.Context, desk *payout.Desk, c payoutChange) (err error) {
 	change := payout.Change{ID: c.ID, Rev: c.Rev, FeeRate: c.FeeRate, Actor: c.Operator.Name, IP: c.IP}
 	switch c.Action {
 	case actionExport:
-		_, err = desk.Export(ctx, c.ID, c.Rev, c.Operator.Name)
+		_, err = desk.Export(ctx, change)
 	case actionBump:
 		err = desk.Bump(ctx, change)
 	case actionSponsor:
@@ -234,12 +234,9 @@ func (m *machine) Exported(ctx context.Context, id, rev int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := desk.Export(ctx, id, rev, exporter)
+	text, err := desk.Exported(ctx, id, rev)
 	return text, asProblem(err)
 }
-
-// exporter stands in the place of a name where nobody's decision is asked for.
-const exporter = "download"
 
 func (m *machine) ImportPayout(ctx context.Context, f signedFile) error {
 	desk, err := m.desk()
@@ -248,9 +245,9 @@ func (m *machine) ImportPayout(ctx context.Context, f signedFile) error {
 	}
 	err = m.box.MaySend(ctx, f.Operator.ID)
 	if err == nil {
-		err = desk.Import(ctx, f.ID, f.Rev, f.PSBT, f.Operator.Name)
+		err = desk.Import(ctx, payout.Change{ID: f.ID, Rev: f.Rev, Actor: f.Operator.Name, IP: f.IP}, f.PSBT)
 	}
-	m.note(ctx, f.Operator, "payout.import", payoutRef(f.ID), f.IP, err)
+	m.inVain(ctx, f.Operator, "payout.import", payoutRef(f.ID), f.IP, err)
 	return asProblem(err)
 }
 

@@ -66,9 +66,9 @@ func (m *machine) DraftSweep(ctx context.Context, op operator, key string, all b
 		return 0, err
 	}
 	p, err := desk.Sweep(ctx, payout.SweepRequest{
-		DraftRequest: payout.DraftRequest{Actor: op.Name, IdemKey: requestKey(op, fmt.Sprintf("sweep:%v:%s", all, key))}, All: all,
+		DraftRequest: payout.DraftRequest{Actor: op.Name, IP: ip, IdemKey: requestKey(op, fmt.Sprintf("sweep:%v:%s", all, key))}, All: all,
 	})
-	m.note(ctx, op, "payout.sweep", payoutRef(p.ID), ip, err)
+	m.inVain(ctx, op, "payout.sweep", payoutRef(p.ID), ip, err)
 	return p.ID, asProblem(err)
 }
 

@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,15 @@ func notFound() error { return &problem{Status: http.StatusNotFound, Code: "not-
 // refused is a request that was understood and declined; detail says why.
 func refused(detail string) error {
 	return &problem{Status: http.StatusUnprocessableEntity, Code: "refused", Detail: detail}
+}
+
+// unwritten is a request that was not done, because the audit log would not have had
+// it: the two are one transaction.
+func unwritten(cause error) error {
+	return &problem{
+		Status: http.StatusInternalServerError, Code: "internal", cause: cause,
+		Detail: "Nothing was done, because it could not be written to the audit log. Look whether the disk is full.",
+	}
 }
 
 // needsFactor declines to send for an operator who has no second factor.
@@ -126,7 +136,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, who caller, err erro
 func writeProblem(w http.ResponseWriter, v problemView) {
 	detail := v.Detail
 	if v.Reference != "" {
-		detail = fmt.Sprintf("Something went wrong here; the log of the pool has the reason under reference %s.", v.Reference)
+		detail = cmp.Or(detail, "Something went wrong here.") + fmt.Sprintf(" The log of the pool has the reason under reference %s.", v.Reference)
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")

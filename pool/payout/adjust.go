@@ -145,6 +145,14 @@ func (d *Desk) storeAdjust(ctx context.Context, a Adjust, account, amount int64)
 		decided, err = say(ctx, tx, Correction{
 			What: what, User: a.Actor, Amount: amount, Reason: a.Reason, At: now, TxID: a.TxID, account: account,
 		}, a.IP, a.Operators)
+		if err != nil {
+			return err
+		}
+		detail := said(amount, a.Reason, decided)
+		if a.TxID != nil {
+			detail["txid"] = a.TxID.String()
+		}
+		err = d.record(ctx, tx, Deed{Action: "account.adjust", Object: a.Address, Actor: a.Actor, IP: a.IP, Detail: detail})
 		if err != nil || !decided {
 			return err
 		}

@@ -3,9 +3,11 @@ package payout
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/dmpool/dmpool/pool/ledger"
@@ -42,9 +44,13 @@ func (d *Desk) approve(ctx context.Context, a Approval) error {
 		if p, err = load(ctx, tx, a.ID, d.tip.Load()); err != nil {
 			return err
 		}
-		decided, err = d.writeApproval(ctx, tx, p, a)
+		if decided, err = d.writeApproval(ctx, tx, p, a); err != nil {
+			return err
+		}
 
-		return err
+		return d.record(ctx, tx, Deed{Action: "payout.approve", Object: ref(a.ID), Actor: a.User, IP: a.IP, Detail: satsOf(p.Total, map[string]string{
+			"method": a.Method, "digest": hex.EncodeToString(a.Digest), "decided": strconv.FormatBool(decided),
+		})})
 	})
 	if err != nil {
 		return fmt.Errorf("approve payout %d: %w", a.ID, err)

@@ -96,7 +96,7 @@ func TestHold(t *testing.T) {
 	b.advance()
 	p = b.want(p.ID, Approved, "on hold: cancel the payout to leave "+address+" out")
 
-	if err := b.desk.Cancel(t.Context(), p.ID, p.Rev, "ann"); err != nil {
+	if err := b.desk.Cancel(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	if p = b.draft(); p.Recipients != miners-1 {

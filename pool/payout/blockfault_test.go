@@ -123,7 +123,7 @@ func TestFault29DoubleSpend(t *testing.T) {
 
 	person := Lift{Reason: "the seed was copied", Actor: "ann", Operators: 1}
 	r.must(r.desk.Lift(t.Context(), r.seen(person)))
-	r.must(r.desk.GiveUpDead(t.Context(), changeOf(r.get(p.ID), "")))
+	r.recordedWith("payout.give-up "+ref(p.ID)+" ann 192.0.2.1", func() error { return r.desk.GiveUpDead(t.Context(), changeOf(r.get(p.ID), "")) })
 	r.advance()
 	r.want(p.ID, Failed, "")
 	if sums := r.sums(); sums.Reserved != 0 || sums.Payable != p.Total {

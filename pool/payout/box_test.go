@@ -44,6 +44,8 @@ type box struct {
 	events   []Event
 	requests int
 	sweeps   bool // its payouts go to the cold address
+
+	unwritten error // of the journal, which cannot be written
 }
 
 // request asks for a payout of all that is due, or of all that is the pool's own.
@@ -164,7 +166,7 @@ func (b *box) open() {
 		b.t.Fatal(err)
 	}
 	b.db, b.ledger = db, ledger.New(db)
-	b.desk = New(db, b.ledger, b.wallet, func() Policy { return b.policy }, b.pass,
+	b.desk = New(db, b.ledger, b.wallet, func() Policy { return b.policy }, b.pass, b.journal,
 		func(e Event) { b.events = append(b.events, e) }, slog.New(slog.DiscardHandler))
 	b.desk.now = func() time.Time { return b.now }
 }

@@ -37,7 +37,7 @@ func (d *Desk) Bump(ctx context.Context, c Change) error {
 		if err != nil {
 			return err
 		}
-		a := attempt{kind: KindBump, replaces: head, method: "bump"}
+		a := attempt{kind: KindBump, replaces: head, action: "payout.bump", method: "bump"}
 		if a.plan, a.psbt, err = plan.raised(base.PSBT, fee); err != nil {
 			return err
 		}

@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/dmpool/dmpool/pool/ledger"
 )
 
-// Change asks to do something about a payout that is signed already. The caller
-// has made sure that the person is who they say.
+// Change asks to do something about a payout that exists. The caller has made sure
+// that the person is who they say.
 type Change struct {
 	ID, Rev int64 // the payout, and the revision that was on the screen
 
-	// FeeRate is what the node is to be offered, in sat/vB as a decimal. Empty
+	// FeeRate is what the node is to be offered for a transaction that is added to
+	// one that was signed, in sat/vB as a decimal. Empty
 	// means the policy's rate or the node's estimate, and at least what it takes
 	// to replace what was sent.
 	FeeRate string
@@ -124,6 +126,11 @@ func (d *Desk) fee(ctx context.Context, text string, vsize, replaced int64) (int
 	return fee, nil
 }
 
+// deedDetail is what the journal says of a transaction that a person asked for.
+func (p Plan) deedDetail() map[string]string {
+	return map[string]string{"txid": p.TxID.String(), "fee": strconv.FormatInt(p.Fee, 10)}
+}
+
 // perVSize is the fee in satoshis, rounded up, of so many vbytes at a rate in
 // satoshis per 1000 vB.
 func perVSize(rate, vsize int64) int64 { return (rate*vsize + 999) / 1000 }
@@ -132,6 +139,7 @@ func perVSize(rate, vsize int64) int64 { return (rate*vsize + 999) / 1000 }
 type attempt struct {
 	kind     Kind
 	replaces Attempt
+	action   string // as the journal has it
 	plan     Plan
 	psbt     string
 	method   string // what stands for the approval of the plan; empty when it needs one of its own
@@ -164,13 +172,16 @@ func (d *Desk) storeAttempt(ctx context.Context, one Payout, to State, a attempt
 		}
 		if a.method == "" {
 			_, err = tx.ExecContext(ctx, `UPDATE payout SET expires_at = ? WHERE id = ?`, now.Add(d.policy().Expiry).UnixMilli(), one.ID)
-
+		} else {
+			err = insertApproval(ctx, tx, Approval{
+				ID: one.ID, Rev: a.plan.Rev, Digest: digest[:], User: c.Actor, Method: a.method, IP: c.IP,
+			}, now)
+		}
+		if err != nil {
 			return err
 		}
 
-		return insertApproval(ctx, tx, Approval{
-			ID: one.ID, Rev: a.plan.Rev, Digest: digest[:], User: c.Actor, Method: a.method, IP: c.IP,
-		}, now)
+		return d.record(ctx, tx, c.deed(a.action, a.plan.deedDetail()))
 	})
 	if err != nil {
 		return fmt.Errorf("store attempt: %w", err)

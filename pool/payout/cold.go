@@ -34,8 +34,8 @@ func (d *Desk) Cold() bool { return d.cold.Load() }
 // base64). It must be approved, and keep the limits of this moment, as if it were
 // signed here. It can be exported again. The error wraps ErrStale, ErrExpired,
 // ErrFrozen or ErrNotFound, or is a refusal that [Sentence] puts into words.
-func (d *Desk) Export(ctx context.Context, id, rev int64, actor string) (text string, err error) {
-	err = d.outside(ctx, id, rev, actor, func(one, next Payout, plan Plan) error {
+func (d *Desk) Export(ctx context.Context, c Change) (text string, err error) {
+	err = d.outside(ctx, c, func(one, next Payout, plan Plan) error {
 		if !d.Cold() {
 			return problemError("The wallet has its keys and signs by itself.")
 		}
@@ -55,21 +55,40 @@ func (d *Desk) Export(ctx context.Context, id, rev int64, actor string) (text st
 			}
 		}
 
-		return d.storeExport(ctx, one, next, actor)
+		return d.storeExport(ctx, one, next, c)
 	})
 	if err != nil {
-		return "", fmt.Errorf("export payout %d: %w", id, err)
+		return "", fmt.Errorf("export payout %d: %w", c.ID, err)
 	}
 
 	return text, nil
+}
+
+// Exported returns what was handed out and has not come back, once more. It changes
+// nothing. The error wraps ErrStale, ErrFrozen or ErrNotFound.
+func (d *Desk) Exported(ctx context.Context, id, rev int64) (string, error) {
+	one, err := d.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if err := d.checkFrozen(ctx); err != nil {
+		return "", err
+	}
+	a, ok := one.unsigned()
+	if !ok || one.Rev != rev || !a.Exported() {
+		return "", fmt.Errorf("export payout %d again: %w", id, ErrStale)
+	}
+	next, err := d.through(ctx, one, a)
+
+	return next.PSBT, err
 }
 
 // Import takes the signatures out of a PSBT and puts them into the transaction
 // that was exported; nothing else of the file counts. It is refused when it is
 // another transaction, or when a signature is missing or does not fit. The next
 // [Desk.Advance] sends the payout. The errors are those of Export.
-func (d *Desk) Import(ctx context.Context, id, rev int64, text, actor string) error {
-	err := d.outside(ctx, id, rev, actor, func(one, next Payout, plan Plan) error {
+func (d *Desk) Import(ctx context.Context, c Change, text string) error {
+	err := d.outside(ctx, c, func(one, next Payout, plan Plan) error {
 		if !next.exported() {
 			return ErrStale
 		}
@@ -90,10 +109,10 @@ func (d *Desk) Import(ctx context.Context, id, rev int64, text, actor string) er
 			return problemf("The signed transaction is refused: %v.", err)
 		}
 
-		return d.storeForeign(ctx, one, next, tx, raw)
+		return d.storeForeign(ctx, one, next, tx, raw, c.deed("payout.import", map[string]string{"txid": next.TxID.String()}))
 	})
 	if err != nil {
-		return fmt.Errorf("import payout %d: %w", id, err)
+		return fmt.Errorf("import payout %d: %w", c.ID, err)
 	}
 
 	return nil
@@ -102,8 +121,8 @@ func (d *Desk) Import(ctx context.Context, id, rev int64, text, actor string) er
 // outside runs do, as the only pass, on a payout as it was on the screen, on the
 // same payout as the transaction that waits for its signature would have it, and
 // on the plan that was approved.
-func (d *Desk) outside(ctx context.Context, id, rev int64, actor string, do func(one, next Payout, plan Plan) error) error {
-	if actor == "" {
+func (d *Desk) outside(ctx context.Context, c Change, do func(one, next Payout, plan Plan) error) error {
+	if c.Actor == "" {
 		return errors.New("the actor is missing")
 	}
 
@@ -114,12 +133,12 @@ func (d *Desk) outside(ctx context.Context, id, rev int64, actor string, do func
 		if err := d.checkFrozen(ctx); err != nil {
 			return err
 		}
-		one, err := d.Get(ctx, id)
+		one, err := d.Get(ctx, c.ID)
 		if err != nil {
 			return err
 		}
 		a, ok := one.unsigned()
-		if one.Rev != rev || !ok {
+		if one.Rev != c.Rev || !ok {
 			return ErrStale
 		}
 		next, err := d.through(ctx, one, a)
@@ -157,33 +176,37 @@ func (p Payout) exported() bool {
 
 // storeExport notes that a transaction is handed out. The payout has a new
 // revision then: a click on Cancel that did not know of it comes too late.
-func (d *Desk) storeExport(ctx context.Context, one, next Payout, actor string) error {
+func (d *Desk) storeExport(ctx context.Context, one, next Payout, c Change) error {
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE payout_tx SET exported_at = ? WHERE id = ?`, d.now().UnixMilli(), next.attempt)
 		if err != nil {
 			return err
 		}
 
-		return move(ctx, tx.Tx, one, one.State, d.now())
+		if err := move(ctx, tx.Tx, one, one.State, d.now()); err != nil {
+			return err
+		}
+
+		return d.record(ctx, tx, c.deed("payout.export", map[string]string{"txid": next.TxID.String()}))
 	})
 	if err != nil {
 		return fmt.Errorf("store export: %w", err)
 	}
 
-	d.log.Info("Payout exported", "payout", one.ID, "sats", one.Total, "txid", next.TxID, "user", actor)
+	d.log.Info("Payout exported", "payout", one.ID, "sats", one.Total, "txid", next.TxID, "user", c.Actor)
 	d.changed(one)
 
 	return nil
 }
 
 // storeForeign stores the approved transaction as it was signed elsewhere.
-func (d *Desk) storeForeign(ctx context.Context, one, next Payout, tx *wire.MsgTx, raw []byte) error {
+func (d *Desk) storeForeign(ctx context.Context, one, next Payout, tx *wire.MsgTx, raw []byte, deeds ...Deed) error {
 	to := one.State
 	if to == Approved {
 		to = Signed
 	}
 	next.State, next.Rev = one.State, one.Rev
-	if err := d.storeSigned(ctx, next, to, tx, raw); err != nil {
+	if err := d.storeSigned(ctx, next, to, tx, raw, deeds...); err != nil {
 		return err
 	}
 

@@ -22,7 +22,7 @@ func coldBox(t *testing.T) (*box, Payout) {
 	p := b.draft()
 	b.advance()
 	p = b.want(p.ID, Pending, "")
-	if _, err := b.desk.Export(t.Context(), p.ID, p.Rev, "ann"); !errors.Is(err, ErrStale) {
+	if _, err := b.desk.Export(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}); !errors.Is(err, ErrStale) {
 		t.Errorf("export before the approval: %v, want ErrStale", err)
 	}
 	b.approve(p)
@@ -38,7 +38,7 @@ func coldBox(t *testing.T) (*box, Payout) {
 // export hands out what waits for its signature.
 func (b *box) export(id int64) (string, Payout) {
 	b.t.Helper()
-	text, err := b.desk.Export(b.t.Context(), id, b.get(id).Rev, "ann")
+	text, err := b.desk.Export(b.t.Context(), Change{ID: id, Rev: b.get(id).Rev, Actor: "ann"})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestColdSigning(t *testing.T) {
 	if again, after := b.export(p.ID); again != text || after.Rev != p.Rev {
 		t.Error("a second export is another one")
 	}
-	if err := b.desk.Cancel(t.Context(), p.ID, p.Rev, "ann"); !errors.Is(err, ErrExported) {
+	if err := b.desk.Cancel(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}); !errors.Is(err, ErrExported) {
 		t.Errorf("cancel what may be signed: %v, want ErrExported", err)
 	}
 	if err := b.tryExec(`UPDATE payout SET state = 'cancelled' WHERE id = ?`, p.ID); err == nil {
@@ -83,7 +83,7 @@ func TestColdSigning(t *testing.T) {
 
 	b.reopen()
 	p = b.get(p.ID)
-	if err := b.desk.Import(t.Context(), p.ID, p.Rev, "\n"+b.signElsewhere(text)+" \n", "ann"); err != nil {
+	if err := b.desk.Import(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}, "\n"+b.signElsewhere(text)+" \n"); err != nil {
 		t.Fatal(err)
 	}
 	b.want(p.ID, Signed, "")
@@ -134,7 +134,7 @@ func TestFault21ImportOfAnother(t *testing.T) {
 		"open to changes":    {b.openSignature(change), "does not cover the whole transaction"},
 	}
 	for name, tt := range files {
-		err := b.desk.Import(t.Context(), p.ID, p.Rev, tt.file, "ann")
+		err := b.desk.Import(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}, tt.file)
 		if sentence, ok := Sentence(err); !ok || !strings.Contains(sentence, tt.refusal) {
 			t.Errorf("%s: %v, want a sentence with %q", name, err, tt.refusal)
 		}
@@ -142,7 +142,7 @@ func TestFault21ImportOfAnother(t *testing.T) {
 			t.Fatalf("%s: the payout is %s", name, got.State)
 		}
 	}
-	if err := b.desk.Import(t.Context(), p.ID, p.Rev-1, b.signElsewhere(text), "ann"); !errors.Is(err, ErrStale) {
+	if err := b.desk.Import(t.Context(), Change{ID: p.ID, Rev: p.Rev - 1, Actor: "ann"}, b.signElsewhere(text)); !errors.Is(err, ErrStale) {
 		t.Errorf("import at an old revision: %v, want ErrStale", err)
 	}
 
@@ -156,7 +156,7 @@ func TestFault21ImportOfAnother(t *testing.T) {
 	if lie, err = packet.B64Encode(); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.desk.Import(t.Context(), p.ID, p.Rev, lie, "ann"); err != nil {
+	if err := b.desk.Import(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}, lie); err != nil {
 		t.Error(err)
 	}
 	b.want(p.ID, Signed, "")
@@ -280,7 +280,7 @@ func TestCancelExported(t *testing.T) {
 		t.Errorf("cancelling: Can = %+v", p.Can)
 	}
 	text, p := b.export(p.ID)
-	if err := b.desk.Import(t.Context(), p.ID, p.Rev, b.signElsewhere(text), "ann"); err != nil {
+	if err := b.desk.Import(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}, b.signElsewhere(text)); err != nil {
 		t.Fatal(err)
 	}
 	b.advance()
@@ -305,7 +305,7 @@ func TestExportIsForColdWallets(t *testing.T) {
 	b.approve(b.get(p.ID))
 	b.advance()
 	p = b.want(p.ID, Approved, "locked")
-	if _, err := b.desk.Export(t.Context(), p.ID, p.Rev, "ann"); err == nil || p.Can.Export {
+	if _, err := b.desk.Export(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}); err == nil || p.Can.Export {
 		t.Errorf("Export = %v, Can %+v", err, p.Can)
 	}
 }
@@ -353,7 +353,7 @@ func TestBitcoindColdSigning(t *testing.T) {
 	r.advance()
 	r.want(p.ID, Approved, "kept elsewhere")
 	text, p := r.export(p.ID)
-	if err := r.desk.Import(ctx, p.ID, p.Rev, text, "ann"); err == nil {
+	if err := r.desk.Import(ctx, Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}, text); err == nil {
 		t.Error("what nobody signed was imported")
 	}
 	if err := signer.Unlock(ctx, passphrase, unlockFor); err != nil {
@@ -363,7 +363,7 @@ func TestBitcoindColdSigning(t *testing.T) {
 	if err != nil || !complete {
 		t.Fatalf("signed elsewhere: %v, %v", complete, err)
 	}
-	if err := r.desk.Import(ctx, p.ID, p.Rev, signed, "ann"); err != nil {
+	if err := r.desk.Import(ctx, Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}, signed); err != nil {
 		t.Fatal(err)
 	}
 	r.advance()

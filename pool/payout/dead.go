@@ -34,7 +34,13 @@ func (d *Desk) GiveUpDead(ctx context.Context, c Change) error {
 			return problemf("A transaction of payout %d can still confirm.", one.ID)
 		}
 
-		err = d.ledger.Update(ctx, func(tx *ledger.Tx) error { return d.release(ctx, tx, one, Failed, c.Actor) })
+		err = d.ledger.Update(ctx, func(tx *ledger.Tx) error {
+			if err := d.release(ctx, tx, one, Failed, c.Actor); err != nil {
+				return err
+			}
+
+			return d.record(ctx, tx, c.deed("payout.give-up", satsOf(one.Total, nil)))
+		})
 		if err != nil {
 			return err
 		}

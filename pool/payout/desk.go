@@ -47,15 +47,16 @@ var (
 // Desk makes the payouts of one pool from one wallet. There is one Desk for a
 // ledger. Its methods can be called concurrently.
 type Desk struct {
-	db     *sqlite.DB
-	ledger *ledger.Ledger
-	wallet Wallet
-	policy func() Policy
-	pass   Passphrase
-	notify func(Event)
-	log    *slog.Logger
-	now    func() time.Time
-	uptime func() time.Duration // cannot be set, other than now
+	db      *sqlite.DB
+	ledger  *ledger.Ledger
+	wallet  Wallet
+	policy  func() Policy
+	pass    Passphrase
+	journal Journal
+	notify  func(Event)
+	log     *slog.Logger
+	now     func() time.Time
+	uptime  func() time.Duration // cannot be set, other than now
 
 	cold atomic.Bool   // the wallet has no private keys
 	tip  atomic.Int32  // height of the chain at the last pass
@@ -74,10 +75,14 @@ type Desk struct {
 }
 
 // New returns a Desk. policy is asked at each step. notify is told of every
-// change, must not block and may be nil. New does no I/O; [Desk.Reconcile], or
+// change and must not block; journal is told of every decision, in its transaction.
+// Both may be nil. New does no I/O; [Desk.Reconcile], or
 // the first [Desk.Advance], makes sure that ledger and wallet agree before
 // anything else is done.
-func New(db *sqlite.DB, l *ledger.Ledger, w Wallet, policy func() Policy, pass Passphrase, notify func(Event), log *slog.Logger) *Desk {
+func New(db *sqlite.DB, l *ledger.Ledger, w Wallet, policy func() Policy, pass Passphrase, journal Journal, notify func(Event), log *slog.Logger) *Desk {
+	if journal == nil {
+		journal = func(context.Context, *ledger.Tx, Deed) error { return nil }
+	}
 	if notify == nil {
 		notify = func(Event) {}
 	}
@@ -85,7 +90,7 @@ func New(db *sqlite.DB, l *ledger.Ledger, w Wallet, policy func() Policy, pass P
 	return &Desk{
 		db: db, ledger: l, wallet: w,
 		policy: func() Policy { return policy().orDefaults() },
-		pass:   pass, notify: notify, log: log,
+		pass:   pass, journal: journal, notify: notify, log: log,
 		now: time.Now, uptime: monotonic(),
 		turn:      make(chan struct{}, 1),
 		deadlines: map[int64]deadline{},
@@ -95,6 +100,7 @@ func New(db *sqlite.DB, l *ledger.Ledger, w Wallet, policy func() Policy, pass P
 // DraftRequest asks for a payout of all that is due.
 type DraftRequest struct {
 	Actor string // operator's name, or the job that drafts by rule
+	IP    string // where the operator was
 	// IdemKey names the request: the same key gives the same payout again,
 	// whatever has become of it. The client makes it up before it asks.
 	IdemKey string
@@ -151,9 +157,15 @@ func (d *Desk) prepare(ctx context.Context, r DraftRequest, choose func(*ledger.
 		if err != nil {
 			return err
 		}
-		id, err = d.reserve(ctx, tx, r, o)
+		if id, err = d.reserve(ctx, tx, r, o); err != nil {
+			return err
+		}
+		action := "payout.draft"
+		if o.purpose == PurposeSweep {
+			action = "payout.sweep"
+		}
 
-		return err
+		return d.record(ctx, tx, Deed{Action: action, Object: ref(id), Actor: r.Actor, IP: r.IP, Detail: satsOf(total(o.items), nil)})
 	})
 	if err != nil {
 		return Payout{}, fmt.Errorf("draft payout: %w", err)
@@ -239,29 +251,29 @@ func (d *Desk) reserve(ctx context.Context, tx *ledger.Tx, r DraftRequest, o ord
 // Cancel gives up a payout that has no signature yet and makes its money payable
 // again. ErrStale when it is not at this revision, or is signed: then only the
 // chain decides. ErrExported when it may be signed elsewhere.
-func (d *Desk) Cancel(ctx context.Context, id, rev int64, actor string) error {
+func (d *Desk) Cancel(ctx context.Context, c Change) error {
 	if err := d.checkFrozen(ctx); err != nil {
 		return err
 	}
-	p, err := d.Get(ctx, id)
+	p, err := d.Get(ctx, c.ID)
 	if err != nil {
 		return err
 	}
-	if p.Rev == rev && p.exported() {
-		return fmt.Errorf("cancel payout %d: %w", id, ErrExported)
+	if p.Rev == c.Rev && p.exported() {
+		return fmt.Errorf("cancel payout %d: %w", c.ID, ErrExported)
 	}
-	if p.Rev != rev || !p.Can.Cancel {
-		return fmt.Errorf("cancel payout %d: %w", id, ErrStale)
+	if p.Rev != c.Rev || !p.Can.Cancel {
+		return fmt.Errorf("cancel payout %d: %w", c.ID, ErrStale)
 	}
 
-	return d.giveUp(ctx, p, Cancelled, actor)
+	return d.giveUp(ctx, p, Cancelled, c.Actor, c.deed("payout.cancel", satsOf(p.Total, nil)))
 }
 
 // giveUp ends a payout of which no signature is stored: the money is payable
 // again and the coins are free. A signature that is being made at this moment
 // comes to nothing, because it is stored, before it is sent, only if the payout
 // is still approved.
-func (d *Desk) giveUp(ctx context.Context, p Payout, to State, actor string) error {
+func (d *Desk) giveUp(ctx context.Context, p Payout, to State, actor string, deeds ...Deed) error {
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
 		for _, statement := range []string{
 			`UPDATE payout_tx SET state = 'dead' WHERE payout = ?`,
@@ -272,7 +284,11 @@ func (d *Desk) giveUp(ctx context.Context, p Payout, to State, actor string) err
 			}
 		}
 
-		return d.release(ctx, tx, p, to, actor)
+		if err := d.release(ctx, tx, p, to, actor); err != nil {
+			return err
+		}
+
+		return d.record(ctx, tx, deeds...)
 	})
 	if err != nil {
 		return fmt.Errorf("give up payout %d: %w", p.ID, err)

@@ -246,10 +246,10 @@ func TestFault03CancelAndExpire(t *testing.T) {
 			if tt.expire {
 				b.now = b.now.Add(25 * time.Hour)
 			} else {
-				if err := b.desk.Cancel(t.Context(), p.ID, p.Rev-1, "ann"); !errors.Is(err, ErrStale) {
+				if err := b.desk.Cancel(t.Context(), Change{ID: p.ID, Rev: p.Rev - 1, Actor: "ann"}); !errors.Is(err, ErrStale) {
 					t.Errorf("cancel of an old revision: %v, want ErrStale", err)
 				}
-				if err := b.desk.Cancel(t.Context(), p.ID, p.Rev, "ann"); err != nil {
+				if err := b.desk.Cancel(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -273,7 +273,7 @@ func TestNoWayBackAfterTheSignature(t *testing.T) {
 	b.advance()
 	p = b.want(p.ID, Signed, "does not take the transaction at the moment")
 
-	if err := b.desk.Cancel(t.Context(), p.ID, p.Rev, "ann"); !errors.Is(err, ErrStale) {
+	if err := b.desk.Cancel(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}); !errors.Is(err, ErrStale) {
 		t.Errorf("cancel of a signed payout: %v, want ErrStale", err)
 	}
 	b.now = b.now.Add(1000 * time.Hour)

@@ -57,7 +57,7 @@ func workUntilKilled(ctx context.Context, text string) error {
 	policy := func() Policy {
 		return Policy{ConfirmationsToSettle: 3, FeeRate: "2.5", Cold: k.Cold, ColdScript: script(coldNumber)}
 	}
-	desk := New(db, ledger.New(db), mortalWallet{node.New(k.Node), k}, policy, fixedPass{}, nil, slog.New(slog.DiscardHandler))
+	desk := New(db, ledger.New(db), mortalWallet{node.New(k.Node), k}, policy, fixedPass{}, nil, nil, slog.New(slog.DiscardHandler))
 	if k.Draft {
 		request := DraftRequest{Actor: "ann", IdemKey: "before the crash"}
 		if k.Sweep {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -72,7 +73,7 @@ var (
 // this yes is written down and somebody else has to agree, or a refusal in words: an unknown transaction is not in a
 // block yet, the ledger contradicts itself, or the node cannot be asked.
 func (d *Desk) Lift(ctx context.Context, l Lift) error {
-	return d.correct(ctx, l, "lift freeze", func(c Comparison, open []Freeze) (int64, error) {
+	return d.correct(ctx, l, "lift freeze", "books.lift", func(c Comparison, open []Freeze) (int64, error) {
 		if len(open) == 0 {
 			return 0, errNotFrozen
 		}
@@ -90,7 +91,7 @@ func (d *Desk) Lift(ctx context.Context, l Lift) error {
 // the pool's own, to pool:reserve: that is how a shortfall is made good, also one
 // that freezes payouts ([Desk.Uncovered]). The errors are those of Lift.
 func (d *Desk) BookSurplus(ctx context.Context, l Lift) error {
-	return d.correct(ctx, l, "book surplus", func(c Comparison, open []Freeze) (int64, error) {
+	return d.correct(ctx, l, "book surplus", "books.surplus", func(c Comparison, open []Freeze) (int64, error) {
 		if len(open) > 0 {
 			return 0, ErrFrozen
 		}
@@ -133,7 +134,7 @@ func (d *Desk) checkDecided(ctx context.Context, f Freeze) error {
 
 // correct compares books and wallet, asks for the amount that is to be booked,
 // writes down who agreed and, when those are enough, carries it out.
-func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Comparison, []Freeze) (int64, error)) error {
+func (d *Desk) correct(ctx context.Context, l Lift, what, action string, amount func(Comparison, []Freeze) (int64, error)) error {
 	if l.Reason == "" || l.Actor == "" {
 		return errNobody
 	}
@@ -172,7 +173,7 @@ func (d *Desk) correct(ctx context.Context, l Lift, what string, amount func(Com
 		if err != nil {
 			return err
 		}
-		if err := d.agree(ctx, l, sats, open, got); err != nil {
+		if err := d.agree(ctx, l, action, sats, open, got); err != nil {
 			return err
 		}
 		if err := d.CheckBooks(ctx); err != nil && !ledger.Uncovered(err) {
@@ -230,7 +231,7 @@ func (d *Desk) paidUnbooked(ctx context.Context, p pass, open []Freeze) ([]strin
 }
 
 // agree writes a person's agreement, and with the last one needed the books.
-func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze, got []string) error {
+func (d *Desk) agree(ctx context.Context, l Lift, action string, amount int64, open []Freeze, got []string) error {
 	decided := false
 
 	err := d.ledger.Update(ctx, func(tx *ledger.Tx) error {
@@ -242,6 +243,10 @@ func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze, g
 		what := correctionID(amount, open, booked)
 		var err error
 		decided, err = say(ctx, tx, Correction{What: what, User: l.Actor, Amount: amount, Reason: l.Reason, At: now}, l.IP, l.Operators)
+		if err != nil {
+			return err
+		}
+		err = d.record(ctx, tx, Deed{Action: action, Actor: l.Actor, IP: l.IP, Detail: said(amount, l.Reason, decided)})
 		if err != nil || !decided {
 			return err
 		}
@@ -269,6 +274,11 @@ func (d *Desk) agree(ctx context.Context, l Lift, amount int64, open []Freeze, g
 	d.notify(Event{})
 
 	return nil
+}
+
+// said is what the journal says of a correction.
+func said(amount int64, reason string, decided bool) map[string]string {
+	return satsOf(amount, map[string]string{"reason": reason, "decided": strconv.FormatBool(decided)})
 }
 
 // say writes a person's yes to a correction and reports whether it was the last one

@@ -198,7 +198,7 @@ func TestFreeze(t *testing.T) {
 		if _, err := b.desk.Draft(t.Context(), DraftRequest{Actor: "ann", IdemKey: "new"}); !errors.Is(err, ErrFrozen) {
 			t.Errorf("Draft: %v, want ErrFrozen", err)
 		}
-		if err := b.desk.Cancel(t.Context(), draft.ID, draft.Rev, "ann"); !errors.Is(err, ErrFrozen) {
+		if err := b.desk.Cancel(t.Context(), Change{ID: draft.ID, Rev: draft.Rev, Actor: "ann"}); !errors.Is(err, ErrFrozen) {
 			t.Errorf("Cancel: %v, want ErrFrozen", err)
 		}
 		b.advance()

@@ -187,7 +187,7 @@ func stranger(t *testing.T) string { return addressOf(t, script(500)) }
 
 // sitDown makes a new desk, as a start of the program does.
 func (r realBox) sitDown() {
-	r.desk = New(r.db, r.ledger, r.node, func() Policy { return r.policy }, r.pass, nil, slog.New(slog.DiscardHandler))
+	r.desk = New(r.db, r.ledger, r.node, func() Policy { return r.policy }, r.pass, r.journal, nil, slog.New(slog.DiscardHandler))
 	r.desk.now = func() time.Time { return r.now }
 }
 
@@ -334,7 +334,7 @@ func TestBitcoindCancel(t *testing.T) {
 	p := r.draft()
 	r.advance()
 	p = r.get(p.ID)
-	if err := r.desk.Cancel(t.Context(), p.ID, p.Rev, "ann"); err != nil {
+	if err := r.desk.Cancel(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	r.advance()

@@ -177,8 +177,8 @@ func vsize(tx *wire.MsgTx) int {
 }
 
 // storeSigned stores the signed transaction of a payout. After its commit the
-// same bytes are sent until they confirm.
-func (d *Desk) storeSigned(ctx context.Context, one Payout, to State, tx *wire.MsgTx, raw []byte) error {
+// same bytes are sent until they confirm. The deeds are what has brought it here.
+func (d *Desk) storeSigned(ctx context.Context, one Payout, to State, tx *wire.MsgTx, raw []byte, deeds ...Deed) error {
 	txid, wtxid := tx.TxHash(), tx.WitnessHash()
 
 	err := d.ledger.Update(ctx, func(t *ledger.Tx) error {
@@ -190,7 +190,11 @@ func (d *Desk) storeSigned(ctx context.Context, one Payout, to State, tx *wire.M
 			return err
 		}
 
-		return move(ctx, t.Tx, one, to, d.now())
+		if err := move(ctx, t.Tx, one, to, d.now()); err != nil {
+			return err
+		}
+
+		return d.record(ctx, t, deeds...)
 	})
 	if err != nil {
 		return fmt.Errorf("store signed transaction: %w", err)

@@ -131,8 +131,11 @@ func (d *Desk) storeSponsor(ctx context.Context, one Payout, parent Attempt, pla
 			INSERT INTO utxo_lease (txid, vout, payout)
 			SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM utxo_lease WHERE txid = ?1 AND vout = ?2)`,
 			coin.Hash[:], coin.Index, one.ID)
+		if err != nil {
+			return err
+		}
 
-		return err
+		return d.record(ctx, t, c.deed("payout.sponsor", plan.deedDetail()))
 	})
 	if err != nil {
 		return fmt.Errorf("store child: %w", err)

@@ -154,7 +154,7 @@ func TestSweepRefused(t *testing.T) {
 			if err := b.desk.Approve(t.Context(), approvalOf(p)); !errors.Is(err, ErrSweep) {
 				t.Errorf("Approve = %v, want ErrSweep", err)
 			}
-			b.must(b.desk.Cancel(t.Context(), p.ID, p.Rev, "ann"))
+			b.must(b.desk.Cancel(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}))
 
 			b = newBox(t, full)
 			b.coldly()
@@ -164,7 +164,7 @@ func TestSweepRefused(t *testing.T) {
 			change(b)
 			b.advance()
 			p = b.want(p.ID, Approved, "Approved, but not signed: this cannot go to the cold address")
-			b.must(b.desk.Cancel(t.Context(), p.ID, p.Rev, "ann"))
+			b.must(b.desk.Cancel(t.Context(), Change{ID: p.ID, Rev: p.Rev, Actor: "ann"}))
 			if sums := b.sums(); sums.Sweep != 0 || b.wallet.sent != 0 {
 				t.Errorf("cancelled: %+v, %d sent", sums, b.wallet.sent)
 			}
@@ -271,7 +271,7 @@ func TestSweepsAndPayouts(t *testing.T) {
 				}
 			case "cancel":
 				if p, ok := some(); ok && p.Can.Cancel {
-					err = b.desk.Cancel(ctx, p.ID, p.Rev, "ann")
+					err = b.desk.Cancel(ctx, Change{ID: p.ID, Rev: p.Rev, Actor: "ann"})
 				}
 			case "bump":
 				if p, ok := some(); ok && p.Can.Bump {

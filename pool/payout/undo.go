@@ -68,7 +68,7 @@ func (d *Desk) CancelSent(ctx context.Context, c Change) error {
 		}
 
 		return d.storeAttempt(ctx, one, Cancelling, attempt{
-			kind: KindCancel, replaces: head, plan: plan, psbt: text, method: "cancel",
+			kind: KindCancel, replaces: head, action: "payout.take-back", plan: plan, psbt: text, method: "cancel",
 		}, c)
 	})
 }
