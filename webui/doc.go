@@ -101,7 +101,8 @@
 // # The public API
 //
 // It answers JSON, errors as application/problem+json (RFC 9457), to everybody;
-// /api/openapi.yaml describes it, and a test holds the two together:
+// /api/openapi.yaml describes it, and a test holds the two together. The page /reference
+// (reference.go) is made of that file and of the table of routes:
 //
 //	/api/health                      how the box is; see healthJSON for what strangers are told
 //	/api/observer/ADDRESS            all that the pool knows of a payout address

@@ -81,6 +81,9 @@ func (l *limiter) take(ip netip.Addr) allowance {
 	}
 }
 
+// perMinute is how many requests a visitor may send for long.
+func (l *limiter) perMinute() int { return int(time.Minute / l.every) }
+
 // tell writes the headers by which a program can keep to the limit: how many
 // requests the bucket holds, how many are left, and in how many seconds it is
 // full again.

@@ -9,18 +9,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
 )
 
-// apiDoc is the description of the API, read.
-type apiDoc map[string]any
+// wholeAPI is the description of the API, with all that is in it.
+type wholeAPI map[string]any
 
-func describedAPI(t *testing.T) apiDoc {
+func describedAPI(t *testing.T) wholeAPI {
 	t.Helper()
-	return readYAML(t, string(openAPI)).(map[string]any)
+	var doc wholeAPI
+	if err := yaml.Unmarshal(openAPI, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
 }
 
 // at walks down a path of keys.
-func (d apiDoc) at(v any, keys ...string) any {
+func (d wholeAPI) at(v any, keys ...string) any {
 	for _, key := range keys {
 		m, _ := d.follow(v).(map[string]any)
 		v = m[key]
@@ -29,7 +35,7 @@ func (d apiDoc) at(v any, keys ...string) any {
 }
 
 // follow replaces a reference by what it names.
-func (d apiDoc) follow(v any) any {
+func (d wholeAPI) follow(v any) any {
 	m, _ := v.(map[string]any)
 	name, ok := m["$ref"].(string)
 	if !ok {
@@ -132,7 +138,7 @@ func readJSON(t *testing.T, text string) (v any) {
 
 // check compares a value with its schema: type, and of objects that nothing is
 // missing and nothing unknown is there.
-func (d apiDoc) check(t *testing.T, where string, schema, v any) {
+func (d wholeAPI) check(t *testing.T, where string, schema, v any) {
 	t.Helper()
 	s, ok := d.follow(schema).(map[string]any)
 	if !ok {
@@ -160,7 +166,7 @@ func (d apiDoc) check(t *testing.T, where string, schema, v any) {
 	}
 }
 
-func (d apiDoc) checkObject(t *testing.T, where string, s, v map[string]any) {
+func (d wholeAPI) checkObject(t *testing.T, where string, s, v map[string]any) {
 	t.Helper()
 	properties, _ := s["properties"].(map[string]any)
 	if properties == nil && s["additionalProperties"] == nil {

@@ -75,6 +75,7 @@ type press struct {
 	words  map[string]*words // by language
 	pages  pages
 	assets assets
+	api    *apiDoc
 }
 
 func newPress() (*press, error) {
@@ -90,7 +91,11 @@ func newPress() (*press, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse templates: %w", err)
 	}
-	return &press{words: words, pages: pages, assets: assets}, nil
+	api, err := readAPIDoc()
+	if err != nil {
+		return nil, err
+	}
+	return &press{words: words, pages: pages, assets: assets, api: api}, nil
 }
 
 // parsePages parses every page once for each language, in a style. A template that does not

@@ -129,6 +129,7 @@ func (s *site) routes() []route {
 		{"POST /login/code", entrance, login, false, s.loginCode},
 		{"POST /look", anyone, page, early, s.changeLook},
 		{"GET /help", anyone, page, false, s.plain("help", s.help)},
+		{"GET /reference", anyone, page, false, s.plain("reference", s.reference)},
 		{"GET /connect", anyone, page, false, s.page("connect", s.connect)},
 		{"GET /observer", anyone, page, false, s.observing(s.findObserver)},
 		{"GET /observer/{address}", anyone, page, false, s.observing(s.page("observer", s.observer))},

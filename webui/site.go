@@ -48,6 +48,8 @@ type site struct {
 	limits  limits
 	streams *streams
 	replays *replays
+
+	described []apiGroup // the API, for the page about it
 }
 
 func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
@@ -65,7 +67,7 @@ func newSite(b box, db *sqlite.DB, o Options, p *press) *site {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &site{
+	s := &site{
 		box:     b,
 		store:   &store{db: db, now: o.Now},
 		tokens:  &tokens{db: db, now: o.Now, key: []byte(rand.Text() + rand.Text())},
@@ -83,6 +85,8 @@ func newSite(b box, db *sqlite.DB, o Options, p *press) *site {
 		streams: newStreams(),
 		replays: &replays{db: db, now: o.Now, running: map[replayKey]chan struct{}{}},
 	}
+	s.described = apiRoutesOf(s.apiRoutes(), p.api)
+	return s
 }
 
 // handler answers a request that passed every check. An error that it returns
