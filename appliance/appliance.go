@@ -180,11 +180,14 @@ func (a *Appliance) Run(ctx context.Context) error {
 		return stopped(ctx, errors.Join(err, when(!done, ErrNotSetUp)))
 	}
 	tellSystemd(a.log, daemon.SdNotifyReady)
-	defer context.AfterFunc(ctx, func() { tellSystemd(a.log, daemon.SdNotifyStopping) })()
+	defer context.AfterFunc(ctx, func() {
+		tellSystemd(a.log, daemon.SdNotifyStopping+"\nSTATUS=Stopping: miners first, the node last.")
+	})()
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
 	keeper.Go(func() { a.core.run(keeping) })
 	keeper.Go(func() { a.monitor.run(keeping, a) })
+	keeper.Go(func() { newWatchdog(a.log).run(keeping, a.vitalParts, a.statusLine) })
 	defer keeper.Wait()
 	defer stopKeeping()
 	a.lookAround(ctx)

@@ -7,6 +7,10 @@
 // drained first, the node is stopped last, so that a block found in the last
 // second still arrives there.
 //
+// As a service of systemd the box takes the ports that were opened for it ([Sockets]),
+// says in a sentence what it does, and feeds its watchdog as long as the ledger, the
+// share log and Stratum answer (alive.go).
+//
 // # What lies in the data directory
 //
 //	network                     the network of the next start, one word

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -40,13 +41,66 @@ func InheritSockets() (Sockets, error) {
 
 const stratumSocket = "stratum"
 
-// Listen returns the inherited socket of that name, or else opens a port, see
-// [Listen].
-func (s Sockets) Listen(ctx context.Context, name, purpose, addr, flag string) (net.Listener, error) {
-	if ln := s[name]; ln != nil {
-		return ln, nil
+// Listen returns the inherited socket of that name when it is at addr, or when no
+// addr is wished for. Otherwise it opens a port, see [Listen], and whoever knocks
+// at the inherited one is turned away until ctx ends: a miner that is not answered
+// there would wait instead of trying its next pool.
+func (s Sockets) Listen(ctx context.Context, log *slog.Logger, name, purpose, addr, flag string) (net.Listener, error) {
+	given := s[name]
+	if given != nil && (addr == "" || fits(ctx, given.Addr(), addr)) {
+		return given, nil
 	}
-	return Listen(ctx, purpose, addr, flag)
+	ln, err := Listen(ctx, purpose, addr, flag)
+	if err != nil || given == nil {
+		return ln, err
+	}
+	s.TurnAway(ctx, name)
+	log.Warn("The service manager holds another port than the settings name; this one is refused while the program restarts",
+		"for", purpose, "held", given.Addr().String(), "used", ln.Addr().String(),
+		"next", fmt.Sprintf("set ListenStream= in `systemctl edit dmpool-%s.socket`, or %s back", name, flag))
+	return ln, nil
+}
+
+// TurnAway refuses everybody at the inherited socket of that name, if there is
+// one, until ctx ends.
+func (s Sockets) TurnAway(ctx context.Context, name string) {
+	ln := s[name]
+	if ln == nil {
+		return
+	}
+	delete(s, name)
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
+	go func() {
+		defer stop()
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+}
+
+// fits tells whether an open socket is at the address of a setting. All addresses
+// of this machine are written in many ways.
+func fits(ctx context.Context, open net.Addr, wish string) bool {
+	at, ok := open.(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	host, service, err := net.SplitHostPort(wish)
+	if err != nil {
+		return false
+	}
+	if port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service); err != nil || port != at.Port {
+		return false
+	}
+	ip := net.ParseIP(host)
+	if host == "" || ip != nil && ip.IsUnspecified() {
+		return at.IP.IsUnspecified()
+	}
+	return ip != nil && ip.Equal(at.IP)
 }
 
 // extra returns the sockets of the extra ports.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -58,9 +60,13 @@ func inherit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := sockets.Listen(context.Background(), "stratum", "miners", "127.0.0.1:1", "--stratum")
+	given := sockets["stratum"].Addr().String()
+	ln, err := sockets.Listen(context.Background(), slog.New(slog.DiscardHandler), "stratum", "miners", given, "--stratum")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if ln.Addr().String() != given {
+		t.Errorf("the port is %s, want the one that was passed, %s", ln.Addr(), given)
 	}
 	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", ln.Addr().String())
 	if err != nil {
@@ -70,6 +76,62 @@ func inherit(t *testing.T) {
 	a := &Appliance{config: Config{Sockets: sockets}}
 	if open := a.extraPorts().Open; len(open) != 1 || open["small"] == nil {
 		t.Errorf("extra ports %v, want small", open)
+	}
+}
+
+// A socket that the settings do not name is not used, and nobody waits there.
+func TestSocketDoesNotFit(t *testing.T) {
+	given, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sockets := Sockets{"stratum": given}
+	var said strings.Builder
+	ctx, cancel := context.WithCancel(t.Context())
+	ln, err := sockets.Listen(ctx, slog.New(slog.NewTextHandler(&said, nil)), "stratum", "miners", "127.0.0.1:0", "--stratum")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if ln == given || !strings.Contains(said.String(), "dmpool-stratum.socket") {
+		t.Errorf("listens at %s, says %q; want a port of its own and what to do", ln.Addr(), &said)
+	}
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", given.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a miner at the other port is told %v, want the end of its connection", err)
+	}
+	cancel()
+	for {
+		if _, err := given.Accept(); errors.Is(err, net.ErrClosed) {
+			break
+		}
+	}
+}
+
+func TestFits(t *testing.T) {
+	all, one := &net.TCPAddr{IP: net.IPv6unspecified, Port: 3333}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3333}
+	for _, c := range []struct {
+		open net.Addr
+		wish string
+		want bool
+	}{
+		{all, ":3333", true},
+		{all, "0.0.0.0:3333", true},
+		{all, "[::]:3333", true},
+		{all, ":3334", false},
+		{all, "127.0.0.1:3333", false},
+		{one, "127.0.0.1:3333", true},
+		{one, ":3333", false},
+		{one, "nonsense", false},
+		{&net.UnixAddr{Name: "x"}, ":3333", false},
+	} {
+		if got := fits(t.Context(), c.open, c.wish); got != c.want {
+			t.Errorf("%s for %s: %v, want %v", c.open, c.wish, got, c.want)
+		}
 	}
 }
 

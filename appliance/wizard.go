@@ -141,6 +141,14 @@ func (w *Wizard) Ended() <-chan struct{} { return w.ended }
 // set-up meanwhile. One that was ordered before a crash is done first.
 func (w *Wizard) Await(ctx context.Context) error {
 	tellSystemd(w.log, daemon.SdNotifyReady)
+	feeding, stop := context.WithCancel(ctx)
+	var feeder sync.WaitGroup
+	feeder.Go(func() {
+		newWatchdog(w.log).run(feeding, func() []part { return []part{{"set-up", w.db.Touch}} },
+			func() string { return "Waiting for the first set-up, at " + w.address })
+	})
+	defer feeder.Wait()
+	defer stop()
 	// Answers that do not do any more are shown on the last page, to be changed.
 	err := w.resume(ctx)
 	if _, refused := errors.AsType[*PersonError](err); err != nil && !refused {

@@ -63,6 +63,7 @@ type Pool struct {
 	ports    chan struct{}  // tells the extra ports of new settings
 
 	portStatus atomic.Pointer[[]PortStatus]
+	began      atomic.Bool  // Run has started its loops
 	lastTell   atomic.Int64 // unix second of the last "share" event
 
 	lasting  context.Context // ends after the last block in flight, not with Run's context
@@ -174,6 +175,7 @@ func (p *Pool) Run(ctx context.Context) error {
 
 	logEnded := make(chan error, 1)
 	go func() { logEnded <- p.Shares.Run(logCtx) }()
+	p.began.Store(true)
 
 	if err := p.spool().replay(ctx, p.Ledger); err != nil {
 		p.Logger.Error("Blocks from before the start not recorded", "err", err)

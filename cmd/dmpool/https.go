@@ -28,10 +28,11 @@ func (b *box) openHTTPS(ctx context.Context, f serveFlags, sockets appliance.Soc
 		}
 		addr = net.JoinHostPort(host, httpsPort)
 	}
-	if (addr == httpsOff || addr == "") && sockets["https"] == nil {
+	if addr == httpsOff || addr == "" {
+		sockets.TurnAway(ctx, "https")
 		return
 	}
-	ln, err := sockets.Listen(ctx, "https", "the web pages over TLS", addr, "--https")
+	ln, err := sockets.Listen(ctx, b.log, "https", "the web pages over TLS", addr, "--https")
 	if err != nil {
 		b.log.Warn("The pages are served without encryption only", "err", err)
 		return

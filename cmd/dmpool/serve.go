@@ -182,16 +182,16 @@ func openPorts(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err
 			b.closePages()
 		}
 	}()
-	if b.pages, err = sockets.Listen(ctx, "http", "the web pages", f.http, "--http"); err != nil {
+	if b.pages, err = sockets.Listen(ctx, log, "http", "the web pages", f.http, "--http"); err != nil {
 		return nil, err
 	}
 	b.openHTTPS(ctx, f, sockets)
 	if f.api != "" || sockets["api"] != nil {
-		if b.api, err = sockets.Listen(ctx, "api", "the public API", f.api, "--api"); err != nil {
+		if b.api, err = sockets.Listen(ctx, log, "api", "the public API", f.api, "--api"); err != nil {
 			return nil, err
 		}
 	}
-	if b.miners, err = sockets.Listen(ctx, "stratum", "miners", f.stratum, "--stratum"); err != nil {
+	if b.miners, err = sockets.Listen(ctx, log, "stratum", "miners", f.stratum, "--stratum"); err != nil {
 		return nil, err
 	}
 	b.config = appliance.Config{
@@ -238,8 +238,8 @@ func (b *box) run(ctx context.Context, more ...func(context.Context) error) erro
 		return errors.Join(fmt.Errorf("make pages: %w", err), b.appliance.Close())
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return b.appliance.Run(ctx) })
 	b.servePages(ctx, g.Go, all)
+	g.Go(func() error { return b.appliance.Run(ctx) }) // which tells systemd that the pages answer
 	if b.api != nil {
 		g.Go(func() error { return webui.Serve(ctx, b.api, public) })
 	}

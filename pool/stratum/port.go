@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -37,11 +38,14 @@ const tickTime = turns * time.Second
 // port is a listener at work.
 type port struct {
 	Port
-	server *Server
+	server   *Server
+	listener net.Listener
 
 	mu       sync.Mutex
 	sessions [turns]map[*session]struct{}
 	next     int // turn of the next new session
+
+	accepting, watching pulse // of the two loops
 }
 
 // Serve is [Server.ServePort] for the ordinary port.
@@ -60,6 +64,7 @@ func (s *Server) ServePort(ctx context.Context, ln net.Listener, profile Port) e
 	}
 	closeListener := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer closeListener()
+	defer s.enterPort(p, ln)()
 
 	// The sessions outlive ctx by the time they need to finish.
 	lasting, abort := context.WithCancel(context.WithoutCancel(ctx))
@@ -156,6 +161,9 @@ func (p *port) accept(ctx context.Context, ln net.Listener, serve func(net.Conn)
 			continue
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			p.answer(ln)
+			continue
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept on %s: %w", ln.Addr(), err)
 		}
@@ -255,6 +263,7 @@ func (p *port) watch(ctx context.Context) {
 			for _, session := range p.group(turn) {
 				session.tick(at) // which survives whatever happens in it
 			}
+			p.watching.beat()
 		}
 	}
 }

@@ -38,6 +38,7 @@ type Server struct {
 	heldTip     chainhash.Hash // see tip; set before the server starts
 
 	mu         sync.Mutex
+	ports      map[*port]struct{}  // that are served
 	sessions   map[uint32]*session // by extranonce1
 	draw       func() uint32       // an extranonce1 that may be taken
 	closed     map[uint32]remains  // sessions that can be resumed
@@ -58,6 +59,7 @@ func NewServer(c Config, b Backend) *Server {
 		gate:     newGate(now),
 		memory:   newMemory(),
 		buffers:  sync.Pool{New: func() any { return new([]byte) }},
+		ports:    make(map[*port]struct{}),
 		sessions: make(map[uint32]*session),
 		closed:   make(map[uint32]remains),
 		retired:  make(map[chainhash.Hash]time.Time),
