@@ -8,5 +8,5 @@ export DMPOOL_BROWSER="${DMPOOL_BROWSER:-/usr/bin/chromium-headless-shell}"
 export DMPOOL_TEST_ALL=1 DMPOOL_SCREENSHOTS="$PWD/screenshots"
 rm -rf "$DMPOOL_SCREENSHOTS"
 mkdir -p "$DMPOOL_SCREENSHOTS"
-go test -timeout 8m -count=1 -tags browser -run '^TestPagesInBrowser$' ./webui
+go test -timeout 15m -count=1 -tags browser -run '^Test(Pages|Setup|SignInPages|Settings)InBrowser$' ./webui
 echo "$(find "$DMPOOL_SCREENSHOTS" -name '*.png' | wc -l) pictures in $DMPOOL_SCREENSHOTS"

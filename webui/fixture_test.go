@@ -77,11 +77,11 @@ func newGolden() *golden {
 	g.people = []personLine{{operator: operator{1, "admin"}, AddedAt: at(9000 * time.Hour), PasswordAt: at(900 * time.Hour), Sessions: 2, Factor: true}, {operator: operator{2, "bert"}, AddedAt: at(50 * time.Hour), PasswordAt: at(50 * time.Hour)}}
 	g.settings, g.rev = pool.DefaultSettings("practice"), 7
 	g.health = health{Status: "healthy", Checks: []check{
-		{Name: "node", Status: "healthy", Reason: "Height 925,001, last block 4 min ago."},
-		{Name: "stratum", Status: "healthy", Reason: "5 workers on port 3333."},
-		{Name: "wallet", Status: "healthy"},
-		{Name: "db", Status: "healthy"},
-		{Name: "ledger", Status: "healthy", Reason: "The books add up to zero."},
+		{Name: "node", Status: "healthy", Reason: "The node is at block 925001."},
+		{Name: "stratum", Status: "healthy", Reason: "5 miners are connected."},
+		{Name: "wallet", Status: "healthy", Reason: "The wallet is loaded."},
+		{Name: "db", Status: "healthy", Reason: "Both databases answer."},
+		{Name: "ledger", Status: "healthy", Reason: "All sums agree."},
 	}}
 	teras := func(v float64) *float64 { return new(v * 1e12) }
 	g.workers = []workerLine{
@@ -129,7 +129,7 @@ func newGolden() *golden {
 	}
 	g.owed = []owedLine{
 		{Address: bobAddress, Payable: 1_222_300, Pending: 250_000_112, Reserved: 512_000, Paid: 44_120_000, Due: true},
-		{Address: aliceAddress, Payable: 45_210, Pending: 61_058_000, Paid: 9_300_000, Reason: "Below the minimum of 100,000 sat."},
+		{Address: aliceAddress, Payable: 45_210, Pending: 61_058_000, Paid: 9_300_000, Reason: "Below the minimum of 100000 sats."},
 		{Address: newAddress, Payable: 400_000, Reason: "The account is on hold.", Hold: true, MinPayout: 1_000_000},
 	}
 	txid := strings.Repeat("9f3c", 16)

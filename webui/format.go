@@ -223,7 +223,7 @@ func (w *words) percent(v *float64) template.HTML {
 	if *v > 0 && *v < 0.000_005 {
 		return template.HTML(w.must("format.below_percent"))
 	}
-	return template.HTML(significant(*v*100) + `<span class="unit"> %</span>`)
+	return template.HTML(`<span class="whole">` + significant(*v*100) + `<span class="unit"> %</span></span>`)
 }
 
 // times writes how many times as much something is, empty when that is not known.

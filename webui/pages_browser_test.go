@@ -3,21 +3,15 @@
 package webui
 
 import (
-	"context"
-	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	cdpaudits "github.com/chromedp/cdproto/audits"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
-	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -113,107 +107,6 @@ func TestPagesInBrowser(t *testing.T) {
 	})
 }
 
-// inspection looks at one page in one language. The page is loaded once, as a
-// reload takes longer than all else.
-type inspection struct {
-	t *testing.T
-	target
-	lang, axe string
-}
-
-// screens are the windows in which a page is looked at, and what they are called.
-var screens = []struct {
-	width int64
-	name  string
-}{{1280, "desktop"}, {390, "phone"}, {320, "small"}}
-
-func (i *inspection) run(browser context.Context) {
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext()) // cookies of its own
-	defer cancel()
-	ctx, stop := context.WithTimeout(ctx, time.Minute)
-	defer stop()
-	bad := &complaints{host: i.visit.url}
-	bad.listen(ctx)
-	setUp := chromedp.Tasks{
-		network.Enable(), log.Enable(), cdpaudits.Enable(),
-		network.SetCookie(languageCookie, i.lang).WithURL(i.visit.url),
-	}
-	if !i.stranger {
-		setUp = append(setUp, i.visit.cookies())
-	}
-	setUp = append(setUp, chromedp.Navigate(i.visit.url+"/"+i.path), chromedp.WaitReady("main"), chromedp.Evaluate(i.axe, nil))
-	if err := chromedp.Run(ctx, setUp); err != nil {
-		i.t.Fatal(err)
-	}
-	for _, screen := range screens {
-		for _, scheme := range []string{"light", "dark"} {
-			i.look(ctx, screen.width, screen.name, scheme)
-		}
-	}
-	for _, c := range bad.take() {
-		if i.loud && strings.Contains(c, "Failed to load resource") {
-			continue
-		}
-		i.t.Errorf("browser complains: %s", c)
-	}
-}
-
-// rules are those that axe checks. In dark, where the document is the same as in
-// light, only those that see colours are checked once more.
-const rules = `{light: {type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
-	dark: {type: "rule", values: ["color-contrast", "link-in-text-block"]}}`
-
-func (i *inspection) look(ctx context.Context, width int64, screen, scheme string) {
-	var seen struct {
-		Scroll, Client int64
-		Faults         []string
-	}
-	script := fmt.Sprintf(`axe.run(document, {runOnly: (%s)[%q], resultTypes: ["violations"]}).then((r) => ({
-		scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth,
-		faults: r.violations.flatMap((v) => v.nodes.map((n) => v.id + " at " + n.target.join(" ") + ": " + n.failureSummary)),
-	}))`, rules, scheme)
-	err := chromedp.Run(ctx,
-		emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-		}),
-		chromedp.Evaluate(script, &seen, func(p *cdpruntime.EvaluateParams) *cdpruntime.EvaluateParams { return p.WithAwaitPromise(true) }))
-	if err != nil {
-		i.t.Fatalf("%d px, %s: %v", width, scheme, err)
-	}
-	if seen.Scroll > seen.Client {
-		i.t.Errorf("page is %d px wide in a window of %d", seen.Scroll, seen.Client)
-	}
-	for _, f := range seen.Faults {
-		i.t.Errorf("%d px, %s: %s", width, scheme, f)
-	}
-	if dir := os.Getenv("DMPOOL_SCREENSHOTS"); dir != "" && i.shown(screen, scheme) {
-		i.keep(ctx, filepath.Join(dir, fmt.Sprintf("%s-%s-%s-%s.png", i.name, screen, scheme, i.lang)))
-	}
-}
-
-// shown says which of the many pictures are worth keeping: all screens and schemes
-// in English, and the desktop in light for the other languages.
-func (i *inspection) shown(screen, scheme string) bool {
-	if os.Getenv("DMPOOL_SCREENSHOTS_ALL") != "" {
-		return true
-	}
-	if screen == "small" || !i.picture {
-		return false
-	}
-	return i.lang == english || screen == "desktop" && scheme == "light"
-}
-
-func (i *inspection) keep(ctx context.Context, file string) {
-	var picture []byte
-	if err := chromedp.Run(ctx, chromedp.FullScreenshot(&picture, 100)); err != nil {
-		i.t.Fatal(err)
-	}
-	if err := os.WriteFile(file, picture, 0o644); err != nil {
-		i.t.Fatal(err)
-	}
-}
-
 // The check sees what it is meant to see: a page with faults fails it.
 func TestFaultsInBrowser(t *testing.T) {
 	axe, err := os.ReadFile("testdata/axe/axe.min.js")
@@ -222,25 +115,39 @@ func TestFaultsInBrowser(t *testing.T) {
 	}
 	browser := startBrowser(t)
 	w := open(t, newGolden())
+	w.signIn()
 	ctx, cancel := chromedp.NewContext(browser)
 	defer cancel()
 	bad := &complaints{host: w.url}
 	bad.listen(ctx)
-	var faults []string
-	err = chromedp.Run(ctx, network.Enable(), log.Enable(), cdpaudits.Enable(), chromedp.Navigate(w.url+"/login"), chromedp.WaitReady("main"),
-		chromedp.Evaluate(`document.querySelector("main").innerHTML += '<input name="x"><p style="color: #999">pale</p>'`, nil),
-		chromedp.Evaluate(string(axe), nil),
-		chromedp.Evaluate(`axe.run().then((r) => r.violations.map((v) => v.id))`, &faults, func(p *cdpruntime.EvaluateParams) *cdpruntime.EvaluateParams {
-			return p.WithAwaitPromise(true)
-		}))
+	i := &inspection{t: t, lang: english, axe: string(axe)}
+	err = chromedp.Run(ctx, network.Enable(), log.Enable(), cdpaudits.Enable(), w.cookies(), chromedp.Navigate(w.url+"/jobs"), chromedp.WaitReady("main"),
+		screenOf(390), in("light"), chromedp.Evaluate(string(axe), nil),
+		chromedp.Evaluate(`document.querySelector("main").innerHTML += '<p style="color: #999">styled</p>'`, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Contains(faults, "label") {
-		t.Errorf("axe sees %v, not the input without a label", faults)
-	}
 	if list := bad.take(); !slices.ContainsFunc(list, func(c string) bool { return strings.Contains(c, "Content") }) {
 		t.Errorf("the browser does not complain about a style of our own: %v", list)
+	}
+	if list := append(i.see(ctx, "light"), i.see(ctx, "dark")...); list != nil {
+		t.Fatalf("the page has faults before it has faults: %v", list)
+	}
+	for _, tc := range []struct{ does, scheme, want string }{
+		{`add("input").name = "x"`, "light", "label at"},
+		{`add("p").style.color = "light-dark(#000, #333)"`, "dark", "color-contrast at"},
+		{`for (const n of "ab") Object.assign(add("button").style, {minHeight: 0, height: "9px", width: "9px", padding: 0})`, "light", "target-size at"},
+		{`add("p").style.width = "500px"`, "light", "px wide in a window of 390"},
+		{`add("button").style.outline = "none"`, "light", "shows no focus"},
+		{`document.documentElement.style.scrollPadding = 0`, "light", "has the focus under"},
+	} {
+		script := `{const add = (name) => { const el = document.createElement(name); el.textContent = "planted"; document.querySelector("main").append(el); return el; }; ` + tc.does + `}`
+		if err := chromedp.Run(ctx, chromedp.Evaluate(script, nil), in(tc.scheme)); err != nil {
+			t.Fatal(err)
+		}
+		if list := i.see(ctx, tc.scheme); !slices.ContainsFunc(list, func(f string) bool { return strings.Contains(f, tc.want) }) {
+			t.Errorf("%s is not seen: %v", tc.does, list)
+		}
 	}
 	if res := w.get("/nowhere"); res.StatusCode != http.StatusNotFound {
 		t.Errorf("nowhere is %s", res.Status)

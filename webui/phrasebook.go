@@ -139,7 +139,7 @@ var sentenceEnd = regexp.MustCompile(`[.!?] `)
 func (w *words) say(v any) template.HTML {
 	said := fmt.Sprint(v)
 	if w.Lang == english || said == "" {
-		return template.HTML(template.HTMLEscapeString(said))
+		return template.HTML(template.HTMLEscapeString(legible(said)))
 	}
 	var out strings.Builder
 	for rest := said; rest != ""; {
@@ -158,10 +158,28 @@ func (w *words) say(v any) template.HTML {
 		}
 		rest = rest[len(piece):]
 		if known != "" {
-			out.WriteString(template.HTMLEscapeString(known))
+			out.WriteString(template.HTMLEscapeString(legible(known)))
 		} else {
-			fmt.Fprintf(&out, `<span lang="en">%s</span> `, template.HTMLEscapeString(strings.TrimSpace(piece)))
+			fmt.Fprintf(&out, `<span lang="en">%s</span> `, template.HTMLEscapeString(legible(strings.TrimSpace(piece))))
 		}
 	}
 	return template.HTML(strings.TrimSpace(out.String()))
+}
+
+// longFigure is an amount or a block number in a sentence.
+var longFigure = regexp.MustCompile(`\b([1-9]\d{3,}) (?:sats?\b([^/]|$)|聪)|((?:[Bb]locks?|[Hh]eight|have:|of|区块|高度|/) |区块：)([1-9]\d{4,})\b`)
+
+// legible writes the figures of a sentence from below as the pages write theirs:
+// "100,000 sats", "block 925,001".
+func legible(said string) string {
+	return longFigure.ReplaceAllStringFunc(said, func(figure string) string {
+		m := longFigure.FindStringSubmatch(figure)
+		switch {
+		case m[4] != "":
+			return m[3] + grouped(m[4])
+		case strings.HasSuffix(figure, "聪"):
+			return grouped(m[1]) + " 聪"
+		}
+		return grouped(m[1]) + " sats" + m[2]
+	})
 }

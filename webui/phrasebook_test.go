@@ -26,8 +26,8 @@ func TestSay(t *testing.T) {
 	}
 	w := &words{Lang: chinese, phrases: book}
 	for said, want := range map[string]string{
-		"":                         "",
-		"The node is at block 12.": "节点位于区块 12。",
+		"":                             "",
+		"The node is at block 123456.": "节点位于区块 123,456。",
 		"Miners get no new work: the node is 3 blocks behind <x>.": "矿机没有新任务：节点落后 &lt;x&gt; 3 个区块。",
 		"Miners get no new work: the node has moved on.":           "矿机没有新任务：节点已经前进。",
 		"The node has moved on.":                                   "节点已经前进。",
@@ -40,8 +40,16 @@ func TestSay(t *testing.T) {
 			t.Errorf("say(%q) = %q, want %q", said, got, want)
 		}
 	}
-	if got := inEnglish.say("a < b"); got != "a &lt; b" {
-		t.Errorf("English: %q", got)
+	for said, want := range map[string]string{
+		"a < b":                             "a &lt; b",
+		"Below the minimum of 100000 sats.": "Below the minimum of 100,000 sats.",
+		"Send 1000 sat, or 21 sat, at 12345 sat/vB.":       "Send 1,000 sats, or 21 sat, at 12345 sat/vB.",
+		"It is at block 402000 of 925001, port 18332.":     "It is at block 402,000 of 925,001, port 18332.",
+		"the node's block 00000000000000000001 is unknown": "the node&#39;s block 00000000000000000001 is unknown",
+	} {
+		if got := string(inEnglish.say(said)); got != want {
+			t.Errorf("English: say(%q) = %q, want %q", said, got, want)
+		}
 	}
 }
 

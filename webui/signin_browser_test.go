@@ -41,11 +41,7 @@ func TestSignInPagesInBrowser(t *testing.T) {
 				t.Helper()
 				run(chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Evaluate(string(axe), nil))
 				i := &inspection{t: t, target: target{name: name, visit: w, picture: true}, lang: l.Tag, axe: string(axe)}
-				for _, screen := range screens {
-					for _, scheme := range []string{"light", "dark"} {
-						i.look(ctx, screen.width, screen.name, scheme)
-					}
-				}
+				i.screens(ctx)
 			}
 			run(network.Enable(), log.Enable(), audits.Enable(), network.SetCookie(languageCookie, l.Tag).WithURL(w.url),
 				chromedp.Navigate(w.url+"/login"),

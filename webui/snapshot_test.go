@@ -50,7 +50,7 @@ func TestSnapshotOnTheNodePage(t *testing.T) {
 		{
 			"verifying",
 			snapshotView{State: "verifying", Text: "It verifies the history: block 402000, 43 %.", Checked: new(0.43)},
-			[]string{"block 402000, 43 %", `value="0.43"`},
+			[]string{"block 402,000, 43 %", `value="0.43"`},
 			[]string{"/node/snapshot"},
 		},
 		{
