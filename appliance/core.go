@@ -25,6 +25,17 @@ type CoreConfig struct {
 	Runs     func(ctx context.Context, program string) (string, error)
 }
 
+// complete fills in what a box uses that nobody told otherwise.
+func (c CoreConfig) complete() CoreConfig {
+	if c.Releases == nil {
+		c.Releases = release.Pins()
+	}
+	if c.Runs == nil {
+		c.Runs = bitcoind.Runs
+	}
+	return c
+}
+
 // What the box does about Bitcoin Core.
 const (
 	CoreIdle        = "idle"
@@ -85,17 +96,11 @@ type coreOrder struct {
 
 func newCoreKeeper(a *Appliance) (*coreKeeper, error) {
 	k := &coreKeeper{
-		a: a, config: a.config.Core, orders: make(chan coreOrder, 1), inUse: make(chan struct{}, 1),
+		a: a, config: a.config.Core.complete(), orders: make(chan coreOrder, 1), inUse: make(chan struct{}, 1),
 		now: CoreStatus{State: CoreIdle},
 	}
-	if k.config.Releases == nil {
-		k.config.Releases = release.Pins()
-	}
-	if k.config.Runs == nil {
-		k.config.Runs = bitcoind.Runs
-	}
 	k.platform, k.nowhere = release.PlatformOf(runtime.GOOS, runtime.GOARCH)
-	k.folder = a.coreShelf(k.platform, k.config)
+	k.folder = a.config.coreShelf(a.dir, k.platform, k.config)
 	if err := k.folder.Prepare(); err != nil {
 		return nil, err
 	}
@@ -112,8 +117,14 @@ func (a *Appliance) Core() CoreStatus {
 		s.InUse = v.String()
 	}
 	s.Elsewhere = k.elsewhere()
-	for _, r := range k.config.Releases {
-		if r.Platform != k.platform {
+	s.offer(k.config.Releases, k.platform)
+	return s
+}
+
+// offer names the releases for this kind of machine.
+func (s *CoreStatus) offer(releases []release.Release, platform release.Platform) {
+	for _, r := range releases {
+		if r.Platform != platform {
 			continue
 		}
 		s.Choices = append(s.Choices, r.Version.String())
@@ -121,7 +132,6 @@ func (a *Appliance) Core() CoreStatus {
 			s.File, s.Site = r.File(), release.Site+r.Version.Dir()
 		}
 	}
-	return s
 }
 
 // GetCore begins to download a version and returns; [Appliance.Core] tells how

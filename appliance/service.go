@@ -50,11 +50,13 @@ func (a *Appliance) nodeDir() string {
 
 // nodeDisk is a folder on the disk of the node's chain, which is there before the
 // node is.
-func (a *Appliance) nodeDisk(network string) string {
-	if s := a.config.Service; s != nil {
+func (a *Appliance) nodeDisk(network string) string { return a.config.nodeDisk(a.dir, network) }
+
+func (c Config) nodeDisk(d dataDir, network string) string {
+	if s := c.Service; s != nil {
 		return s.Places.Node()
 	}
-	return a.dir.of(network)
+	return d.of(network)
 }
 
 // walletCopies is where the node puts copies of the wallet.
@@ -99,9 +101,9 @@ type shelf interface {
 }
 
 // coreShelf returns the pool's own folder, or its view of root's.
-func (a *Appliance) coreShelf(platform release.Platform, config CoreConfig) shelf {
-	own := release.Folder{Root: a.dir.core(), Platform: platform, Runs: config.Runs}
-	s := a.config.Service
+func (c Config) coreShelf(d dataDir, platform release.Platform, config CoreConfig) shelf {
+	own := release.Folder{Root: d.core(), Platform: platform, Runs: config.Runs}
+	s := c.Service
 	if s == nil {
 		return own
 	}

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -33,6 +34,8 @@ type Answers struct {
 	// External says that somebody else runs the node (--node-url), so that its
 	// chain needs no room here.
 	External bool `json:"-"`
+
+	nodeDisk string // a folder on the disk that the chain is going to lie on, empty: that of the data directory
 
 	factor *keptFactor // of the operator, nil for none; only the wizard has one
 }
@@ -248,7 +251,7 @@ func SetUp(ctx context.Context, dir string, a Answers) error {
 		return err
 	}
 	if !a.External && !a.Node.External.named() {
-		if err := planFor(network, d.of(network)); err != nil {
+		if err := planFor(network, cmp.Or(a.nodeDisk, d.of(network))); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,7 @@ type Wizard struct {
 	address string // of the pages
 	db      *sqlite.DB
 	lock    *os.File
+	core    *coreFetcher
 	ended   chan struct{} // closed when there is an operator
 
 	mu     sync.Mutex // held while something is decided: a claim or an answer
@@ -95,7 +96,13 @@ func (w *Wizard) open(ctx context.Context) error {
 	if w.db, err = openWizardDB(ctx, w.dir); err != nil {
 		return err
 	}
-	return w.keepCode(ctx)
+	if w.core, err = newCoreFetcher(w); err != nil {
+		return err
+	}
+	if err := w.keepCode(ctx); err != nil {
+		return err
+	}
+	return w.followNode(ctx)
 }
 
 func openWizardDB(ctx context.Context, d dataDir) (*sqlite.DB, error) {
@@ -202,6 +209,9 @@ func (w *Wizard) Open(ctx context.Context) (*Appliance, error) {
 
 // Close releases what [NewWizard] took. It leaves the listeners alone.
 func (w *Wizard) Close() error {
+	if w.core != nil {
+		w.core.close()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var errs []error
@@ -236,7 +246,13 @@ func (w *Wizard) Answer(ctx context.Context, step string, piece Answers) error {
 	}
 	var kept Answers
 	s.take(&kept, &d.Answers)
-	return w.note(ctx, step, "done", kept, "")
+	if err := w.note(ctx, step, "done", kept, ""); err != nil {
+		return err
+	}
+	if step != StepNode && step != StepNetwork {
+		return nil
+	}
+	return w.followNode(ctx)
 }
 
 // note writes the row of a step.
@@ -296,6 +312,7 @@ func (w *Wizard) resume(ctx context.Context) error {
 	if !d.needsWallet() {
 		d.Wallet = WalletAnswer{Unlock: unlockAuto} // for the day on which the rules change
 	}
+	d.nodeDisk = w.config.nodeDisk(w.dir, d.Network)
 	err = SetUp(ctx, w.dir.root, d.Answers)
 	switch {
 	case errors.Is(err, ErrSetUp):

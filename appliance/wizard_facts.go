@@ -12,14 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
-	"github.com/dmpool/dmpool/appliance/bitcoind/release"
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/node"
 )
 
 // Facts are what the wizard found out about the machine by itself.
 type Facts struct {
-	Disk, DiskFree int64 // bytes, of the data directory's file system
+	Disk, DiskFree int64 // bytes, of the file system that the node's chain is going to lie on
 	RAM            int64 // bytes
 	Cores          int
 	Clock          bool   // the kernel says that something keeps its clock right
@@ -33,33 +32,50 @@ type Facts struct {
 
 // Facts looks at the machine.
 func (w *Wizard) Facts(ctx context.Context) (Facts, error) {
-	m, err := bitcoind.Survey(w.dir.root)
+	draft, err := w.Draft(ctx)
+	if err != nil {
+		return Facts{}, err
+	}
+	m, err := bitcoind.Survey(w.config.nodeDisk(w.dir, draft.Network))
 	if err != nil {
 		return Facts{}, err
 	}
 	f := Facts{
 		Disk: m.DiskTotal, DiskFree: m.DiskFree, RAM: m.RAM, Cores: runtime.NumCPU(), Clock: clockKept(),
 		Address: w.address, Lonely: len(lanAddresses()) == 1, StratumPort: portOf(w.config.Stratum),
-		Named: w.config.External.named() || w.config.Bitcoind != "" || os.Getenv("DMPOOL_BITCOIND") != "",
+		Named: w.nodeNamed(),
 	}
-	draft, err := w.Draft(ctx)
-	if err != nil {
-		return Facts{}, err
-	}
-	if path, err := bitcoind.Find(w.config.Bitcoind); err == nil {
-		said, err := bitcoind.Version(ctx, path)
-		if err == nil && (f.Named || !bitcoind.Leaves(said, draft.Network)) { // see coreKeeper.found
-			f.Program = said
-		}
-	}
-	if platform, err := release.PlatformOf(runtime.GOOS, runtime.GOARCH); err == nil {
-		for _, r := range release.Pins() {
-			if r.Platform == platform && f.Core == "" {
-				f.Core = r.Version.String()
-			}
-		}
+	f.Program = w.program(ctx, draft.Network, f.Named)
+	if core := w.Core(); len(core.Choices) > 0 {
+		f.Core = core.Choices[0]
 	}
 	return f, nil
+}
+
+// program names what the node is going to run, as coreKeeper.locate chooses it.
+func (w *Wizard) program(ctx context.Context, network string, named bool) string {
+	if v, err := w.core.folder.Current(); err == nil && !v.IsZero() && !named {
+		return "Bitcoin Core " + v.String()
+	}
+	find := func() (string, error) { return bitcoind.Find(w.config.Bitcoind) }
+	if w.config.Service != nil {
+		find = w.config.Service.bundledNode
+	}
+	path, err := find()
+	if err != nil {
+		return ""
+	}
+	said, err := bitcoind.Version(ctx, path)
+	if err != nil || !named && bitcoind.Leaves(said, network) { // see coreKeeper.found
+		return ""
+	}
+	return said
+}
+
+// nodeNamed tells whether the node, or its program, was named at the start.
+func (w *Wizard) nodeNamed() bool {
+	c := w.config
+	return c.External.named() || c.Bitcoind != "" || os.Getenv("DMPOOL_BITCOIND") != "" && c.Service == nil
 }
 
 // clockKept asks the kernel whether its clock is kept right (adjtimex(2)).

@@ -139,7 +139,7 @@ func (w *Wizard) checkNetwork(ctx context.Context, a *Answers) error {
 		return err
 	}
 	if !w.config.External.named() && !a.Node.External.named() {
-		if err := planFor(a.Network, w.dir.of(a.Network)); err != nil {
+		if err := planFor(a.Network, w.config.nodeDisk(w.dir, a.Network)); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,7 @@ func (w *Wizard) checkNode(ctx context.Context, a *Answers) error {
 		if p := a.Node.PruneMiB; p != nil && *p != 0 && *p < leastKept {
 			return fmt.Errorf("the node cannot keep less than %d MiB of blocks", leastKept)
 		}
-		return planFor(a.Network, w.dir.of(a.Network))
+		return planFor(a.Network, w.config.nodeDisk(w.dir, a.Network))
 	}
 	a.Node.PruneMiB, a.Node.Download = nil, false
 	test := w.TestNode(ctx, a.Network, *n)
@@ -219,7 +219,7 @@ func (w *Wizard) Recommended(network string) (pruneMiB int, err error) {
 	if err := w.dir.prepare(network); err != nil {
 		return 0, err
 	}
-	machine, err := bitcoind.Survey(w.dir.of(network))
+	machine, err := bitcoind.Survey(w.config.nodeDisk(w.dir, network))
 	if err != nil {
 		return 0, err
 	}

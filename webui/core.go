@@ -100,6 +100,8 @@ const (
 	uploadPath = "/node/core/upload"
 	maxUpload  = 201 << 20
 
+	setupUploadPath = "/setup/core/upload"
+
 	walletUploadPath = "/wallet/" + walletUpload
 	maxWalletUpload  = 257 << 20
 )
@@ -107,7 +109,7 @@ const (
 // uploadLimit returns the size of the largest form of such a route, 0 for all others.
 func uploadLimit(path string) int64 {
 	switch path {
-	case uploadPath:
+	case uploadPath, setupUploadPath:
 		return maxUpload
 	case walletUploadPath:
 		return maxWalletUpload

@@ -94,9 +94,10 @@
 // everywhere else. Each step is one form; the box keeps its answer, so that a
 // restart, a way back or another browser loses nothing, and gives everything back
 // but the secrets. A second factor is its own step, with the texts and the parts that
-// it has later (setup_factor.go). The claim code makes one browser the holder of the set-up, by a
-// cookie. When there is an operator the server goes on with New's handler, in which
-// there is no such route.
+// it has later (setup_factor.go); Bitcoin Core arrives while the set-up goes on, and each page
+// says how far it is (setup_core.go). The claim code makes one browser the holder of the
+// set-up, by a cookie. When there is an operator the server goes on with New's handler,
+// in which there is no such route.
 //
 // # The public API
 //

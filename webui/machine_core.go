@@ -7,8 +7,9 @@ import (
 	"github.com/dmpool/dmpool/appliance"
 )
 
-func (m *machine) core() coreView {
-	c := m.box.Core()
+func (m *machine) core() coreView { return coreOf(m.box.Core()) }
+
+func coreOf(c appliance.CoreStatus) coreView {
 	return coreView{
 		State: c.State, Text: c.Text, Busy: c.Busy(), Done: c.Done, Total: c.Total,
 		InUse: c.InUse, Elsewhere: c.Elsewhere, Choices: c.Choices, File: c.File, Site: c.Site,

@@ -3,7 +3,6 @@ package webui
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -59,8 +58,13 @@ func (p *setup) routes() []route {
 	return []route{
 		{"GET /setup", anyone, pages, early, p.near(p.begin)},
 		{"GET /setup/help", anyone, pages, early, p.near(p.help)},
-		{"GET /setup/{step}", anyone, pages, early, p.near(p.ask)},
+		{"GET /setup/" + appliance.StepWelcome, anyone, pages, early, p.near(p.greet)},
+		{"GET /setup/{step}", anyone, pages, early, p.near(p.holding(p.ask))},
 		{"POST /setup/" + appliance.StepWelcome, anyone, pages, early, p.near(p.claim)},
+		{"GET /setup/core", anyone, pages, early, p.near(p.holding(p.core))},
+		{"POST /setup/core", anyone, pages, early, p.near(p.held(p.getCore))},
+		{"POST /setup/core/stop", anyone, pages, early, p.near(p.held(p.stopCore))},
+		{"POST " + setupUploadPath, anyone, pages, early, p.near(p.held(p.uploadCore))},
 		{"POST /setup/" + appliance.StepFactor, anyone, pages, early, p.near(p.held(p.confirmFactor))},
 		{"POST /setup/factor/codes", anyone, pages, early, p.near(p.held(p.renewCodes))},
 		{"POST /setup/factor/file", anyone, pages, early, p.near(p.held(p.codesFile))},
@@ -153,9 +157,25 @@ func (p *setup) held(next handler) handler {
 			return p.welcome(w, r, who, http.StatusForbidden, welcomeLost)
 		}
 		who.Token = setupToken(secret)
-		if subtle.ConstantTimeCompare([]byte(r.PostFormValue("token")), []byte(who.Token)) != 1 {
+		if !provesForm(r, who) {
 			return &problem{Status: http.StatusForbidden, Code: "form-token"}
 		}
+		return next(w, r, who)
+	}
+}
+
+// holding lets only the browser look that holds the set-up.
+func (p *setup) holding(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request, who caller) error {
+		secret, err := p.holder(r)
+		if err != nil {
+			return err
+		}
+		if secret == "" {
+			http.Redirect(w, r, "/setup/"+appliance.StepWelcome, http.StatusSeeOther)
+			return nil
+		}
+		who.Token = setupToken(secret)
 		return next(w, r, who)
 	}
 }
@@ -191,18 +211,6 @@ func (p *setup) next(ctx context.Context) (string, error) {
 // ask shows a step, unless one before it has no answer yet.
 func (p *setup) ask(w http.ResponseWriter, r *http.Request, who caller) error {
 	step := r.PathValue("step")
-	if step == appliance.StepWelcome {
-		return p.welcome(w, r, who, http.StatusOK, "")
-	}
-	secret, err := p.holder(r)
-	if err != nil {
-		return err
-	}
-	if secret == "" {
-		http.Redirect(w, r, "/setup/"+appliance.StepWelcome, http.StatusSeeOther)
-		return nil
-	}
-	who.Token = setupToken(secret)
 	v, err := p.view(r, step)
 	if err != nil {
 		return err
@@ -212,6 +220,11 @@ func (p *setup) ask(w http.ResponseWriter, r *http.Request, who caller) error {
 	}
 	p.show(w, r, who, http.StatusOK, "setup_"+step, v)
 	return nil
+}
+
+// greet shows the first page, to everybody in the home network.
+func (p *setup) greet(w http.ResponseWriter, r *http.Request, who caller) error {
+	return p.welcome(w, r, who, http.StatusOK, "")
 }
 
 // What can be wrong on the first page.

@@ -38,6 +38,7 @@ type setupView struct {
 	Test      *appliance.NodeTest // how the chosen node answered just now
 	Zones     []string
 	Factor    *setupFactor
+	Core      coreView
 }
 
 // setupStep is a line of the list of steps.
@@ -90,7 +91,7 @@ func (p *setup) frame(r *http.Request, step string) (*setupView, error) {
 		open = open && s.Done
 		v.Steps = append(v.Steps, s)
 	}
-	v.V = fieldsOf(d)
+	v.V, v.Core = fieldsOf(d), coreOf(p.wizard.Core())
 	return v, nil
 }
 

@@ -11,6 +11,24 @@ if (fragment) {
   }
 }
 
+// While Bitcoin Core arrives, the part that tells of it is kept fresh. The page that
+// it is taken from has it, too; a step that somebody fills in is left alone.
+const REFRESH_MS = 2000;
+
+async function refresh() {
+  const part = document.querySelector("[data-refresh]");
+  if (!part) return;
+  try {
+    const answer = document.hidden ? null : await fetch(part.dataset.refresh, { redirect: "error" });
+    const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page && page.getElementById(part.id);
+    if (fresh) part.replaceWith(document.importNode(fresh, true));
+  } catch { /* the next time, perhaps */ }
+  setTimeout(refresh, REFRESH_MS);
+}
+
+refresh();
+
 // A zone that nobody has chosen yet is that of the browser.
 const zones = document.querySelector("select[data-zone]");
 if (zones) {
