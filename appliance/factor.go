@@ -126,17 +126,17 @@ func (a *Appliance) ProposedFactor(ctx context.Context, op int64) (secret string
 // and ends all the operator's sessions: they were begun without. It returns the
 // recovery codes, which nobody can read again, and since, as [Appliance.Login]
 // does. A wrong code is [ErrLogin], and counts as a wrong password does.
-func (a *Appliance) ConfirmFactor(ctx context.Context, op Operator, code, ip string) (codes []string, since time.Time, err error) {
+func (a *Appliance) ConfirmFactor(ctx context.Context, op Operator, code string, tokens Tokens, ip string) (codes []string, since time.Time, err error) {
 	f, err := a.readFactor(ctx, op.ID)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	return a.confirmFactor(ctx, op, f, code, ip)
+	return a.confirmFactor(ctx, op, f, code, tokens, ip)
 }
 
 // confirmFactor is ConfirmFactor for the proposal that was read. Of two confirmations
 // one comes too late, and so does the one of a secret that another has replaced.
-func (a *Appliance) confirmFactor(ctx context.Context, op Operator, f factor, code, ip string) (codes []string, since time.Time, err error) {
+func (a *Appliance) confirmFactor(ctx context.Context, op Operator, f factor, code string, tokens Tokens, ip string) (codes []string, since time.Time, err error) {
 	if f.confirmed || time.Since(f.proposed) > proposalLife {
 		return nil, time.Time{}, errNoProposal
 	}
@@ -159,7 +159,11 @@ func (a *Appliance) confirmFactor(ctx context.Context, op Operator, f factor, co
 		if since, err = accessChanged(ctx, tx, op.ID, now); err != nil {
 			return err
 		}
-		return writeAudit(ctx, tx, AuditEntry{At: now, Actor: op.Name, Action: "factor.add", Object: op.Name, Result: "ok", IP: ip})
+		entry := AuditEntry{At: now, Actor: op.Name, Action: "factor.add", Object: op.Name, Result: "ok", IP: ip}
+		if err := endTokens(ctx, tx, tokens, op.ID, entry); err != nil {
+			return err
+		}
+		return writeAudit(ctx, tx, entry)
 	})
 	return codes, since, err
 }
@@ -167,19 +171,25 @@ func (a *Appliance) confirmFactor(ctx context.Context, op Operator, f factor, co
 // RemoveFactor takes a second factor away from an operator whose password was
 // right and who knows a code of it, too: one of the two must not be enough to get
 // rid of the other. It ends all their sessions.
-func (a *Appliance) RemoveFactor(ctx context.Context, op Operator, code, ip string) (since time.Time, err error) {
-	if err := a.checkCode(ctx, op, code, "factor.remove", ip, true); err != nil {
+func (a *Appliance) RemoveFactor(ctx context.Context, op Operator, code string, tokens Tokens, ip string) (since time.Time, err error) {
+	f, err := a.checkCode(ctx, op, code, "factor.remove", ip, true)
+	if err != nil {
 		return time.Time{}, err
 	}
 	now := time.Now()
 	err = a.db.Update(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM second_factor WHERE operator = ?`, op.ID); err != nil {
+		result, err := tx.ExecContext(ctx, `DELETE FROM second_factor WHERE operator = ? AND sealed = ?`, op.ID, f.sealed)
+		if err := orNone(result, err, errNoFactor); err != nil {
 			return fmt.Errorf("remove second factor: %w", err)
 		}
 		if since, err = accessChanged(ctx, tx, op.ID, now); err != nil {
 			return err
 		}
-		return writeAudit(ctx, tx, AuditEntry{At: now, Actor: op.Name, Action: "factor.remove", Object: op.Name, Result: "ok", IP: ip})
+		entry := AuditEntry{At: now, Actor: op.Name, Action: "factor.remove", Object: op.Name, Result: "ok", IP: ip}
+		if err := endTokens(ctx, tx, tokens, op.ID, entry); err != nil {
+			return err
+		}
+		return writeAudit(ctx, tx, entry)
 	})
 	return since, err
 }
@@ -187,10 +197,16 @@ func (a *Appliance) RemoveFactor(ctx context.Context, op Operator, code, ip stri
 // RenewCodes replaces the recovery codes of an operator who has proved to be it
 // with password and code.
 func (a *Appliance) RenewCodes(ctx context.Context, op Operator, code, ip string) (codes []string, err error) {
-	if err := a.checkCode(ctx, op, code, "factor.codes", ip, true); err != nil {
+	f, err := a.checkCode(ctx, op, code, "factor.codes", ip, true)
+	if err != nil {
 		return nil, err
 	}
 	err = a.db.Update(ctx, func(tx *sql.Tx) error {
+		var same bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM second_factor WHERE operator = ? AND sealed = ?)`, op.ID, f.sealed).Scan(&same)
+		if err != nil || !same { // it was switched off meanwhile
+			return errors.Join(err, errNoFactor)
+		}
 		if codes, err = writeCodes(ctx, tx, op.ID); err != nil {
 			return err
 		}
@@ -215,17 +231,17 @@ func (a *Appliance) KnowsCode(ctx context.Context, op Operator, code, ip string)
 	})
 }
 
-// checkCode lets an operator's code pass the gate. A quiet one leaves the audit row
-// of what is right to the caller.
-func (a *Appliance) checkCode(ctx context.Context, op Operator, code, action, ip string, quiet bool) error {
+// checkCode lets an operator's code pass the gate, and returns the factor that it was
+// of. A quiet one leaves the audit row of what is right to the caller.
+func (a *Appliance) checkCode(ctx context.Context, op Operator, code, action, ip string, quiet bool) (factor, error) {
 	f, err := a.readFactor(ctx, op.ID)
 	if err != nil {
-		return err
+		return f, err
 	}
 	if !f.confirmed {
-		return errNoFactor
+		return f, errNoFactor
 	}
-	return a.attempt(ctx, attempt{user: op.Name, actor: op.Name, action: action, ip: ip, wrong: wrongCode, quiet: quiet},
+	return f, a.attempt(ctx, attempt{user: op.Name, actor: op.Name, action: action, ip: ip, wrong: wrongCode, quiet: quiet},
 		func() (bool, error) { return a.takeCode(ctx, op.ID, f, code) })
 }
 

@@ -81,14 +81,14 @@ func TestConfirmedOnce(t *testing.T) {
 	}
 	old, replaced := read(propose())
 	p, f := read(propose())
-	if _, _, err := a.confirmFactor(ctx, anna, replaced, old.code(0), "::1"); !errors.Is(err, errNoProposal) {
+	if _, _, err := a.confirmFactor(ctx, anna, replaced, old.code(0), KeepTokens, "::1"); !errors.Is(err, errNoProposal) {
 		t.Errorf("a secret that was replaced: %v", err)
 	}
 	a.fresh(t)
-	if codes, _, err := a.confirmFactor(ctx, anna, f, p.code(0), "::1"); err != nil || len(codes) != recoveryCodes {
+	if codes, _, err := a.confirmFactor(ctx, anna, f, p.code(0), KeepTokens, "::1"); err != nil || len(codes) != recoveryCodes {
 		t.Fatalf("%d codes, %v", len(codes), err)
 	}
-	if codes, _, err := a.confirmFactor(ctx, anna, f, p.code(1), "::1"); !errors.Is(err, errNoProposal) || codes != nil {
+	if codes, _, err := a.confirmFactor(ctx, anna, f, p.code(1), KeepTokens, "::1"); !errors.Is(err, errNoProposal) || codes != nil {
 		t.Errorf("%d codes for the second confirmation, %v", len(codes), err)
 	}
 }
@@ -141,7 +141,7 @@ func TestNothingMakesUpForWrongCodes(t *testing.T) {
 				} else if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := a.RemoveFactor(ctx, anna, wrong, ip); errors.As(err, &throttled) {
+				if _, err := a.RemoveFactor(ctx, anna, wrong, KeepTokens, ip); errors.As(err, &throttled) {
 					break
 				} else if !errors.Is(err, ErrLogin) {
 					t.Fatal(err)

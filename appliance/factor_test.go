@@ -48,7 +48,7 @@ func factored(t *testing.T) (a *Appliance, dir string, anna Operator, p phone, c
 		t.Fatal(err)
 	}
 	p = newPhone(t, secret)
-	codes, _, err = a.ConfirmFactor(t.Context(), anna, p.code(0), "::1")
+	codes, _, err = a.ConfirmFactor(t.Context(), anna, p.code(0), KeepTokens, "::1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,10 +74,10 @@ func TestEnrolment(t *testing.T) {
 	if shown, err := a.ProposedFactor(ctx, anna.ID); err != nil || shown != second {
 		t.Errorf("the proposal is shown again as %q, %v", shown, err)
 	}
-	if _, _, err := a.ConfirmFactor(ctx, anna, newPhone(t, first).code(0), "::1"); !errors.Is(err, ErrLogin) {
+	if _, _, err := a.ConfirmFactor(ctx, anna, newPhone(t, first).code(0), KeepTokens, "::1"); !errors.Is(err, ErrLogin) {
 		t.Errorf("code of the first secret: %v", err)
 	}
-	codes, since, err := a.ConfirmFactor(ctx, anna, newPhone(t, second).code(0), "::1")
+	codes, since, err := a.ConfirmFactor(ctx, anna, newPhone(t, second).code(0), KeepTokens, "::1")
 	if err != nil || len(codes) != recoveryCodes {
 		t.Fatalf("%d codes, %v", len(codes), err)
 	}
@@ -116,7 +116,7 @@ func TestProposalLapses(t *testing.T) {
 		t.Fatal(err)
 	}
 	var person *PersonError
-	if _, _, err := a.ConfirmFactor(t.Context(), anna, newPhone(t, secret).code(0), "::1"); !errors.As(err, &person) {
+	if _, _, err := a.ConfirmFactor(t.Context(), anna, newPhone(t, secret).code(0), KeepTokens, "::1"); !errors.As(err, &person) {
 		t.Errorf("an old proposal: %v", err)
 	}
 }
@@ -231,17 +231,17 @@ func TestRemoveFactor(t *testing.T) {
 	ctx := t.Context()
 	a, _, anna, p, codes := factored(t)
 	a.session(t, anna, "a")
-	if _, err := a.RemoveFactor(ctx, anna, codes[0]+"X", "::1"); !errors.Is(err, ErrLogin) {
+	if _, err := a.RemoveFactor(ctx, anna, codes[0]+"X", KeepTokens, "::1"); !errors.Is(err, ErrLogin) {
 		t.Errorf("wrong code: %v", err)
 	}
 	fresh, err := a.RenewCodes(ctx, anna, p.code(0), "::1")
 	if err != nil || len(fresh) != recoveryCodes {
 		t.Fatalf("%d, %v", len(fresh), err)
 	}
-	if _, err := a.RemoveFactor(ctx, anna, codes[0], "::1"); !errors.Is(err, ErrLogin) {
+	if _, err := a.RemoveFactor(ctx, anna, codes[0], KeepTokens, "::1"); !errors.Is(err, ErrLogin) {
 		t.Errorf("an old recovery code: %v", err)
 	}
-	if _, err := a.RemoveFactor(ctx, anna, fresh[0], "::1"); err != nil {
+	if _, err := a.RemoveFactor(ctx, anna, fresh[0], KeepTokens, "::1"); err != nil {
 		t.Fatal(err)
 	}
 	if n := a.person(t, "anna").Sessions; n != 0 {
@@ -306,7 +306,7 @@ func TestFactorToSend(t *testing.T) {
 	if err := a.MaySend(ctx, anna.ID); !errors.Is(err, ErrNeedsFactor) {
 		t.Errorf("with a secret that nobody confirmed: %v", err)
 	}
-	if _, _, err := a.ConfirmFactor(ctx, anna, newPhone(t, secret).code(0), "::1"); err != nil {
+	if _, _, err := a.ConfirmFactor(ctx, anna, newPhone(t, secret).code(0), KeepTokens, "::1"); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.MaySend(ctx, anna.ID); err != nil {

@@ -208,7 +208,8 @@ func (a *Appliance) Login(ctx context.Context, user, password, ip string) (op Op
 // the operator's app, or one for recovery. The errors are those of
 // [Appliance.Login], or a [*PersonError] when there is no second factor to check.
 func (a *Appliance) LoginCode(ctx context.Context, op Operator, code, ip string) error {
-	return a.checkCode(ctx, op, code, "login", ip, false)
+	_, err := a.checkCode(ctx, op, code, "login", ip, false)
+	return err
 }
 
 // Reauthenticate checks again that a signed-in operator is still there, before
@@ -226,7 +227,7 @@ func (a *Appliance) Reauthenticate(ctx context.Context, operator int64, proof, i
 	if err != nil {
 		return fmt.Errorf("read operator: %w", err)
 	}
-	err = a.checkCode(ctx, op, proof, "reauthenticate", ip, false)
+	_, err = a.checkCode(ctx, op, proof, "reauthenticate", ip, false)
 	if errors.Is(err, errNoFactor) {
 		return a.ProvePassword(ctx, operator, proof, ip) // it is no password either, and counts as a wrong one
 	}

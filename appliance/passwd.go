@@ -16,7 +16,8 @@ import (
 var ErrWhichOperator = errors.New("this box has several operators; name one with --user")
 
 // SetPassword gives an operator of a data directory a new password, or makes a new
-// operator when nobody has this name, and ends all web sessions. Without a name it
+// operator when nobody has this name, ends all web sessions, and revokes the
+// operator's tokens: who comes here may not know what else is in the wrong hands. Without a name it
 // is the box's only operator, or ErrWhichOperator. It works beside a running
 // daemon; whoever can write to the data directory needs no other proof. It returns
 // the operator's name and whether the operator is new.
@@ -38,6 +39,9 @@ func SetPassword(ctx context.Context, dir, user, password string) (name string, 
 		} else {
 			_, err = writePassword(ctx, tx, op, hash, entry.At)
 		}
+		if err == nil {
+			err = endTokens(ctx, tx, RevokeTokens, op.ID, entry)
+		}
 		if err != nil {
 			return err
 		}
@@ -52,7 +56,7 @@ func SetPassword(ctx context.Context, dir, user, password string) (name string, 
 }
 
 // ResetFactor takes away the second factor of an operator who has lost it, as
-// [SetPassword] gives a new password, and ends their sessions. It returns the
+// [SetPassword] gives a new password, and ends their sessions and tokens. It returns the
 // operator's name, and whether there was one.
 func ResetFactor(ctx context.Context, dir, user string) (name string, had bool, err error) {
 	err = atTerminal(ctx, dir, func(tx *sql.Tx) error {
@@ -75,7 +79,11 @@ func ResetFactor(ctx context.Context, dir, user string) (name string, had bool, 
 		if _, err := accessChanged(ctx, tx, op.ID, now); err != nil {
 			return err
 		}
-		return writeAudit(ctx, tx, AuditEntry{At: now, Actor: "terminal", Action: "factor.remove", Object: name, Result: "ok"})
+		entry := AuditEntry{At: now, Actor: "terminal", Action: "factor.remove", Object: name, Result: "ok"}
+		if err := endTokens(ctx, tx, RevokeTokens, op.ID, entry); err != nil {
+			return err
+		}
+		return writeAudit(ctx, tx, entry)
 	})
 	return name, had, err
 }

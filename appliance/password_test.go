@@ -47,7 +47,7 @@ func TestCheckPassword(t *testing.T) {
 func TestPasswordIsNotCut(t *testing.T) {
 	a, _, anna := peopled(t)
 	long := "Correct " + strings.Repeat("horse ", 19)
-	if _, err := a.ChangePassword(t.Context(), anna, long+"Aa", "::1"); err != nil {
+	if _, err := a.ChangePassword(t.Context(), anna, long+"Aa", KeepTokens, "::1"); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := a.Login(t.Context(), "anna", long+"Ab", "::1"); err == nil {

@@ -89,14 +89,26 @@ func (a *Appliance) RemoveOperator(ctx context.Context, op Operator, actor, ip s
 		})
 }
 
+// Tokens says what becomes of the tokens by which an operator's scripts may look, when
+// the password or the second factor changes. Sessions, and what scripts got by signing
+// in, end in any case.
+type Tokens bool
+
+// What becomes of them.
+const (
+	KeepTokens   Tokens = false
+	RevokeTokens Tokens = true
+)
+
 // ChangePassword gives an operator a new password and ends all their sessions.
 // since is when it was set, as [Appliance.Login] tells it.
-func (a *Appliance) ChangePassword(ctx context.Context, op Operator, password, ip string) (since time.Time, err error) {
+func (a *Appliance) ChangePassword(ctx context.Context, op Operator, password string, tokens Tokens, ip string) (since time.Time, err error) {
 	hash, err := checkedHash(password, op.Name)
 	if err != nil {
 		return time.Time{}, err
 	}
-	err = a.changePeople(ctx, AuditEntry{Actor: op.Name, Action: "password", Object: op.Name, IP: ip},
+	entry := AuditEntry{Actor: op.Name, Action: "password", Object: op.Name, IP: ip}
+	err = a.changePeople(ctx, entry,
 		func(tx *sql.Tx, all []Person, now time.Time) error {
 			if !slices.ContainsFunc(all, op.is) {
 				return errGone
@@ -106,7 +118,7 @@ func (a *Appliance) ChangePassword(ctx context.Context, op Operator, password, i
 				return err
 			}
 			since = set
-			return nil
+			return endTokens(ctx, tx, tokens, op.ID, entry)
 		})
 	return since, err
 }
@@ -180,4 +192,26 @@ func checkedHash(password, user string) (string, error) {
 		return "", &PersonError{err}
 	}
 	return HashPassword(password)
+}
+
+// endTokens revokes the tokens of an operator's scripts, if they are to end. by says
+// who wanted that, and from where.
+func endTokens(ctx context.Context, tx *sql.Tx, tokens Tokens, op int64, by AuditEntry) error {
+	if tokens == KeepTokens {
+		return nil
+	}
+	rows, err := tx.QueryContext(ctx, `DELETE FROM api_token WHERE operator = ? AND kind = 'read' RETURNING name`, op)
+	if err != nil {
+		return fmt.Errorf("revoke tokens: %w", err)
+	}
+	names, err := sqlite.Collect(rows, func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) })
+	if err != nil {
+		return fmt.Errorf("revoke tokens: %w", err)
+	}
+	for _, name := range names {
+		if err := writeAudit(ctx, tx, AuditEntry{Actor: by.Actor, Action: "token.revoke", Object: name, Result: "ok", IP: by.IP}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

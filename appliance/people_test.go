@@ -96,13 +96,13 @@ func TestPeople(t *testing.T) {
 	for name, try := range map[string]func() error{
 		"the last one is removed":  func() error { return a.RemoveOperator(ctx, anna, "anna", "") },
 		"a weak password":          func() error { return a.AddOperator(ctx, "bert", "short", "anna", "") },
-		"a weak one for oneself":   func() error { _, err := a.ChangePassword(ctx, anna, "Password anna 1", ""); return err },
+		"a weak one for oneself":   func() error { _, err := a.ChangePassword(ctx, anna, "Password anna 1", KeepTokens, ""); return err },
 		"a name that is taken":     func() error { return a.AddOperator(ctx, "ANNA", nextPassword, "anna", "") },
 		"a name that is no name":   func() error { return a.AddOperator(ctx, "<b>", nextPassword, "anna", "") },
 		"somebody who is not here": func() error { return a.RemoveOperator(ctx, Operator{ID: 9, Name: "bert"}, "anna", "") },
 		"an id that is another's":  func() error { return a.RemoveOperator(ctx, Operator{ID: anna.ID, Name: "bert"}, "anna", "") },
 		"a password of nobody": func() error {
-			_, err := a.ChangePassword(ctx, Operator{ID: 9, Name: "bert"}, nextPassword, "")
+			_, err := a.ChangePassword(ctx, Operator{ID: 9, Name: "bert"}, nextPassword, KeepTokens, "")
 			return err
 		},
 	} {
@@ -124,7 +124,7 @@ func TestPeople(t *testing.T) {
 	if n := a.person(t, "bert").Sessions; n != 2 {
 		t.Errorf("bert has %d sessions, want 2", n)
 	}
-	if _, err := a.ChangePassword(ctx, bert, goodPassword, ""); err != nil {
+	if _, err := a.ChangePassword(ctx, bert, goodPassword, KeepTokens, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := a.Login(ctx, "bert", goodPassword, "::1"); err != nil {
@@ -185,7 +185,7 @@ func TestPasswordsDiffer(t *testing.T) {
 	ctx := t.Context()
 	before := time.Time{}
 	for _, password := range []string{goodPassword, nextPassword, goodPassword} {
-		set, err := a.ChangePassword(ctx, anna, password, "")
+		set, err := a.ChangePassword(ctx, anna, password, KeepTokens, "")
 		if err != nil {
 			t.Fatal(err)
 		}

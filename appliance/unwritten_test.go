@@ -92,14 +92,18 @@ func TestNothingIsDoneUnwritten(t *testing.T) {
 		},
 		"add":      func() error { return a.AddOperator(ctx, "carl", "Another horse 8", "anna", "::1") },
 		"remove":   func() error { return a.RemoveOperator(ctx, bert, "anna", "::1") },
-		"password": func() error { _, err := a.ChangePassword(ctx, anna, "Another horse 9", "::1"); return err },
+		"password": func() error { _, err := a.ChangePassword(ctx, anna, "Another horse 9", KeepTokens, "::1"); return err },
 		"confirm": func() error {
-			_, _, err := a.ConfirmFactor(ctx, bert, newPhone(t, secret).code(0), "::1")
+			_, _, err := a.ConfirmFactor(ctx, bert, newPhone(t, secret).code(0), KeepTokens, "::1")
 			return err
 		},
-		"codes":         func() error { a.fresh(t); _, err := a.RenewCodes(ctx, anna, p.code(0), "::1"); return err },
-		"remove factor": func() error { a.fresh(t); _, err := a.RemoveFactor(ctx, anna, p.code(0), "::1"); return err },
-		"login":         func() error { a.fresh(t); return a.LoginCode(ctx, anna, p.code(0), "::1") },
+		"codes": func() error { a.fresh(t); _, err := a.RenewCodes(ctx, anna, p.code(0), "::1"); return err },
+		"remove factor": func() error {
+			a.fresh(t)
+			_, err := a.RemoveFactor(ctx, anna, p.code(0), KeepTokens, "::1")
+			return err
+		},
+		"login": func() error { a.fresh(t); return a.LoginCode(ctx, anna, p.code(0), "::1") },
 		"ban": func() error {
 			return a.Ban(ctx, Ban{Banned: Banned{Address: miner, Worker: "rig"}, Reason: "x", Actor: "anna"}, "::1")
 		},

@@ -19,7 +19,7 @@ var asvs = []struct{ id, what, tests string }{
 	{"1.2.10", "an export starts no formula", "TestInert TestAuditExport TestWorkersCSV"},
 	{"2.2.2", "the server checks every rule itself", "TestSettingsRefused TestChangePeople appliance.TestCheckPassword"},
 	{"2.3.1", "no step is skipped or replayed", "TestHalfLoginCannotBeMadeUp TestApprove TestFault02OldPlan TestSetupFromWelcomeToLogin"},
-	{"2.3.3", "a payout is one transaction", "TestFault01ClicksAtOnce"},
+	{"2.3.3", "a payout is one transaction", "TestFault01ClicksAtOnce TestUnwrittenOnRealNode"},
 	{"2.3.4", "nothing is paid twice", "TestFault01ClicksAtOnce TestPaymentsReplayAtOnce"},
 	{"2.4.1", "rates are limited", "TestRateLimits TestRateLimitHeaders TestBucketsAreApart TestTokenGuessesAreLimited"},
 	{"3.2.1", "answers are what they say", "TestHeaders TestAuditExport"},
@@ -29,7 +29,7 @@ var asvs = []struct{ id, what, tests string }{
 	{"3.3.3", "flags of cookies", "TestSessionCookie TestPagesOverTLS"},
 	{"3.3.4", "flags of cookies", "TestSessionCookie TestPagesOverTLS"},
 	{"3.4.1", "no HSTS, which would lock out with a certificate of one’s own: a deviation on purpose", "TestHeaders TestPagesOverTLS"},
-	{"3.4.2", "no other site reads an answer unless the operator says so", "TestCORS TestHeaders"},
+	{"3.4.2", "no other site reads an answer unless the operator says so", "TestCORS TestHeaders TestSettingsThatOpenAreAskedTwice"},
 	{"3.4.3", "content security policy", "TestHeaders"},
 	{"3.4.4", "nosniff", "TestHeaders"},
 	{"3.4.5", "referrer policy", "TestHeaders"},
@@ -57,7 +57,7 @@ var asvs = []struct{ id, what, tests string }{
 	{"7.3.1", "a session ends unused", "TestSessionEnds TestStay"},
 	{"7.3.2", "and in any case", "TestSessionEnds TestStay"},
 	{"7.4.1", "an old cookie opens nothing", "TestSessionIsRevoked TestLogin TestLoginToken"},
-	{"7.4.3", "another password or second factor ends sessions", "appliance.TestEnrolment appliance.TestRemoveFactor appliance.TestSetPassword TestOldPasswordStartsNoSession"},
+	{"7.4.3", "another password or second factor ends sessions", "appliance.TestEnrolment appliance.TestRemoveFactor appliance.TestSetPassword appliance.TestTokensEnd TestFormsAskAboutTokens TestCodesAreShownInAnyCase TestOldPasswordStartsNoSession"},
 	{"7.4.4", "a way out on each page", "TestSignOutIsOnEveryPage"},
 	{"7.5.1", "proof before ways in change", "TestEnrolment TestRemovingTakesBoth TestChangePeople"},
 	{"7.5.2", "one's sessions", "TestSessionsPage TestSessionsAreOnesOwn TestTokensAreOnesOwn"},
@@ -81,7 +81,7 @@ var asvs = []struct{ id, what, tests string }{
 	{"16.4.1", "nobody writes lines of their own", "appliance.TestAuditIsNoPlaceForWriting"},
 	{"16.4.2", "a change to the log shows", "appliance.TestAuditProof appliance.TestAuditProofGoesOn"},
 	{"16.5.1", "errors tell strangers nothing", "TestPanicIsAPage"},
-	{"16.5.3", "what cannot be checked is refused", "TestUnreadableFactorLetsNobodyIn appliance.TestMissingKeyDenies TestHealthWithoutDatabase"},
+	{"16.5.3", "what cannot be checked, or written down, is refused", "appliance.TestNothingIsDoneUnwritten TestUnwrittenIsNotDone TestUnreadableFactorLetsNobodyIn appliance.TestMissingKeyDenies TestHealthWithoutDatabase"},
 }
 
 func TestASVS(t *testing.T) {

@@ -19,8 +19,10 @@ type safe struct {
 	notes    []string
 	audit    []auditLine
 	proof    auditProof
-	session  string // in which the last question was asked
-	full     bool   // nothing can be written to the audit log
+	session  string        // in which the last question was asked
+	revoked  bool          // the tokens were to end with the last change
+	again    time.Duration // by which the last change is not the newest any more
+	full     bool          // nothing can be written to the audit log
 }
 
 const (
@@ -111,15 +113,15 @@ func (g *golden) ProposedFactor(context.Context, operator) (proposal, error) {
 	return proposal{Secret: goldenSecret, URI: "otpauth://totp/Hill%20&%20Valley:admin?secret=" + goldenSecret}, nil
 }
 
-func (g *golden) ConfirmFactor(_ context.Context, _ operator, code, _ string) ([]string, time.Time, error) {
+func (g *golden) ConfirmFactor(_ context.Context, _ operator, code string, revoke bool, _ string) ([]string, time.Time, error) {
 	switch {
 	case !g.safe.proposed:
 		return nil, time.Time{}, refused("This secret was shown too long ago; begin again.")
 	case code != goldenCode:
 		return nil, time.Time{}, wrongProof()
 	}
-	g.safe.on, g.safe.proposed, g.safe.codes = true, false, 10
-	return []string{goldenRecovery, "0123-4567-89AB-CDEF"}, passwordSet, nil
+	g.safe.on, g.safe.proposed, g.safe.codes, g.safe.revoked = true, false, 10, revoke
+	return []string{goldenRecovery, "0123-4567-89AB-CDEF"}, passwordSet.Add(g.safe.again), nil
 }
 
 func (g *golden) KnowsCode(_ context.Context, _ operator, code, _ string) error {
@@ -129,12 +131,12 @@ func (g *golden) KnowsCode(_ context.Context, _ operator, code, _ string) error 
 	return nil
 }
 
-func (g *golden) RemoveFactor(ctx context.Context, op operator, code, ip string) (time.Time, error) {
+func (g *golden) RemoveFactor(ctx context.Context, op operator, code string, revoke bool, ip string) (time.Time, error) {
 	if err := g.LoginCode(ctx, op, code, ip); err != nil {
 		return time.Time{}, err
 	}
-	g.safe.on = false
-	return passwordSet, nil
+	g.safe.on, g.safe.revoked = false, revoke
+	return passwordSet.Add(g.safe.again), nil
 }
 
 func (g *golden) RenewCodes(ctx context.Context, op operator, code, ip string) ([]string, error) {

@@ -50,8 +50,9 @@
 // Help (help.go) is linked at the foot of each page and answers what is asked most.
 //
 // The people page (people.go) is where operators come and go. Everybody may do
-// everything; a session ends with the person, and with the password and the second
-// factor, that it is of.
+// everything; a session, and what a script got by signing in, ends with the person, and
+// with the password and the second factor, that it is of. The forms that change these
+// ask whether the tokens that may look end, too.
 //
 // # Signing in
 //
@@ -73,8 +74,8 @@
 // leaves. What a request does is logged with the short id of its session.
 //
 // The settings page follows from a table of fields (settings_fields.go): a new
-// setting is one line of it. What touches money is shown once more, as it was
-// and as it will be, and asks for the password.
+// setting is one line of it. What touches money, or lets more people look, is shown
+// once more, as it was and as it will be, and asks for the password.
 //
 // Whatever moves money, or lets more of it out, says what will happen, asks for
 // the password again, and names the revision that was on the screen: when there

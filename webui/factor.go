@@ -18,14 +18,15 @@ import (
 // page goes on to that page from there.
 
 // factors is what the pages need of the box about second factors. Where a code is
-// asked for, one for recovery does as well; a wrong one is codeWrongPassword.
+// asked for, one for recovery does as well; a wrong one is codeWrongPassword. revoke
+// ends the tokens of one's scripts, too.
 type factors interface {
 	Factor(ctx context.Context, op operator) (factorState, error)
 	ProposeFactor(ctx context.Context, op operator) (proposal, error)
 	ProposedFactor(ctx context.Context, op operator) (proposal, error)
-	ConfirmFactor(ctx context.Context, op operator, code, ip string) (codes []string, since time.Time, err error)
+	ConfirmFactor(ctx context.Context, op operator, code string, revoke bool, ip string) (codes []string, since time.Time, err error)
 	KnowsCode(ctx context.Context, op operator, code, ip string) error
-	RemoveFactor(ctx context.Context, op operator, code, ip string) (since time.Time, err error)
+	RemoveFactor(ctx context.Context, op operator, code string, revoke bool, ip string) (since time.Time, err error)
 	RenewCodes(ctx context.Context, op operator, code, ip string) (codes []string, err error)
 	LoginCode(ctx context.Context, op operator, code, ip string) error
 }
@@ -51,8 +52,9 @@ type proposal struct{ Secret, URI string }
 type factorView struct {
 	proposal
 
-	Next  string // where the way leads afterwards
-	Wrong bool   // the code was
+	Next   string // where the way leads afterwards
+	Tokens int    // that may look, and can be revoked with it
+	Wrong  bool   // the code was
 }
 
 // Groups is the secret as people type it.
@@ -101,11 +103,15 @@ func (s *site) offerFactor(w http.ResponseWriter, r *http.Request, who caller) e
 // beginFactor shows a new secret to somebody who knows the password.
 func (s *site) beginFactor(w http.ResponseWriter, r *http.Request, who caller) error {
 	return s.ifProven(w, r, who, formFactor, func() error {
-		p, err := s.box.ProposeFactor(r.Context(), who.Operator)
-		if err != nil {
+		v := factorView{Next: nextOf(r)}
+		var err error
+		if v.Tokens, err = s.tokens.readers(r.Context(), who.Operator); err != nil {
 			return err
 		}
-		s.show(w, r, who, http.StatusOK, "factor", factorView{proposal: p, Next: nextOf(r)})
+		if v.proposal, err = s.box.ProposeFactor(r.Context(), who.Operator); err != nil {
+			return err
+		}
+		s.show(w, r, who, http.StatusOK, "factor", v)
 		return nil
 	})
 }
@@ -113,35 +119,40 @@ func (s *site) beginFactor(w http.ResponseWriter, r *http.Request, who caller) e
 // confirmFactor puts the secret into force. All sessions end with that; the one
 // that did it goes on in a new one.
 func (s *site) confirmFactor(w http.ResponseWriter, r *http.Request, who caller) error {
-	codes, since, err := s.box.ConfirmFactor(r.Context(), who.Operator, cut(r.PostFormValue("code"), 64), who.IP.String())
+	v := factorView{Next: nextOf(r), Wrong: true}
+	var err error
+	if v.Tokens, err = s.tokens.readers(r.Context(), who.Operator); err != nil {
+		return err
+	}
+	codes, since, err := s.box.ConfirmFactor(r.Context(), who.Operator, cut(r.PostFormValue("code"), 64), revokes(r), who.IP.String())
 	if p, ok := errors.AsType[*problem](err); ok && p.Code == codeWrongPassword {
-		p, err := s.box.ProposedFactor(r.Context(), who.Operator)
-		if err != nil {
+		if v.proposal, err = s.box.ProposedFactor(r.Context(), who.Operator); err != nil {
 			return s.signInPage(w, r, who, formFactor, err)
 		}
-		return s.again(w, r, who, "factor", factorView{proposal: p, Next: nextOf(r), Wrong: true})
+		return s.again(w, r, who, "factor", v)
 	}
 	if err != nil {
 		return s.signInPage(w, r, who, formFactor, err)
 	}
+	// The codes count from now on and nobody can show them again: whatever has come of
+	// the session, they are the answer.
+	owner := who.Operator
 	if err := s.startSession(w, r, who, who.Operator, since); err != nil {
-		return err
+		s.log.Warn("No session after the second factor was switched on", "user", owner.Name, "err", err)
+		who = caller{IP: who.IP}
 	}
-	return s.showCodes(w, r, who, codes)
+	s.showCodes(w, r, who, owner, codes)
+	return nil
 }
 
 // removeFactor wants both: one must not be enough to get rid of the other.
 func (s *site) removeFactor(w http.ResponseWriter, r *http.Request, who caller) error {
 	return s.ifProven(w, r, who, formRemove, func() error {
-		since, err := s.box.RemoveFactor(r.Context(), who.Operator, cut(r.PostFormValue("code"), 64), who.IP.String())
+		since, err := s.box.RemoveFactor(r.Context(), who.Operator, cut(r.PostFormValue("code"), 64), revokes(r), who.IP.String())
 		if err != nil {
 			return err
 		}
-		if err := s.startSession(w, r, who, who.Operator, since); err != nil {
-			return err
-		}
-		http.Redirect(w, r, "/sessions?done="+formRemove, http.StatusSeeOther)
-		return nil
+		return s.goOn(w, r, who, since, "/sessions?done="+formRemove)
 	})
 }
 
@@ -151,21 +162,24 @@ func (s *site) renewCodes(w http.ResponseWriter, r *http.Request, who caller) er
 		if err != nil {
 			return err
 		}
-		return s.showCodes(w, r, who, codes)
+		s.showCodes(w, r, who, who.Operator, codes)
+		return nil
 	})
 }
 
 // showCodes shows recovery codes this once. The form token in the page is of the
-// session that is in force by now.
-func (s *site) showCodes(w http.ResponseWriter, r *http.Request, who caller, codes []string) error {
-	if token, ok := who.session.Values[keyToken].(string); ok {
-		who.Token = token
+// session that is in force by now; a page without one has no forms.
+func (s *site) showCodes(w http.ResponseWriter, r *http.Request, who caller, owner operator, codes []string) {
+	if who.signedIn() {
+		who.Token, _ = who.session.Values[keyToken].(string)
 	}
 	s.show(w, r, who, http.StatusOK, "codes", codesView{
-		Codes: codes, Next: nextOf(r), Owner: who.Operator.Name, Pool: s.box.Identity().Name, At: s.now(), File: "/factor/file", Token: who.Token,
+		Codes: codes, Next: nextOf(r), Owner: owner.Name, Pool: s.box.Identity().Name, At: s.now(), File: "/factor/file", Token: who.Token,
 	})
-	return nil
 }
+
+// revokes reports whether the form wants the tokens of one's scripts to end, too.
+func revokes(r *http.Request) bool { return r.PostForm.Has("revoke") }
 
 // codesFile gives the codes that a page has just shown as a file.
 func (s *site) codesFile(w http.ResponseWriter, r *http.Request, who caller) error {

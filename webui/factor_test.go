@@ -244,3 +244,76 @@ func TestOfferFactor(t *testing.T) {
 		t.Errorf("offered again: status %d", resp.StatusCode)
 	}
 }
+
+// The recovery codes of a second factor that is in force are shown whatever has
+// happened to the session meanwhile: nobody could show them again.
+func TestCodesAreShownInAnyCase(t *testing.T) {
+	w := open(t, newGolden())
+	w.signIn()
+	token := w.token()
+	w.do(http.MethodPost, "/factor", url.Values{"token": {token}, "password": {password}})
+	w.box.safe.again = time.Second // somebody sets another password at this moment
+	codes := w.do(http.MethodPost, "/factor/confirm", url.Values{"token": {token}, "code": {goldenCode}})
+	if codes.StatusCode != http.StatusOK || !strings.Contains(codes.body, goldenRecovery) || !strings.Contains(codes.body, "so you are signed out here") {
+		t.Errorf("status %d: %s", codes.StatusCode, codes.body)
+	}
+	checkPage(t, codes.body)
+	if strings.Contains(codes.body, "/factor/") || codes.Header.Get("Cache-Control") != "no-store" || w.signedIn() {
+		t.Error("there are forms of a session that is over, the page is kept, or somebody is signed in")
+	}
+}
+
+// So it is with a second factor that is switched off, which shows nothing.
+func TestRemovedInAnyCase(t *testing.T) {
+	w := open(t, newGolden())
+	w.signIn()
+	w.box.safe.on, w.box.safe.again = true, time.Second
+	form := url.Values{"token": {w.token()}, "password": {password}, "code": {goldenCode}}
+	if resp := w.do(http.MethodPost, "/factor/remove", form); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/login" {
+		t.Errorf("status %d to %q", resp.StatusCode, resp.Header.Get("Location"))
+	}
+}
+
+// ASVS 7.4.3: the forms that change how somebody comes in ask about the tokens of
+// their scripts, if there are any.
+func TestFormsAskAboutTokens(t *testing.T) {
+	for _, tick := range []bool{false, true} {
+		w := open(t, newGolden())
+		w.signIn()
+		const box = `name="revoke"`
+		begin := func() string {
+			return w.do(http.MethodPost, "/factor", url.Values{"token": {w.token()}, "password": {password}}).body
+		}
+		if strings.Contains(w.get("/people").body+begin(), box) {
+			t.Error("asked without a token")
+		}
+		w.readToken()
+		for name, page := range map[string]string{"people": w.get("/people").body, "factor": begin()} {
+			if checkPage(t, page); strings.Count(page, box) != 1 || strings.Contains(page, box+` checked`) || !strings.Contains(page, "Revoke the token of my script, too") {
+				t.Errorf("%s does not ask", name)
+			}
+		}
+		with := func(form url.Values) url.Values {
+			form.Set("token", w.token())
+			if tick {
+				form.Set("revoke", "yes")
+			}
+			return form
+		}
+		w.do(http.MethodPost, "/people/password", with(url.Values{"password": {password}, "new": {"Another horse 9"}, "again": {"Another horse 9"}}))
+		if n := len(w.box.moved); n == 0 || w.box.moved[n-1].Revoke != tick {
+			t.Errorf("password: %+v", w.box.moved)
+		}
+		w.do(http.MethodPost, "/factor/confirm", with(url.Values{"code": {goldenCode}}))
+		if !w.box.safe.on || w.box.safe.revoked != tick {
+			t.Errorf("factor on: %+v", w.box.safe)
+		}
+		if page := w.get("/sessions").body; strings.Count(page, box) != 1 {
+			t.Error("switching off does not ask")
+		}
+		w.do(http.MethodPost, "/factor/remove", with(url.Values{"password": {password}, "code": {goldenCode}}))
+		if w.box.safe.on || w.box.safe.revoked != tick {
+			t.Errorf("factor off: %+v", w.box.safe)
+		}
+	}
+}

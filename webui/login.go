@@ -200,6 +200,19 @@ func (s *site) startSession(w http.ResponseWriter, r *http.Request, who caller, 
 	return session.Save(r, w)
 }
 
+// goOn leads somebody on whose sessions have just ended, in a new one; by way of the
+// login form when what lets them in has changed once more meanwhile.
+func (s *site) goOn(w http.ResponseWriter, r *http.Request, who caller, since time.Time, next string) error {
+	err := s.startSession(w, r, who, who.Operator, since)
+	if errors.Is(err, errSuperseded) {
+		next = "/login"
+	} else if err != nil {
+		return err
+	}
+	http.Redirect(w, r, next, http.StatusSeeOther)
+	return nil
+}
+
 func (s *site) logout(w http.ResponseWriter, r *http.Request, who caller) error {
 	who.session.Options.MaxAge = -1
 	if err := who.session.Save(r, w); err != nil {

@@ -52,8 +52,8 @@ func (m *machine) proposal(secret string, op operator) proposal {
 	return proposal{Secret: secret, URI: appliance.FactorURI(secret, m.box.Settings().Name, op.Name)}
 }
 
-func (m *machine) ConfirmFactor(ctx context.Context, op operator, code, ip string) ([]string, time.Time, error) {
-	codes, since, err := m.box.ConfirmFactor(ctx, appliance.Operator(op), code, ip)
+func (m *machine) ConfirmFactor(ctx context.Context, op operator, code string, revoke bool, ip string) ([]string, time.Time, error) {
+	codes, since, err := m.box.ConfirmFactor(ctx, appliance.Operator(op), code, appliance.Tokens(revoke), ip)
 	return codes, since, asProblem(err)
 }
 
@@ -61,8 +61,8 @@ func (m *machine) KnowsCode(ctx context.Context, op operator, code, ip string) e
 	return asProblem(m.box.KnowsCode(ctx, appliance.Operator(op), code, ip))
 }
 
-func (m *machine) RemoveFactor(ctx context.Context, op operator, code, ip string) (time.Time, error) {
-	since, err := m.box.RemoveFactor(ctx, appliance.Operator(op), code, ip)
+func (m *machine) RemoveFactor(ctx context.Context, op operator, code string, revoke bool, ip string) (time.Time, error) {
+	since, err := m.box.RemoveFactor(ctx, appliance.Operator(op), code, appliance.Tokens(revoke), ip)
 	return since, asProblem(err)
 }
 

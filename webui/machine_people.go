@@ -28,7 +28,7 @@ func (m *machine) ChangePeople(ctx context.Context, c peopleChange) (since time.
 	case personRemove:
 		err = m.box.RemoveOperator(ctx, appliance.Operator(c.Person), c.Operator.Name, c.IP)
 	case personPassword:
-		since, err = m.box.ChangePassword(ctx, appliance.Operator(c.Operator), c.Password, c.IP)
+		since, err = m.box.ChangePassword(ctx, appliance.Operator(c.Operator), c.Password, appliance.Tokens(c.Revoke), c.IP)
 	default:
 		return time.Time{}, fmt.Errorf("change people: there is no action %q", c.Action)
 	}

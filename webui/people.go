@@ -30,6 +30,7 @@ type peopleChange struct {
 	Name     string   // of who is added
 	Person   operator // who is removed
 	Password string   // the new one
+	Revoke   bool     // one's tokens, with the old one
 	Operator operator
 	IP       string
 }
@@ -37,6 +38,7 @@ type peopleChange struct {
 // peopleView fills templates/people.html.
 type peopleView struct {
 	People []personLine
+	Tokens int    // of the one who asks, that may look
 	Above  int64  // a payout of more sats needs two people; 0: none does
 	Done   string // what was just done, as above
 
@@ -61,11 +63,11 @@ func (v peopleView) Field() string {
 	return "own-password"
 }
 
-func (s *site) people(r *http.Request, _ caller) (any, error) {
-	return s.listPeople(r)
+func (s *site) people(r *http.Request, who caller) (any, error) {
+	return s.listPeople(r, who)
 }
 
-func (s *site) listPeople(r *http.Request) (peopleView, error) {
+func (s *site) listPeople(r *http.Request, who caller) (peopleView, error) {
 	all, err := s.box.People(r.Context())
 	if err != nil {
 		return peopleView{}, err
@@ -74,18 +76,22 @@ func (s *site) listPeople(r *http.Request) (peopleView, error) {
 	if err != nil {
 		return peopleView{}, err
 	}
-	return peopleView{People: all, Above: rules.SecondPersonAboveSat, Done: r.URL.Query().Get("done")}, nil
+	tokens, err := s.tokens.readers(r.Context(), who.Operator)
+	if err != nil {
+		return peopleView{}, err
+	}
+	return peopleView{People: all, Tokens: tokens, Above: rules.SecondPersonAboveSat, Done: r.URL.Query().Get("done")}, nil
 }
 
 // changePeople does one of the actions when the form carries the password of the
 // one who asks, and comes back with what is wrong otherwise.
 func (s *site) changePeople(name string) handler {
 	return func(w http.ResponseWriter, r *http.Request, who caller) error {
-		v, err := s.listPeople(r)
+		v, err := s.listPeople(r, who)
 		if err != nil {
 			return err
 		}
-		c := peopleChange{Action: name, Password: r.PostFormValue("new"), Operator: who.Operator, IP: who.IP.String()}
+		c := peopleChange{Action: name, Password: r.PostFormValue("new"), Revoke: revokes(r), Operator: who.Operator, IP: who.IP.String()}
 		switch name {
 		case personAdd:
 			c.Name = cut(r.PostFormValue("name"), 64)
@@ -142,16 +148,11 @@ func (v peopleView) person(r *http.Request) (operator, error) {
 // are gone: who changed their own goes on in a new one.
 func (s *site) afterPeople(w http.ResponseWriter, r *http.Request, who caller, c peopleChange, since time.Time) error {
 	next := "/people?done=" + c.Action
-	switch {
-	case c.Action == personRemove && c.Person.ID == who.Operator.ID:
+	if c.Action == personPassword {
+		return s.goOn(w, r, who, since, next)
+	}
+	if c.Action == personRemove && c.Person.ID == who.Operator.ID {
 		next = "/login?out"
-	case c.Action == personPassword:
-		err := s.startSession(w, r, who, who.Operator, since)
-		if errors.Is(err, errSuperseded) {
-			next = "/login"
-		} else if err != nil {
-			return err
-		}
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
 	return nil

@@ -16,8 +16,11 @@ type field struct {
 	unit   unit
 
 	// grave tells the changes that are shown once more and need the password:
-	// those that move money from one to another or let more of it out.
+	// those that move money from one to another, let more of it out or keep more of
+	// it in, and those that let more people see it.
 	grave func(was, is int64) bool
+
+	Opens bool // what is grave about it is who gets in or sees something
 }
 
 // group is a card of the settings page: settings.group.ID, settings.intro.ID.
@@ -74,7 +77,7 @@ func settingsGroups() []group {
 		{ID: "paying", Fields: []field{
 			{
 				Key:    "min_payout_sat",
-				Effect: "payout", unit: sats(),
+				Effect: "payout", grave: more, unit: sats(), // what is below it stays in the wallet
 				at: func(s *pool.Settings) any { return &s.MinPayoutSat },
 			},
 			{
@@ -185,22 +188,22 @@ func settingsGroups() []group {
 		}},
 		{ID: "access", Fields: []field{
 			{
-				Key: "admin_from", Effect: "now", grave: any64, unit: oneOf(pool.FromPrivate, pool.FromAnywhere),
+				Key: "admin_from", Effect: "now", grave: any64, Opens: true, unit: oneOf(pool.FromPrivate, pool.FromAnywhere),
 				at: func(s *pool.Settings) any { return &s.AdminFrom },
 			},
 			{
-				Key: "observer_pages", Effect: "now", unit: yesNo(),
+				Key: "observer_pages", Effect: "strangers", grave: more, Opens: true, unit: yesNo(),
 				at: func(s *pool.Settings) any { return &s.ObserverPages },
 			},
 		}},
 		{ID: "api", Fields: []field{
 			{
-				Key: "compatible_api", Effect: "now",
+				Key: "compatible_api", Effect: "strangers", grave: more, Opens: true,
 				unit: yesNo(),
 				at:   func(s *pool.Settings) any { return &s.CompatibleAPI },
 			},
 			{
-				Key: "public_api_cors", Effect: "now",
+				Key: "public_api_cors", Effect: "sites", grave: more, Opens: true,
 				unit: yesNo(),
 				at:   func(s *pool.Settings) any { return &s.PublicAPICORS },
 			},

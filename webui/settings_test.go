@@ -144,7 +144,7 @@ func TestSettingsRefused(t *testing.T) {
 }
 
 // Which changes ask for the password is a table, too: those that take from
-// miners, and limits that let more through.
+// miners or keep what is theirs, and limits that let more through.
 func TestGraveChanges(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*pool.Settings)
@@ -154,7 +154,8 @@ func TestGraveChanges(t *testing.T) {
 		"donation":                  {func(s *pool.Settings) { s.DonationBps = 1 }, true},
 		"window":                    {func(s *pool.Settings) { s.WindowMilli++ }, true},
 		"underfill":                 {func(s *pool.Settings) { s.Underfill = "hold" }, true},
-		"minimum payout":            {func(s *pool.Settings) { s.MinPayoutSat++ }, false},
+		"a higher minimum payout":   {func(s *pool.Settings) { s.MinPayoutSat++ }, true},
+		"a lower minimum payout":    {func(s *pool.Settings) { s.MinPayoutSat-- }, false},
 		"fee rate":                  {func(s *pool.Settings) { s.PayoutFeeRate = "3" }, false},
 		"name":                      {func(s *pool.Settings) { s.Name = "x" }, false},
 		"first port":                {func(s *pool.Settings) { s.SmallPort = 3335 }, false},
@@ -252,6 +253,39 @@ func TestUnits(t *testing.T) {
 	for _, text := range []string{"", "h", "1", "1 week", "-1 h", "1.5 h", "99999999999 h"} {
 		if n, err := readInterval(text); err == nil {
 			t.Errorf("readInterval(%q) = %d, want an error", text, n)
+		}
+	}
+}
+
+// Whatever lets more people in, or see more, is asked about like money.
+func TestSettingsThatOpenAreAskedTwice(t *testing.T) {
+	for key, effect := range map[string]string{
+		"public_api_cors": "any web site", "compatible_api": "everybody who can reach this box", "observer_pages": "everybody who can reach this box", "admin_from": "At once",
+	} {
+		w := open(t, newGolden())
+		w.signIn()
+		s := &w.box.settings
+		s.PublicAPICORS, s.CompatibleAPI, s.ObserverPages, s.AdminFrom = false, false, false, pool.FromPrivate
+		before := *s
+		value := "yes"
+		if key == "admin_from" {
+			value = pool.FromAnywhere
+		}
+		form := settingsForm(w, map[string]string{key: value})
+		review := w.do(http.MethodPost, "/settings", form)
+		checkPage(t, review.body)
+		if review.StatusCode != http.StatusOK || *s != before || !strings.Contains(review.body, "about who may look") || !strings.Contains(review.body, effect) {
+			t.Errorf("%s: status %d, settings %+v", key, review.StatusCode, *s)
+		}
+		form.Set("password", password)
+		if resp := w.do(http.MethodPost, "/settings", form); resp.StatusCode != http.StatusSeeOther || *s == before {
+			t.Errorf("%s with the password: status %d", key, resp.StatusCode)
+		}
+		if key == "admin_from" {
+			continue
+		}
+		if resp := w.do(http.MethodPost, "/settings", settingsForm(w, map[string]string{key: "no"})); resp.StatusCode != http.StatusSeeOther || *s != before {
+			t.Errorf("%s is not switched off at once: status %d", key, resp.StatusCode)
 		}
 	}
 }

@@ -48,6 +48,16 @@ type signInView struct {
 	Problem string // what else is wrong, a sentence
 }
 
+// Readers counts the tokens that may look.
+func (v signInView) Readers() (n int) {
+	for _, l := range v.Tokens {
+		if l.Scope == string(scopeRead) {
+			n++
+		}
+	}
+	return n
+}
+
 // Manage are the forms of a second factor that is on.
 func (signInView) Manage() []string { return []string{formCodes, formRemove} }
 

@@ -197,6 +197,15 @@ func (t *tokens) revoke(ctx context.Context, who caller, id int64, note func(tx 
 	return nil
 }
 
+// readers counts an operator's tokens that may look.
+func (t *tokens) readers(ctx context.Context, op operator) (n int, err error) {
+	err = t.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM api_token WHERE operator = ? AND kind = ?`, op.ID, scopeRead).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count tokens: %w", err)
+	}
+	return n, nil
+}
+
 // list returns an operator's tokens that are in force.
 func (t *tokens) list(ctx context.Context, op operator) ([]tokenLine, error) {
 	rows, err := t.db.Reader().QueryContext(ctx, `

@@ -34,7 +34,7 @@ func passwd(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	did := "has a new password"
+	did := "has a new password, and no token of theirs is good any more"
 	if added {
 		did = "is a new operator"
 	}
@@ -51,7 +51,7 @@ func resetFactor(ctx context.Context, c *cli, dataDir, name string) error {
 		fmt.Fprintf(c.stdout, "%s has no second factor.\n", user)
 		return nil
 	}
-	fmt.Fprintf(c.stdout, "%s signs in with the password alone now, and is signed out.\n", user)
+	fmt.Fprintf(c.stdout, "%s signs in with the password alone now, is signed out, and has no tokens any more.\n", user)
 	return nil
 }
 
