@@ -8,15 +8,17 @@ GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.release=$(VERSION)
 DATA    ?= demo-data
+ARCH    ?= $(shell dpkg --print-architecture 2>/dev/null)
 
 SECONDS  ?= 60
 ROUNDS   ?= 1000
 DURATION ?= 10m
 
 export PATH := $(PATH):/usr/local/go/bin
+export CORE_TARBALL
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench bench-stratum fuzz torture soak screenshots clean
+.PHONY: help run build test check bench bench-stratum fuzz torture soak screenshots deb deb-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,12 +53,21 @@ soak: deps-test ## let all kinds of miners mine side by side for DURATION=10m
 screenshots: deps-test ## write pictures of all main pages to screenshots/
 	scripts/screenshots.sh
 
-clean: ## remove what was built and the pictures, and the practice chain of `make run`
-	rm -rf bin screenshots $(DATA)
+deb: deps-deb ## build dist/dmpool_*.deb; ARCH=arm64 for boards, CORE_TARBALL=file brings a node along
+	lintian --allow-root --fail-on error,warning "$$(scripts/deb.sh $(ARCH))"
 
-.PHONY: deps deps-test
+deb-test: deps-test deps-deb ## install, break, remove and purge the package on a booted Debian 13
+	scripts/deb-test.sh
+
+clean: ## remove what was built and the pictures, and the practice chain of `make run`
+	rm -rf bin dist screenshots $(DATA)
+
+.PHONY: deps deps-test deps-deb
 deps:
 	@scripts/deps.sh
 
 deps-test:
 	@scripts/deps.sh test
+
+deps-deb:
+	@ARCH=$(ARCH) scripts/deps.sh deb

@@ -5,6 +5,8 @@
 #   scripts/deps.sh         for make run: a C compiler, git, curl, Go
 #   scripts/deps.sh test    also a headless browser, fonts and ps; for root, who
 #                           can use them, what makes disks and a container
+#   scripts/deps.sh deb     also what builds a package for $ARCH, by default for
+#                           machines like this one
 #
 # Only what is missing is installed, through apt. Where nothing is missing the
 # script says nothing, needs no network and no rights.
@@ -24,8 +26,8 @@ die() {
 has() { command -v "$1" >/dev/null; }
 
 case ${1:-} in
-'' | test) ;;
-*) die "usage: scripts/deps.sh [test]" ;;
+'' | test | deb) ;;
+*) die "usage: scripts/deps.sh [test | deb]" ;;
 esac
 
 # --- what is missing ---------------------------------------------------------
@@ -51,6 +53,25 @@ if [[ ${1:-} == test ]]; then
 		has mmdebstrap || missing+=(mmdebstrap)
 		has systemd-nspawn || missing+=(systemd-container)
 	fi
+fi
+
+if [[ ${1:-} == deb ]]; then
+	has dh || missing+=(debhelper)
+	has lintian || missing+=(lintian)
+	has make || missing+=(make)
+	arch=${ARCH:-$(dpkg --print-architecture)}
+	case $arch in
+	"$(dpkg --print-architecture)") ;;
+	arm64)
+		has aarch64-linux-gnu-gcc || missing+=(gcc-aarch64-linux-gnu)
+		[[ -e /usr/aarch64-linux-gnu/include/stdlib.h ]] || missing+=(libc6-dev-arm64-cross)
+		;;
+	amd64)
+		has x86_64-linux-gnu-gcc || missing+=(gcc-x86-64-linux-gnu)
+		[[ -e /usr/x86_64-linux-gnu/include/stdlib.h ]] || missing+=(libc6-dev-amd64-cross)
+		;;
+	*) die "packages are made for amd64 and arm64, not for $arch" ;;
+	esac
 fi
 
 # --- install it --------------------------------------------------------------

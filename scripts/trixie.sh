@@ -7,8 +7,10 @@
 
 set -euo pipefail
 
+# What our package wants to have, so that it can be installed without a network.
+packages=systemd-sysv,dbus,polkitd,ca-certificates,systemd-timesyncd
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/dmpool
-root=$cache/trixie-$(uname -m)
+root=$cache/trixie-$(uname -m)-$(cksum <<<"$packages" | cut -d ' ' -f 1)
 if [[ ! -d $root ]]; then
 	mkdir -p "$cache"
 	exec 9>"$cache/trixie.lock"
@@ -17,7 +19,7 @@ fi
 if [[ ! -d $root ]]; then
 	echo "trixie.sh: building $root, which takes a minute" >&2
 	rm -rf "$root.part"
-	mmdebstrap --quiet --variant=minbase --include=systemd-sysv,dbus,polkitd \
+	mmdebstrap --quiet --variant=minbase --include="$packages" \
 		trixie "$root.part" ${DMPOOL_DEBIAN_MIRROR:+"$DMPOOL_DEBIAN_MIRROR"} >&2
 	mv "$root.part" "$root"
 fi

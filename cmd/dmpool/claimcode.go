@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	qrcode "github.com/skip2/go-qrcode"
 
@@ -13,15 +15,39 @@ import (
 
 // claimCode prints where the first set-up is, and the code that it asks for.
 func claimCode(ctx context.Context, c *cli) error {
-	dataDir := c.flags.String("data-dir", defaultDataDir(), "folder that holds everything of this box")
+	dataDir := c.flags.String("data-dir", ownDataDir(), "folder that holds everything of this box")
+	wait := c.flags.Duration("wait", 0, "how long to wait for a service that is just starting, such as 30s")
 	if err := c.parse(); err != nil {
 		return err
 	}
-	code, err := appliance.ReadClaimCode(ctx, *dataDir)
+	if err := becomeOwner(*dataDir); err != nil {
+		return err
+	}
+	code, err := awaitClaimCode(ctx, *dataDir, *wait)
 	if err != nil {
 		return err
 	}
 	return printClaim(c.stdout, code, true)
+}
+
+// awaitClaimCode reads the claim code, and waits a while for there to be one.
+func awaitClaimCode(ctx context.Context, dataDir string, wait time.Duration) (appliance.ClaimCode, error) {
+	late := time.After(wait)
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	for {
+		code, err := appliance.ReadClaimCode(ctx, dataDir)
+		if !errors.Is(err, appliance.ErrNoClaim) {
+			return code, err
+		}
+		select {
+		case <-ctx.Done():
+			return code, context.Cause(ctx)
+		case <-late:
+			return code, err
+		case <-look.C:
+		}
+	}
 }
 
 // printClaim tells a person at the terminal how to go on. The code in the link

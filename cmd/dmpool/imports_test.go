@@ -44,6 +44,7 @@ func allowedImports() map[string][]string {
 		"appliance/systemd":           {"appliance/bitcoind"},
 		"cmd/dmpool-node":             {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"appliance/faultdisk":         {},
+		"packaging":                   {}, // tests only
 		"webui": {
 			"appliance", "appliance/logbook", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},

@@ -17,10 +17,13 @@ import (
 // passwd sets an operator's password, adds an operator, or resets a second factor: the password is typed
 // twice at a terminal, or is the first line of standard input.
 func passwd(ctx context.Context, c *cli) error {
-	dataDir := c.flags.String("data-dir", defaultDataDir(), "folder that holds everything of this box")
+	dataDir := c.flags.String("data-dir", ownDataDir(), "folder that holds everything of this box")
 	name := c.flags.String("user", "", "operator who gets the password, or is added; may be left out while there is only one")
 	reset := c.flags.Bool("reset-second-factor", false, "take away the operator's second factor instead, when phone and recovery codes are lost")
 	if err := c.parse(); err != nil {
+		return err
+	}
+	if err := becomeOwner(*dataDir); err != nil {
 		return err
 	}
 	if *reset {

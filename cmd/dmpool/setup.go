@@ -13,7 +13,7 @@ import (
 // setup answers the first set-up from a file, through the same code as the
 // pages. A daemon that waits for it goes on by itself.
 func setup(ctx context.Context, c *cli) error {
-	dataDir := c.flags.String("data-dir", defaultDataDir(), "folder that holds everything of this box")
+	dataDir := c.flags.String("data-dir", ownDataDir(), "folder that holds everything of this box")
 	file := c.flags.String("answers", "", "JSON file with the answers, - for standard input")
 	change := c.flags.Bool("switch-network", false, "answer for another network than the data directory is used with; its data is kept")
 	external := c.flags.String("node-url", "", "the node that serve is going to use, when somebody else runs it: its chain needs no room here")
@@ -31,6 +31,9 @@ func setup(ctx context.Context, c *cli) error {
 		}
 		defer f.Close()
 		in = f
+	}
+	if err := becomeOwner(*dataDir); err != nil { // who need not be able to read the answers
+		return err
 	}
 	answers, err := appliance.ParseAnswers(io.LimitReader(in, 1<<20))
 	if err != nil {

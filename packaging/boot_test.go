@@ -1,0 +1,131 @@
+//go:build nspawn
+
+package packaging
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The tests of the package boot a Debian 13 in a container that knows nothing of
+// DMPool. There this same program runs, as root, what a person would type: see
+// inside_test.go. They need root, systemd-nspawn, DMPOOL_TRIXIE (scripts/trixie.sh),
+// DMPOOL_BITCOIND (scripts/bitcoind.sh) and DMPOOL_DEB (scripts/deb.sh).
+
+// TestInstall is the quick one: from the package to a healthy box, and no more.
+func TestInstall(t *testing.T) { boot(t, "TestInsideInstall", 4*time.Minute) }
+
+// TestLifeCycle goes all the way: mine, upgrade, go back, remove, install again,
+// purge, install again.
+func TestLifeCycle(t *testing.T) { boot(t, "TestInsideLifeCycle", 10*time.Minute) }
+
+// TestFaults breaks the installation in all ways.
+func TestFaults(t *testing.T) { boot(t, "TestInsideFaults", 10*time.Minute) }
+
+// boot runs one test of this program in a container.
+func boot(t *testing.T, name string, most time.Duration) {
+	t.Helper()
+	if os.Getenv("DMPOOL_INSIDE") != "" {
+		t.Skip("this is the container")
+	}
+	base, bitcoind, deb := os.Getenv("DMPOOL_TRIXIE"), os.Getenv("DMPOOL_BITCOIND"), os.Getenv("DMPOOL_DEB")
+	if base == "" || bitcoind == "" || deb == "" || os.Getuid() != 0 {
+		if os.Getenv("DMPOOL_TEST_ALL") != "" {
+			t.Fatal("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
+		}
+		t.Skip("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
+	}
+	root := furnish(t, base, bitcoind, deb, name)
+
+	ctx, cancel := context.WithTimeout(t.Context(), most)
+	defer cancel()
+	machine := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--directory="+root, "--boot", "--private-network",
+		"--register=no", "--keep-unit", "--console=pipe")
+	machine.Env = append(os.Environ(), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
+	machine.Cancel = func() error { return machine.Process.Signal(os.Interrupt) } // ends the container, too
+	machine.WaitDelay = 20 * time.Second
+	console, err := machine.CombinedOutput()
+	log, readErr := os.ReadFile(filepath.Join(root, "test/log"))
+	if readErr != nil {
+		t.Fatalf("nothing was tested (%v, %v); console:\n%s", err, readErr, console)
+	}
+	t.Logf("inside:\n%s", log)
+	if !strings.HasSuffix(strings.TrimSpace(string(log)), "PASS") {
+		t.Errorf("failed inside; console:\n%s", console)
+	}
+}
+
+// furnish makes a root file system that has the package lying around, the node that
+// stands in for Bitcoin Core, and a unit that runs the test at the end of the boot.
+func furnish(t *testing.T, base, bitcoind, deb, name string) (root string) {
+	t.Helper()
+	root = filepath.Join(t.TempDir(), "root")
+	at := func(name string) string { return filepath.Join(root, name) }
+	command(t, "cp", "-a", "--reflink=auto", base, root)
+	for _, dir := range []string{"test", "usr/lib/dmpool/node"} {
+		if err := os.MkdirAll(at(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command(t, "cp", self, at("test/deb.test"))
+	command(t, "cp", deb, at("test/dmpool.deb"))
+
+	// The whole tree: the program may be a script that looks for its libraries.
+	command(t, "cp", "-a", filepath.Dir(filepath.Dir(bitcoind)), at("usr/lib/dmpool/node/test"))
+	if err := os.Symlink("test", at("usr/lib/dmpool/node/current")); err != nil {
+		t.Fatal(err)
+	}
+	unit := fmt.Sprintf(`[Unit]
+Description=Test of DMPool's package
+After=multi-user.target
+SuccessAction=poweroff
+FailureAction=poweroff
+[Service]
+Type=oneshot
+Environment=DMPOOL_INSIDE=1 HOME=/root DEBIAN_FRONTEND=noninteractive
+ExecStart=/test/deb.test -test.v -test.run ^%s$
+StandardOutput=file:/test/log
+StandardError=inherit
+TimeoutStartSec=15min
+`, name)
+	if err := os.WriteFile(at("etc/systemd/system/dmpool-test.service"), []byte(unit), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// Not of the boot itself, which would wait for it: a package starts its services
+	// on a machine that is up.
+	const kick = `[Timer]
+OnStartupSec=1
+[Install]
+WantedBy=timers.target
+`
+	if err := os.WriteFile(at("etc/systemd/system/dmpool-test.timer"), []byte(kick), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	wants := at("etc/systemd/system/timers.target.wants")
+	if err := os.MkdirAll(wants, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../dmpool-test.timer", filepath.Join(wants, "dmpool-test.timer")); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func command(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatal(fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out))
+	}
+	return string(out)
+}
