@@ -357,7 +357,11 @@ func (a *Appliance) Jobs(ctx context.Context) ([]JobInfo, error) {
 
 // JobRuns returns the newest runs of one job, or of all when name is empty.
 func (a *Appliance) JobRuns(ctx context.Context, name string, limit int) ([]JobRun, error) {
-	rows, err := a.db.Reader().QueryContext(ctx, `
+	return jobRuns(ctx, a.db.Reader(), name, limit)
+}
+
+func jobRuns(ctx context.Context, db *sql.DB, name string, limit int) ([]JobRun, error) {
+	rows, err := db.QueryContext(ctx, `
 		SELECT job, started_at, finished_at, ok, message FROM job_run
 		WHERE (?1 = '' OR job = ?1) AND finished_at IS NOT NULL ORDER BY id DESC LIMIT ?2`, name, limit)
 	if err != nil {

@@ -43,15 +43,21 @@ func (s *site) about(r *http.Request, _ caller) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	for _, setting := range build.Settings {
-		if setting.Key == "vcs.revision" {
-			v.Revision = setting.Value
-		}
-	}
+	v.Revision = revision(build)
 	for _, m := range build.Deps {
 		v.Modules = append(v.Modules, moduleLine{m.Path, m.Version, licenceOf(m.Path)})
 	}
 	return v, nil
+}
+
+// revision is the commit that a program was built from, empty when it does not know.
+func revision(build *debug.BuildInfo) string {
+	for _, setting := range build.Settings {
+		if setting.Key == "vcs.revision" {
+			return setting.Value
+		}
+	}
+	return ""
 }
 
 // licenceOf names the kind of a module's licence by what only that kind says, empty

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance/support"
 	"github.com/dmpool/dmpool/pool"
 )
 
@@ -65,6 +66,7 @@ type box interface {
 	StopCore(ctx context.Context, op operator, ip string) error
 	UploadCore(ctx context.Context, file io.Reader, op operator, ip string) error
 	Monitoring(ctx context.Context) (monitoringView, error)
+	Support(ctx context.Context, b *support.Bundle) error
 	Jobs(ctx context.Context, only string) (jobsView, error)
 	RunJob(ctx context.Context, name string, op operator, ip string) error
 	Connect(ctx context.Context) connectView

@@ -47,6 +47,9 @@
 // Charts are drawn on the server for the spans of chart_range.go, each with a sentence,
 // a table and a CSV file.
 //
+// The support page (support.go) shows, file by file, what a support bundle will hold
+// before it is taken; appliance/support keeps secrets out of it.
+//
 // Help (help.go) is linked at the foot of each page and answers what is asked most.
 //
 // The people page (people.go) is where operators come and go. Everybody may do

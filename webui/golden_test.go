@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance/support"
 	"github.com/dmpool/dmpool/pool"
 )
 
@@ -74,6 +75,10 @@ func (g *golden) Payouts(context.Context) ([]payoutLine, error) { return g.payou
 func (g *golden) Node(context.Context) nodeView { return g.node }
 
 func (g *golden) Monitoring(context.Context) (monitoringView, error) { return g.monitoring, nil }
+
+func (g *golden) Support(_ context.Context, b *support.Bundle) error {
+	return b.Told("health.json", map[string]any{"status": "healthy", "reason": "The node is at block 925001."})
+}
 
 func (g *golden) Jobs(_ context.Context, only string) (jobsView, error) {
 	v := g.jobs

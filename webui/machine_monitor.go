@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/appliance/support"
 )
 
 // sampleSlots is how many samples fit into a line: six hours of them.
@@ -50,6 +51,9 @@ func (m *machine) Monitoring(context.Context) (monitoringView, error) {
 	}
 	return v, nil
 }
+
+// Support adds what the box knows of itself to what is sent to somebody who helps.
+func (m *machine) Support(ctx context.Context, b *support.Bundle) error { return m.box.Support(ctx, b) }
 
 func float(n *int64) *float64 {
 	if n == nil {

@@ -52,7 +52,7 @@ func moreMenu() []section {
 			{"people", "/people", nil},
 			{"sessions", "/sessions", []string{"offer", "factor", "codes", "token"}},
 			{"audit", "/audit", nil},
-			{"about", "/about", nil},
+			{"about", "/about", []string{"support"}},
 		}},
 	}
 }

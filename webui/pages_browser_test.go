@@ -75,7 +75,7 @@ func targets(t *testing.T) []target {
 		{"private", "o/" + linkToken, full, true, false, false},
 		{"observer-month", alice + "?range=30d&from=50", full, true, false, false},
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "monitoring", "logs", "about"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "monitoring", "logs", "about", "support"} {
 		list = append(list, target{strings.TrimSuffix("full-"+p, "-"), p, full, false, false, true})
 	}
 	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "sessions", "audit", "connect", "monitoring"} {

@@ -95,6 +95,8 @@ func (s *site) routes() []route {
 		{"GET /logs", operators, desk, false, s.page("logs", s.logs)},
 		{"GET /logs.txt", operators, desk, false, s.logFile},
 		{"GET /about", operators, desk, false, s.page("about", s.about)},
+		{"GET /support", operators, desk, false, s.plain("support", s.support)},
+		{"POST /support", operators, desk, false, s.sendSupport},
 		{"GET /about/licences.txt", anyone, page, early, s.licences},
 		{"GET " + pageCertificatePath, anyone, page, early, s.pageCertificate},
 		{"GET " + stratumCertificatePath, anyone, page, early, s.stratumCertificate},

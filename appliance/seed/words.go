@@ -25,6 +25,10 @@ const (
 // list returns the 2048 words.
 func list() []string { return strings.Fields(english) }
 
+// List returns all words that there are, so that what may be a wallet's words can be
+// told from other text.
+func List() []string { return list() }
+
 // Words are the words of one wallet. Their checksum is right.
 type Words struct {
 	index []uint16 // into the list

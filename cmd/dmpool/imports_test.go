@@ -34,9 +34,10 @@ func allowedImports() map[string][]string {
 		"appliance/bitcoind":    {"appliance/bitcoind/laid"},
 		"appliance/seed":        {},
 		"appliance/logbook":     {},
+		"appliance/support":     {"appliance/logbook", "appliance/seed"},
 		"appliance/vitals":      {},
 		"appliance": {
-			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/seed", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/bitcoind/laid":     {},
 		"appliance/bitcoind/release":  {"appliance/bitcoind/laid"},
@@ -46,13 +47,13 @@ func allowedImports() map[string][]string {
 		"appliance/faultdisk":         {},
 		"packaging":                   {}, // tests only
 		"webui": {
-			"appliance", "appliance/logbook", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance", "appliance/logbook", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"cmd/stratumbench": {
 			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/node/nodetest", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"cmd/dmpool": {
-			"webui", "appliance", "appliance/bitcoind", "appliance/logbook", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"webui", "appliance", "appliance/bitcoind", "appliance/logbook", "appliance/support", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 	}
 }

@@ -41,6 +41,7 @@ func commands() []command {
 		{"setup", "setup --answers FILE.json [flags]", "answer the first set-up from a file", setup},
 		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
 		{"passwd", "passwd [flags]", "set an operator's password, or add an operator", passwd},
+		{"support-bundle", "support-bundle [flags]", "write a file, without secrets, for somebody who helps", supportBundle},
 		{"verify-split", "verify-split [flags] FILE", "check the split of a block that a pool published", verifySplit},
 		{"version", "version", "print the version", version},
 	}
@@ -121,7 +122,7 @@ func exitCode(err error, stderr io.Writer) int {
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "DMPool, a Bitcoin mining pool in a box.\n\n")
 	for _, cmd := range commands() {
-		fmt.Fprintf(w, "  dmpool %-12s %s\n", cmd.name, cmd.text)
+		fmt.Fprintf(w, "  dmpool %-14s %s\n", cmd.name, cmd.text)
 	}
 	fmt.Fprint(w, "\ndmpool COMMAND -h lists the flags of a command.\n")
 }

@@ -57,3 +57,7 @@ func Examine(ctx context.Context, path string) (c Contents, err error) {
 	})
 	return c, err
 }
+
+// Look opens a database of ours for reading alone, beside a process that has it open
+// or without one. Its schema may be of any version: nothing is brought up to date.
+func Look(path string) *sql.DB { return sql.OpenDB(newConnector(path, "mode=ro&"+readerOptions)) }
