@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,10 +18,11 @@ type logsView struct {
 	Kept  bool // this process keeps its log
 	Lines []logLine
 	Parts []string // of the program that have said something
-	Level string   // of the filter: "info", "warn", "error"
+	Level string   // of the filter, one of logLevels
 	Part  string
 	Text  string
 	Query string // the filter, for the link to the file
+	Said  string // how much the log says, as a level; empty when it cannot be changed
 }
 
 // logLine is a record. Hint names the plain words about it in the catalogue, empty
@@ -39,7 +41,7 @@ const (
 	logFileSize = 5000
 )
 
-func logLevels() []string { return []string{"info", "warn", "error"} }
+func logLevels() []string { return []string{"debug", "info", "warn", "error"} }
 
 // Levels are the choices of the filter.
 func (logsView) Levels() []string { return logLevels() }
@@ -61,11 +63,34 @@ func (s *site) logs(r *http.Request, _ caller) (any, error) {
 	f, level := logFilter(r.URL.Query())
 	v := logsView{Kept: true, Parts: s.book.Parts(), Level: level, Part: f.Part, Text: f.Text}
 	v.Query = url.Values{"level": {level}, "part": {f.Part}, "q": {f.Text}}.Encode()
+	if s.level != nil {
+		v.Said = strings.ToLower(s.level.Level().String())
+	}
 	records := s.book.Read(f, logLines)
 	for i := len(records) - 1; i >= 0; i-- {
 		v.Lines = append(v.Lines, newLogLine(records[i]))
 	}
 	return v, nil
+}
+
+// setLogLevel changes how much the log says, until the program is started again: who
+// looks for a fault wants more for an hour, and a disk full of it helps nobody.
+func (s *site) setLogLevel(w http.ResponseWriter, r *http.Request, who caller) error {
+	name := r.PostFormValue("level")
+	if s.level == nil || !slices.Contains(logLevels(), name) {
+		return notFound()
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return fmt.Errorf("read level: %w", err)
+	}
+	if err := s.box.Note(r.Context(), who.Operator, "log.level", name, who.IP.String()); err != nil {
+		return err
+	}
+	s.level.Set(level)
+	s.log.Info("Log level changed", "level", name)
+	http.Redirect(w, r, "/logs?level="+name, http.StatusSeeOther)
+	return nil
 }
 
 func newLogLine(r logbook.Record) logLine {

@@ -1,8 +1,10 @@
 package webui
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -45,6 +47,37 @@ func TestLogs(t *testing.T) {
 	w.site.book = nil
 	if body := w.get("/logs").body; !strings.Contains(body, inEnglish.must("logs.not_kept")) {
 		t.Error("a page without a log does not say so")
+	}
+}
+
+// An operator makes the log say more while the pool runs, which is written down; the
+// page then has the details, and nobody else can do it.
+func TestLogLevel(t *testing.T) {
+	w := open(t, newGolden())
+	log := slog.New(w.site.book.Handler(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: w.site.level})))
+	log.Debug("A detail before")
+	if got := w.do(http.MethodPost, "/logs/level", url.Values{"level": {"debug"}}); got.StatusCode != http.StatusUnauthorized || w.site.level.Level() != slog.LevelInfo {
+		t.Errorf("a stranger: status %d, level %s", got.StatusCode, w.site.level.Level())
+	}
+	w.signIn()
+	for level, want := range map[string]int{"debug": http.StatusSeeOther, "loud": http.StatusNotFound, "": http.StatusNotFound} {
+		if got := w.do(http.MethodPost, "/logs/level", url.Values{"token": {w.token()}, "level": {level}}); got.StatusCode != want {
+			t.Errorf("%q: status %d", level, got.StatusCode)
+		}
+	}
+	log.Debug("A detail after")
+	body := w.get("/logs?level=debug").body
+	checkPage(t, body)
+	if strings.Contains(body, "A detail before") || !strings.Contains(body, "A detail after") || !strings.Contains(body, `<option value="debug" selected>`) {
+		t.Error("the details are not there from the change on")
+	}
+	if strings.Contains(w.get("/logs").body, "A detail after") {
+		t.Error("details show to who did not ask for them")
+	}
+	w.box.safe.full = true // the audit log takes nothing
+	w.do(http.MethodPost, "/logs/level", url.Values{"token": {w.token()}, "level": {"error"}})
+	if w.site.level.Level() != slog.LevelDebug {
+		t.Error("a change that was not written down was made")
 	}
 }
 

@@ -93,6 +93,7 @@ func (s *site) routes() []route {
 		{"POST " + uploadPath, operators, login, false, s.uploadCore},
 		{"GET /monitoring", operators, desk, false, s.page("monitoring", s.monitoring)},
 		{"GET /logs", operators, desk, false, s.page("logs", s.logs)},
+		{"POST /logs/level", operators, desk, false, s.setLogLevel},
 		{"GET /logs.txt", operators, desk, false, s.logFile},
 		{"GET /about", operators, desk, false, s.page("about", s.about)},
 		{"GET /support", operators, desk, false, s.plain("support", s.support)},

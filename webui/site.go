@@ -20,6 +20,7 @@ type Options struct {
 	Version string        // of the program, for the page about it
 	Log     *logbook.Book // what the logs page shows; nil: it has nothing to show
 	Logger  *slog.Logger
+	Level   *slog.LevelVar // of Logger, for the logs page to change; nil: it cannot
 	Now     func() time.Time
 	HTTPS   *HTTPS   // where the pages are over TLS, too; nil: nowhere
 	Hosts   []string // further names that the Host header may have, such as "pool.lan"
@@ -37,6 +38,7 @@ type site struct {
 	log     *slog.Logger
 	version string
 	book    *logbook.Book
+	level   *slog.LevelVar
 	now     func() time.Time
 	https   *HTTPS
 	hosts   []string
@@ -74,6 +76,7 @@ func newSite(b box, db *sqlite.DB, o Options, p *press) *site {
 		log:     o.Logger,
 		version: cmp.Or(o.Version, "dev"),
 		book:    o.Log,
+		level:   o.Level,
 		now:     o.Now,
 		https:   o.HTTPS,
 		hosts:   ownNames(o.Hosts),

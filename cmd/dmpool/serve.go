@@ -36,6 +36,7 @@ type serveFlags struct {
 	service   *appliance.NodeService
 	logLevel  string
 	logFormat string
+	level     *slog.LevelVar // of the log, which the logs page changes
 }
 
 // add defines the flags; what f holds already are their defaults.
@@ -54,7 +55,7 @@ func (f *serveFlags) add(c *cli) {
 
 // window reads what the flags say about the pages and the API.
 func (f *serveFlags) window(log *slog.Logger) (webui.Options, error) {
-	o := webui.Options{Logger: log, Hosts: list(f.hosts)}
+	o := webui.Options{Logger: log, Level: f.level, Hosts: list(f.hosts)}
 	for _, text := range list(f.proxies) {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -76,7 +77,9 @@ func (f *serveFlags) logger(w io.Writer) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn, error", f.logLevel)
 	}
-	options := &slog.HandlerOptions{Level: level}
+	f.level = new(slog.LevelVar)
+	f.level.Set(level)
+	options := &slog.HandlerOptions{Level: f.level}
 	switch f.logFormat {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil
