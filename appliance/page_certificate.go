@@ -34,8 +34,9 @@ const (
 // new one only before it ends, and when the box has a name or an IPv4 address that
 // is not in it; IPv6 addresses come and go by themselves.
 //
-// An operator may put another certificate with its key into the file. It is taken up
-// within a minute, and never renewed or overwritten.
+// An operator may bring another certificate with its key ([PageCertificate.Import]), or
+// put them into the file, which is taken up within a minute. Such a one is never renewed
+// or overwritten.
 type PageCertificate struct {
 	file  string
 	names []string // by which browsers call the box, besides its own
@@ -108,8 +109,7 @@ func (c *PageCertificate) read() (*tls.Certificate, error) {
 
 // outdated tells whether a certificate is one of ours and does not fit any more.
 func (c *PageCertificate) outdated(leaf *x509.Certificate, now time.Time) bool {
-	ours := bytes.Equal(leaf.RawIssuer, leaf.RawSubject) && leaf.Subject.CommonName == ownIssuer
-	if !ours {
+	if !isOwn(leaf) {
 		return false
 	}
 	if now.After(leaf.NotAfter.Add(-pageCertificateSpare)) || now.Before(leaf.NotBefore) {
@@ -124,6 +124,11 @@ func (c *PageCertificate) outdated(leaf *x509.Certificate, now time.Time) bool {
 	return slices.ContainsFunc(want.IPAddresses, func(ip net.IP) bool {
 		return ip.To4() != nil && !slices.ContainsFunc(leaf.IPAddresses, ip.Equal)
 	})
+}
+
+// isOwn tells whether this program has made a certificate.
+func isOwn(leaf *x509.Certificate) bool {
+	return bytes.Equal(leaf.RawIssuer, leaf.RawSubject) && leaf.Subject.CommonName == ownIssuer
 }
 
 func (c *PageCertificate) wanted(now time.Time) *x509.Certificate {

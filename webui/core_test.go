@@ -66,7 +66,8 @@ func TestGetCore(t *testing.T) {
 	}
 }
 
-// multipartForm makes a form with its parts in this order, as a browser sends it.
+// multipartForm makes a form with its parts in this order, as a browser sends it. The
+// one called file is a file, and so is what begins with "file:".
 func multipartForm(t *testing.T, parts ...string) func(*http.Request) {
 	t.Helper()
 	var body bytes.Buffer
@@ -74,8 +75,8 @@ func multipartForm(t *testing.T, parts ...string) func(*http.Request) {
 	for i := 0; i < len(parts); i += 2 {
 		var err error
 		part := io.Writer(nil)
-		if parts[i] == "file" {
-			part, err = form.CreateFormFile("file", "bitcoin.tar.gz")
+		if name, isFile := strings.CutPrefix(parts[i], "file:"); isFile || parts[i] == "file" {
+			part, err = form.CreateFormFile(name, "bitcoin.tar.gz")
 		} else {
 			part, err = form.CreateFormField(parts[i])
 		}

@@ -16,6 +16,15 @@ import (
 type HTTPS struct {
 	Port        int
 	Certificate func() (*x509.Certificate, error)
+	Keeper      certificateKeeper // nil: the certificate is not changed in the pages
+}
+
+// certificateKeeper changes the certificate of the pages, see
+// [appliance.PageCertificate].
+type certificateKeeper interface {
+	Import(certificate, key []byte) error
+	Imported() (bool, error)
+	Renew() error
 }
 
 // The files that the certificates are given away as.
@@ -45,25 +54,41 @@ type certificateView struct {
 	Until       time.Time
 	Path        string // of the file
 	URL         string // where it is shown; of the pages only
+	Imported    bool   // the operator's
+	Changes     bool   // it can be changed here
 }
 
 // certificates fills what the page about the box says of its certificates. One that
 // cannot be read is left out; the log has the reason.
 func (s *site) certificates(r *http.Request) (pages, stratum *certificateView) {
-	view := func(path string, find func() (*x509.Certificate, error)) *certificateView {
-		leaf, err := find()
-		if err != nil {
-			s.log.Warn("Certificate not shown", "file", path, "err", err)
-			return nil
-		}
-		return &certificateView{Fingerprint: appliance.Fingerprint(leaf), Until: leaf.NotAfter, Path: path}
+	return s.pagesOverTLS(r), s.certificateView(stratumCertificatePath, s.box.StratumCertificate)
+}
+
+// pagesOverTLS is where the pages are over TLS and what they are known by, nil for
+// nowhere.
+func (s *site) pagesOverTLS(r *http.Request) *certificateView {
+	if s.https == nil {
+		return nil
 	}
-	if s.https != nil {
-		if pages = view(pageCertificatePath, s.https.Certificate); pages != nil {
-			pages.URL = s.overTLS(r)
-		}
+	v := s.certificateView(pageCertificatePath, s.https.Certificate)
+	if v == nil {
+		return nil
 	}
-	return pages, view(stratumCertificatePath, s.box.StratumCertificate)
+	v.URL = s.overTLS(r)
+	if keeper := s.https.Keeper; keeper != nil {
+		imported, err := keeper.Imported()
+		v.Changes, v.Imported = true, err == nil && imported
+	}
+	return v
+}
+
+func (s *site) certificateView(path string, find func() (*x509.Certificate, error)) *certificateView {
+	leaf, err := find()
+	if err != nil {
+		s.log.Warn("Certificate not shown", "file", path, "err", err)
+		return nil
+	}
+	return &certificateView{Fingerprint: appliance.Fingerprint(leaf), Until: leaf.NotAfter, Path: path}
 }
 
 // pageCertificate gives away the certificate of the pages: it is no secret, each

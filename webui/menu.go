@@ -50,6 +50,7 @@ func moreMenu() []section {
 		{"rules", []entry{
 			{"settings", "/settings", []string{"review"}},
 			{"people", "/people", nil},
+			{"certificate", "/certificate", nil},
 			{"sessions", "/sessions", []string{"offer", "factor", "codes", "token"}},
 			{"audit", "/audit", nil},
 			{"about", "/about", []string{"support"}},

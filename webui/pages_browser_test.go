@@ -42,7 +42,11 @@ func targets(t *testing.T) []target {
 	brief.site.described = brief.site.described[2:3]
 	block, alice := "blocks/"+full.box.block.Hash, "observer/"+aliceAddress
 
+	certified := enter(newGolden())
+	certified.site.https = keptPages(t)
+
 	list := []target{
+		{"certificate", "certificate", certified, false, false, true},
 		{"nowhere", "nowhere", full, false, true, false},
 		{"stuck-payout", "payouts/42", trouble, false, false, false},
 		{"frozen-books", "books", trouble, false, false, false},

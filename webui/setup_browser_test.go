@@ -16,7 +16,7 @@ func TestSetupInBrowser(t *testing.T) {
 	browser := startBrowser(t)
 	t.Setenv("DMPOOL_BITCOIND", "") // which would answer for the node
 	fresh, _, _ := openSetup(t)
-	practice, _, dir := openSetup(t)
+	practice, _, dir := openSetupWith(t, Options{HTTPS: keptPages(t)})
 	practice.claim(dir)
 	for _, a := range goodAnswers() {
 		practice.say(a[0], a[1:]...)
@@ -28,7 +28,16 @@ func TestSetupInBrowser(t *testing.T) {
 	}
 	public.say("network", "network", "signet")
 	public.say("node", "node", "own", "prune", "auto")
+	secret, _, dir := openSetup(t)
+	secret.wantsFactor(dir)
+	codes, _, dir := openSetup(t)
+	codes.wantsFactor(dir)
+	codes.press("/setup/factor", "code", phone(t, secretOn(codes.get("/setup/factor").body)))
 	all := []target{
+		{"setup-factor", "setup/factor", secret, false, false, true},
+		{"setup-factor-codes", "setup/factor", codes, false, false, false},
+		{"setup-help", "setup/help?from=welcome", fresh, false, false, false},
+		{"setup-core", "setup/core", public, false, false, false},
 		{"setup-welcome", "setup/welcome", fresh, false, false, true},
 		{"setup-node-public", "setup/node", public, false, false, true},
 		{"setup-wallet-public", "setup/wallet", public, false, false, false},

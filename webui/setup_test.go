@@ -18,6 +18,11 @@ import (
 // openSetup makes a running wizard with a browser in front of it.
 func openSetup(t *testing.T) (*visit, *appliance.Wizard, string) {
 	t.Helper()
+	return openSetupWith(t, Options{})
+}
+
+func openSetupWith(t *testing.T, o Options) (*visit, *appliance.Wizard, string) {
+	t.Helper()
 	dir := t.TempDir()
 	w, err := appliance.NewWizard(t.Context(), appliance.Config{DataDir: dir, Logger: slog.New(slog.DiscardHandler)}, "http://192.168.1.50:8080")
 	if err != nil {
@@ -28,7 +33,8 @@ func openSetup(t *testing.T) (*visit, *appliance.Wizard, string) {
 			t.Error(err)
 		}
 	})
-	handler, err := NewSetup(w, Options{Logger: slog.New(slog.DiscardHandler), Hosts: []string{"pool.lan"}})
+	o.Logger, o.Hosts = slog.New(slog.DiscardHandler), []string{"pool.lan"}
+	handler, err := NewSetup(w, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,8 @@ type setupView struct {
 	Zones     []string
 	Factor    *setupFactor
 	Core      coreView
+	HTTPS     *certificateView // of the pages over TLS, nil where there are none
+	Secure    bool             // this page came over TLS
 }
 
 // setupStep is a line of the list of steps.
@@ -69,8 +71,11 @@ func (p *setup) view(r *http.Request, step string) (*setupView, error) {
 	if err := v.gather(r, p.wizard); err != nil {
 		return nil, err
 	}
-	if step == appliance.StepFactor {
+	switch step {
+	case appliance.StepFactor:
 		return v, p.factorOf(r, v)
+	case appliance.StepAccess:
+		v.HTTPS = p.pagesOverTLS(r)
 	}
 	return v, nil
 }
@@ -81,7 +86,7 @@ func (p *setup) frame(r *http.Request, step string) (*setupView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &setupView{Step: step, Draft: d, Address: addressOf(r), Settings: d.Settings(), Private: d.Private()}
+	v := &setupView{Step: step, Draft: d, Address: addressOf(r), Settings: d.Settings(), Private: d.Private(), Secure: r.TLS != nil}
 	open := true
 	for _, name := range append(d.Steps(), stepReview) {
 		s := setupStep{Name: name, Now: name == step, Open: open, Done: slices.Contains(d.Done, name)}

@@ -38,7 +38,7 @@ func (b *box) openHTTPS(ctx context.Context, f serveFlags, sockets appliance.Soc
 		return
 	}
 	b.certificate = appliance.NewPageCertificate(f.dataDir, b.window.Hosts, b.log)
-	b.secure, b.window.HTTPS = ln, &webui.HTTPS{Certificate: b.certificate.Leaf}
+	b.secure, b.window.HTTPS = ln, &webui.HTTPS{Certificate: b.certificate.Leaf, Keeper: b.certificate}
 	if tcp, ok := ln.Addr().(*net.TCPAddr); ok {
 		b.window.HTTPS.Port = tcp.Port
 	}
