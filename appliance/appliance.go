@@ -38,6 +38,7 @@ type Config struct {
 	Snapshots []snapshot.Base // blocks behind which the node can begin, the newest first; nil: those in this program
 	Stratum   []net.Listener  // open ports for miners; the appliance closes them
 	Sockets   Sockets         // what the service manager has opened; those for miners are closed, too
+	Release   string          // of this program
 	Logger    *slog.Logger
 
 	lock *os.File // of the data directory, where a [Wizard] has it
@@ -119,10 +120,16 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := a.dir.upgrade(ctx, a.network, a.log); err != nil {
+		return err
+	}
 	if a.db, err = sqlite.Open(ctx, a.dir.ledger(a.network), ledger.Schema); err != nil {
 		return fmt.Errorf("open ledger: %w", err)
 	}
 	if err := a.dir.setNetwork(a.network); err != nil {
+		return err
+	}
+	if err := a.noteRelease(ctx); err != nil {
 		return err
 	}
 	if err := a.chooseNode(ctx); err != nil {

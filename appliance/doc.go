@@ -21,6 +21,7 @@
 //	core/                       versions of Bitcoin Core that the box has got, see package release
 //	<network>/ledger.db         money, settings, operators, audit: precious
 //	<network>/shares.db         the share log: large and replaceable
+//	<network>/backups/          copies of both from before an upgrade, see upgrade.go
 //	<network>/jobs.held         from one stop to the next start: the miners' last jobs
 //	<network>/ballast           room held back for the databases; not for private chains
 //	<network>/passphrase        the wallet's passphrase when the box unlocks by itself, 0600
@@ -30,6 +31,18 @@
 //
 // Each network has its own folder, so switching never mixes or deletes
 // anything.
+//
+// # Upgrades and the way back
+//
+// A version that writes the books in another way copies both databases first; when
+// there is no room for that, nothing is changed. The newest two copies are kept, and
+// `dmpool rollback` puts one back ([WaysBack], [Rollback]): with the pool stopped, what
+// was there put aside, and only what the older version cannot read. It tells what
+// would be lost, and does not go behind a payment of the pool unless it is told to;
+// payouts freeze then by themselves, as after any old backup. Both survive a power
+// cut at every moment. Commands beside the daemon change no books of an older version.
+//
+// Removing the package keeps all data; [Purge] is `dmpool purge-data`.
 //
 // # The first set-up
 //

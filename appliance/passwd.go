@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/dmpool/dmpool/pool/ledger"
-	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // ErrWhichOperator says that a box has several operators and none was named.
@@ -99,9 +96,9 @@ func atTerminal(ctx context.Context, dir string, change func(tx *sql.Tx) error) 
 	if network == "" {
 		return fmt.Errorf("%s is not the data directory of a box; name it with --data-dir", dir)
 	}
-	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
+	db, err := d.openLedger(ctx, network)
 	if err != nil {
-		return fmt.Errorf("open ledger: %w", err)
+		return err
 	}
 	defer db.Close()
 	return db.Update(ctx, change)

@@ -24,6 +24,7 @@ const (
 	settingBackup   = "wallet_backup"  // WalletBackup
 	settingCap      = "wallet_cap"     // walletCap
 	settingSnapshot = "node_snapshot"  // nodeSnapshot
+	settingRelease  = "release"        // releaseNote
 )
 
 // nodeSettings are the operator's wishes for the node.

@@ -261,9 +261,9 @@ func SetUp(ctx context.Context, dir string, a Answers) error {
 // setUp writes the answers. The caller has its turn.
 func (d dataDir) setUp(ctx context.Context, a Answers, settings pool.Settings, hash string) error {
 	network := a.Network
-	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
+	db, err := d.openLedger(ctx, network)
 	if err != nil {
-		return fmt.Errorf("open ledger: %w", err)
+		return err
 	}
 	defer db.Close()
 	// The network comes first: without it the next start takes the default one,
@@ -335,12 +335,18 @@ func (d dataDir) hasOperator(ctx context.Context, network string) (bool, error) 
 	if !exists(d.ledger(network)) {
 		return false, nil
 	}
-	db, err := sqlite.Open(ctx, d.ledger(network), ledger.Schema)
-	if err != nil {
+	// Nothing is changed by a look: what a new version changes it copies first.
+	if _, _, err := sqlite.Version(ctx, d.ledger(network), ledger.Schema); err != nil {
 		return false, fmt.Errorf("open ledger: %w", err)
 	}
+	db := sqlite.View(d.ledger(network))
 	defer db.Close()
-	return hasOperator(ctx, db.Reader())
+	var tables int // 0 in a ledger that a crash left while it was made
+	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema WHERE name = 'operator'`).Scan(&tables)
+	if err != nil || tables == 0 {
+		return false, when(err != nil, fmt.Errorf("read ledger: %w", err))
+	}
+	return hasOperator(ctx, db)
 }
 
 // writeSetUp writes what was answered and returns the operator.

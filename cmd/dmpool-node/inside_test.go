@@ -331,7 +331,8 @@ func checkBox(t *testing.T) {
 	pid := property(t, nodeUnit, "MainPID")
 	command(t, "systemctl", "restart", "dmpool.service")
 	waitFor(t, "the box is healthy again", healthy)
-	command(t, "systemctl", "stop", "dmpool.service")
+	checkRestart(t)
+	checkStop(t)
 	if again := property(t, nodeUnit, "MainPID"); again != pid || pid == "0" {
 		t.Errorf("the node was process %s and is %s", pid, again)
 	}

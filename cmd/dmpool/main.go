@@ -42,6 +42,8 @@ func commands() []command {
 		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
 		{"passwd", "passwd [flags]", "set an operator's password, or add an operator", passwd},
 		{"support-bundle", "support-bundle [flags]", "write a file, without secrets, for somebody who helps", supportBundle},
+		{"rollback", "rollback [flags]", "go back to the books of an older version", rollback},
+		{"purge-data", "purge-data --i-have-my-seed [flags]", "delete the data of this box", purgeData},
 		{"verify-split", "verify-split [flags] FILE", "check the split of a block that a pool published", verifySplit},
 		{"version", "version", "print the version", version},
 	}

@@ -199,7 +199,7 @@ func openPorts(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err
 	}
 	b.config = appliance.Config{
 		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind, External: f.node, Service: f.service,
-		Stratum: []net.Listener{b.miners}, Sockets: sockets, Logger: log,
+		Stratum: []net.Listener{b.miners}, Sockets: sockets, Release: release, Logger: log,
 	}
 	return b, nil
 }

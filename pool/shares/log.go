@@ -19,6 +19,9 @@ var schema embed.FS
 // applicationID marks a share log: "DMSH".
 const applicationID = 0x444d5348
 
+// Schema is what [sqlite.Open] needs to open shares.db.
+var Schema = sqlite.Schema{FS: schema, ApplicationID: applicationID}
+
 const (
 	defaultQueue = 8192
 	tick         = time.Second // between looks for something other than shares to write
@@ -107,7 +110,7 @@ func Open(ctx context.Context, path string, opts Options) (*Log, error) {
 		opts.Logger = slog.Default()
 	}
 
-	db, err := sqlite.Open(ctx, path, sqlite.Schema{FS: schema, ApplicationID: applicationID})
+	db, err := sqlite.Open(ctx, path, Schema)
 	if err != nil {
 		return nil, fmt.Errorf("open share log: %w", err)
 	}

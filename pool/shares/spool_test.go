@@ -24,7 +24,7 @@ const (
 func mend(t *testing.T, path string) {
 	t.Helper()
 
-	db, err := sqlite.Open(t.Context(), path, sqlite.Schema{FS: schema, ApplicationID: applicationID})
+	db, err := sqlite.Open(t.Context(), path, Schema)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 func TestTail(t *testing.T) {
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "shares.db")
-	db, err := sqlite.Open(ctx, path, sqlite.Schema{FS: schema, ApplicationID: applicationID})
+	db, err := sqlite.Open(ctx, path, Schema)
 	if err != nil {
 		t.Fatal(err)
 	}

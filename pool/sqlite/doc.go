@@ -20,10 +20,10 @@
 // A [Schema] is a set of files 0001_name.sql, 0002_name.sql and so on, which are
 // only ever added. The number of the last one applied is the database's PRAGMA
 // user_version. Each file runs in a transaction of its own together with that
-// pragma, so a crash leaves the database exactly between two files. Before a
-// database with content is migrated it is copied to x.db.pre-N, N being the first
-// file to be applied. A database with a higher number than the newest file was
-// made by a newer program and is refused without a byte of it being changed.
+// pragma, so a crash leaves the database exactly between two files. A migration has
+// no way back: who opens a database that matters asks [Version] first and makes a
+// [Copy]. A database with a higher number than the newest file was made by a newer
+// program and is refused without a byte of it being changed.
 //
 // The package knows no table. SQL belongs to the packages that own the tables.
 package sqlite

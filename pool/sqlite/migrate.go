@@ -25,7 +25,7 @@ type NewerError struct {
 // Error returns a sentence for the operator.
 func (e *NewerError) Error() string {
 	return fmt.Sprintf("%s was made by a newer version of DMPool (its schema is %d, this program knows %d); "+
-		"install that version again, nothing was changed", e.Path, e.Version, e.Known)
+		"install that version again, or see with `dmpool rollback` what going back would lose; nothing was changed", e.Path, e.Version, e.Known)
 }
 
 // migration is one file of a schema.
@@ -59,6 +59,35 @@ func (s Schema) migrations() ([]migration, error) {
 	}
 
 	return list, nil
+}
+
+// Version returns the number of the last migration that the database at path has
+// seen, 0 when there is none, and of the newest one that this program knows. Its
+// errors are those of [Open]. Nothing is changed.
+func Version(ctx context.Context, path string, s Schema) (version, newest int, err error) {
+	migrations, err := s.migrations()
+	if err != nil {
+		return 0, 0, err
+	}
+	version, err = inspect(ctx, path, s.ApplicationID)
+	if err == nil && version > len(migrations) {
+		err = &NewerError{Path: path, Version: version, Known: len(migrations)}
+	}
+
+	return version, len(migrations), err
+}
+
+// View opens a database of any version for reading, without bringing it up to
+// date. The caller closes it.
+func View(path string) *sql.DB {
+	options := readerOptions
+	// Even a reader creates a -shm file, unless it is told that nobody writes.
+	// That is true when there is no -wal file.
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+		options += "&immutable=1"
+	}
+
+	return sql.OpenDB(newConnector(path, options))
 }
 
 // inspect returns the schema version of the file at path, 0 when it is not there
@@ -105,12 +134,6 @@ func inspect(ctx context.Context, path string, applicationID int32) (version int
 
 // migrate applies the migrations that follow version.
 func (d *DB) migrate(ctx context.Context, applicationID int32, version int, migrations []migration) error {
-	if version > 0 && version < len(migrations) {
-		if err := d.Backup(ctx, fmt.Sprintf("%s.pre-%d", d.path, version+1)); err != nil {
-			return fmt.Errorf("copy database before migration: %w", err)
-		}
-	}
-
 	for i := version; i < len(migrations); i++ {
 		m := migrations[i]
 		err := d.Update(ctx, func(tx *sql.Tx) error {

@@ -46,8 +46,12 @@ func TestMigrate(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if left, _ := filepath.Glob(path + ".pre-*"); left != nil {
-		t.Errorf("a new database was copied: %v", left)
+	if version, newest, err := sqlite.Version(t.Context(), path, schema(makeParent, makeChild)); err != nil || version != 1 || newest != 2 {
+		t.Errorf("Version = %d of %d, %v, want 1 of 2", version, newest, err)
+	}
+	kept := filepath.Join(dir, "kept.db")
+	if err := sqlite.Copy(t.Context(), path, kept); err != nil {
+		t.Fatal(err)
 	}
 
 	// The third file fails after having done something: it must leave no trace, the second must stay.
@@ -61,13 +65,9 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("rows after three migrations (-want +got):\n%s", diff)
 	}
 
-	before := open(t, path+".pre-2", schema(makeParent))
+	before := open(t, kept, schema(makeParent))
 	if diff := cmp.Diff([]int{1}, parents(t, before)); diff != "" {
 		t.Errorf("rows in the copy made before migration 2 (-want +got):\n%s", diff)
-	}
-	before = open(t, path+".pre-3", schema(makeParent, makeChild))
-	if diff := cmp.Diff([]int{1, 100}, parents(t, before)); diff != "" {
-		t.Errorf("rows in the copy made before migration 3 (-want +got):\n%s", diff)
 	}
 }
 

@@ -65,12 +65,9 @@ func Open(ctx context.Context, path string, s Schema) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 
-	version, err := inspect(ctx, path, s.ApplicationID)
+	version, _, err := Version(ctx, path, s)
 	if err != nil {
 		return nil, err
-	}
-	if version > len(migrations) {
-		return nil, &NewerError{Path: path, Version: version, Known: len(migrations)}
 	}
 
 	if err := prepare(path); err != nil {

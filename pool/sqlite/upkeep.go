@@ -15,15 +15,18 @@ import (
 // and replaces a file of that name. Updates go on meanwhile. The copy is checked
 // and on the disk, under its name, when Backup returns nil; otherwise what stood
 // at path is still there.
-func (d *DB) Backup(ctx context.Context, path string) error {
-	if err := d.backup(ctx, path); err != nil {
-		return fmt.Errorf("back up %s: %w", d.path, err)
+func (d *DB) Backup(ctx context.Context, path string) error { return Copy(ctx, d.path, path) }
+
+// Copy is [DB.Backup] of a database that need not be open, of any version.
+func Copy(ctx context.Context, from, path string) error {
+	if err := backup(ctx, from, path); err != nil {
+		return fmt.Errorf("back up %s: %w", from, err)
 	}
 
 	return nil
 }
 
-func (d *DB) backup(ctx context.Context, path string) (err error) {
+func backup(ctx context.Context, from, path string) (err error) {
 	partial := path + ".partial"
 	if err := os.Remove(partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -40,7 +43,7 @@ func (d *DB) backup(ctx context.Context, path string) (err error) {
 		}
 	}()
 
-	if err := d.vacuumInto(ctx, partial); err != nil {
+	if err := vacuumInto(ctx, from, partial); err != nil {
 		return err
 	}
 	if err := checkFile(ctx, partial); err != nil {
@@ -59,8 +62,8 @@ func (d *DB) backup(ctx context.Context, path string) (err error) {
 }
 
 // vacuumInto copies over a connection of its own: the writer must stay free.
-func (d *DB) vacuumInto(ctx context.Context, path string) (err error) {
-	source := sql.OpenDB(newConnector(d.path, snapshotOptions))
+func vacuumInto(ctx context.Context, from, path string) (err error) {
+	source := sql.OpenDB(newConnector(from, snapshotOptions))
 	defer func() { err = errors.Join(err, source.Close()) }()
 
 	_, err = source.ExecContext(ctx, "VACUUM INTO ?", path)

@@ -1,0 +1,122 @@
+package appliance
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// Loss is what the books have and a copy of them has not.
+type Loss struct {
+	Bookings int   // events of the ledger
+	Blocks   int   // found since
+	Shares   int64 // accepted since, by their numbers
+	Payouts  int   // with a payment that the pool has signed since
+	PaidSat  int64 // what these payouts pay
+}
+
+// writtenAs returns how the books are written, also when this program is too old to
+// read them.
+func (b books) writtenAs(ctx context.Context) (v BooksVersion, err error) {
+	for name, to := range map[string]*int{ledgerFile: &v.Ledger, sharesFile: &v.Shares} {
+		if !exists(b.file(name)) {
+			continue
+		}
+		if *to, err = number[int](ctx, b.file(name), `SELECT user_version FROM pragma_user_version`); err != nil {
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+// loss compares the books with a copy. It uses only what every version has.
+func (b books) loss(ctx context.Context, w WayBack) (l Loss, err error) {
+	if w.Shares {
+		const last = `SELECT COALESCE(MAX(to_seq), 0) FROM shift`
+		now, err := number[int64](ctx, b.file(sharesFile), last)
+		if err != nil {
+			return l, err
+		}
+		then, err := number[int64](ctx, b.kept(w.Name, sharesFile), last)
+		if err != nil {
+			return l, err
+		}
+		l.Shares = now - then
+	}
+	if !w.Ledger {
+		return l, nil
+	}
+	for query, to := range map[string]*int{`SELECT COUNT(*) FROM event`: &l.Bookings, `SELECT COUNT(*) FROM block`: &l.Blocks} {
+		now, err := number[int](ctx, b.file(ledgerFile), query)
+		if err != nil {
+			return l, err
+		}
+		then, err := number[int](ctx, b.kept(w.Name, ledgerFile), query)
+		if err != nil {
+			return l, err
+		}
+		*to = now - then
+	}
+	return l, b.paidSince(ctx, w.Name, &l)
+}
+
+// payment is a payout with a signed transaction, which may be in the chain.
+type payment struct{ id, sat int64 }
+
+// paidSince finds the payouts whose signatures the copy does not have.
+func (b books) paidSince(ctx context.Context, name string, l *Loss) error {
+	now, err := payments(ctx, b.file(ledgerFile))
+	if err != nil {
+		return err
+	}
+	then, err := payments(ctx, b.kept(name, ledgerFile))
+	if err != nil {
+		return err
+	}
+	since := map[payment]bool{}
+	for tx, p := range now {
+		if _, known := then[tx]; !known {
+			since[p] = true
+		}
+	}
+	for p := range since {
+		l.Payouts++
+		l.PaidSat += p.sat
+	}
+	return nil
+}
+
+// payments returns the payouts of a ledger by their signed transactions.
+func payments(ctx context.Context, path string) (list map[string]payment, err error) {
+	db := sqlite.View(path)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	rows, err := db.QueryContext(ctx, `
+		SELECT hex(t.expected), p.id, p.total FROM payout_tx t JOIN payout p ON p.id = t.payout WHERE t.raw IS NOT NULL`)
+	if err != nil {
+		return nil, fmt.Errorf("read payments of %s: %w", path, err)
+	}
+	list = map[string]payment{}
+	_, err = sqlite.Collect(rows, func(rows *sql.Rows) (tx string, err error) {
+		var p payment
+		err = rows.Scan(&tx, &p.id, &p.sat)
+		list[tx] = p
+		return tx, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read payments of %s: %w", path, err)
+	}
+	return list, nil
+}
+
+// number asks a database of any version for one number.
+func number[T int | int64](ctx context.Context, path, query string) (n T, err error) {
+	db := sqlite.View(path)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.QueryRowContext(ctx, query).Scan(&n); err != nil {
+		return 0, fmt.Errorf("read %s: %w", path, err)
+	}
+	return n, nil
+}
