@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,6 +43,7 @@ func boot(t *testing.T, name string, most time.Duration) {
 		t.Skip("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
 	}
 	root := furnish(t, base, bitcoind, deb, name)
+	alone(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), most)
 	defer cancel()
@@ -58,6 +60,20 @@ func boot(t *testing.T, name string, most time.Duration) {
 	t.Logf("inside:\n%s", log)
 	if !strings.HasSuffix(strings.TrimSpace(string(log)), "PASS") {
 		t.Errorf("failed inside; console:\n%s", console)
+	}
+}
+
+// alone waits until no other container of our tests runs on this machine: they would
+// share a cgroup, and each systemd would take the other's units for its own.
+func alone(t *testing.T) {
+	t.Helper()
+	lock, err := os.OpenFile("/run/lock/dmpool-nspawn", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -19,7 +19,6 @@ const (
 	deb      = "/test/dmpool.deb"
 	nodeUnit = "dmpool-bitcoind@practice.service"
 	payTo    = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx.test"
-	answers  = `{"network":"practice","operator":{"password":"Correct horse battery staple 42"}}`
 )
 
 // outside skips what is for the container only.
@@ -89,14 +88,22 @@ func firstInstall(t *testing.T) {
 // setUp answers the set-up from the shell, as root, and waits for the node.
 func setUp(t *testing.T) {
 	t.Helper()
-	if err := os.WriteFile("/root/answers.json", []byte(answers), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	command(t, "dmpool", "setup", "--answers", "/root/answers.json")
+	command(t, "dmpool", "setup", "--answers", answersFile(t))
 	waitFor(t, "the box is healthy", healthy)
 	if strays := command(t, "find", "/var/lib/dmpool", "-not", "-user", "dmpool"); strays != "" {
 		t.Errorf("not the pool's:\n%s", strays)
 	}
+}
+
+// answersFile writes the answers, for root alone.
+func answersFile(t *testing.T) string {
+	t.Helper()
+	const answers = `{"network":"practice","operator":{"password":"Correct horse battery staple 42"}}`
+	file := filepath.Join(t.TempDir(), "answers.json")
+	if err := os.WriteFile(file, []byte(answers), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // mine lets a miner mine until there are blocks.

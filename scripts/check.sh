@@ -8,7 +8,7 @@ tags=e2e,browser,torture,soak,nspawn
 say() { printf '== %s\n' "$1"; }
 
 say gofumpt
-unformatted="$(go run "$GOFUMPT" -l cmd appliance pool webui)"
+unformatted="$(go run "$GOFUMPT" -l cmd appliance packaging pool webui)"
 if [ -n "$unformatted" ]; then
 	printf 'not formatted, run gofumpt -w:\n%s\n' "$unformatted" >&2
 	exit 1

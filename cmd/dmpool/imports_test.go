@@ -46,6 +46,7 @@ func allowedImports() map[string][]string {
 		"cmd/dmpool-node":             {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"appliance/faultdisk":         {},
 		"packaging":                   {}, // tests only
+		"packaging/bakecore":          {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"webui": {
 			"appliance", "appliance/logbook", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
