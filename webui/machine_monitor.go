@@ -16,8 +16,8 @@ func (m *machine) Monitoring(context.Context) (monitoringView, error) {
 	box := m.sizes.get(time.Minute, m.box.Box)
 	samples := m.box.Samples()
 	v := monitoringView{Started: box.StartedAt, Calls: int64(box.RPC.Calls), Failed: int64(box.RPC.Failed), Disk: float(box.DiskTotal), Free: float(box.DiskFree)}
-	if len(samples) > 0 {
-		v.Since = samples[0].At
+	for _, sample := range samples {
+		v.Times = append(v.Times, sample.At)
 	}
 	line := func(name, unit string, of *float64, read func(appliance.Sample) *float64) meter {
 		values := make([]*float64, 0, len(samples))

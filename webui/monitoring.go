@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // monitoringView fills templates/monitoring.html.
 type monitoringView struct {
 	Started  time.Time
-	Since    time.Time // of the oldest sample, zero when there is none yet
+	Times    []time.Time // of the samples, oldest first
 	Machine  []meter
 	Miners   []meter
 	Node     []meter
@@ -35,7 +36,16 @@ type meter struct {
 	Name, Unit string
 	Now, Of    *float64 // Of is all that there is, such as the memory of the machine
 	Low, High  *float64
-	Line, Area string // SVG path data, in a box of sparkWidth × sparkHeight
+	Line, Area string     // SVG path data, in a box of sparkWidth × sparkHeight
+	Values     []*float64 // one for each of the view's times
+	Rows       []meterRow
+}
+
+// meterRow is a line of the table that says the same as the drawing: the mean from a
+// moment on.
+type meterRow struct {
+	From time.Time
+	Mean *float64
 }
 
 // The ways to write a measured figure.
@@ -58,7 +68,7 @@ const (
 // values become one point by their mean; what is not known leaves the line open. The
 // line stands on zero, so that a small change looks small.
 func newMeter(name, unit string, of *float64, values []*float64, slots int) meter {
-	m := meter{Name: name, Unit: unit, Of: of}
+	m := meter{Name: name, Unit: unit, Of: of, Values: values}
 	if len(values) > 0 {
 		m.Now = values[len(values)-1]
 	}
@@ -167,6 +177,69 @@ func (w *words) measure(unit string, v *float64) template.HTML {
 	return template.HTML(number(int64(*v)))
 }
 
+// all are the meters of the page in its order, and in that of the columns of the file.
+func (v *monitoringView) all() (list []*meter) {
+	for _, part := range [][]meter{v.Machine, v.Miners, v.Node} {
+		for i := range part {
+			list = append(list, &part[i])
+		}
+	}
+	return list
+}
+
+// rowOfSamples is how many samples make a row of a table: half an hour of them.
+const rowOfSamples = 60
+
+// tabulate gives each meter its table.
+func (v *monitoringView) tabulate() {
+	for _, m := range v.all() {
+		for i := 0; i < min(len(m.Values), len(v.Times)); i += rowOfSamples {
+			m.Rows = append(m.Rows, meterRow{v.Times[i], mean(m.Values[i:min(i+rowOfSamples, len(m.Values))])})
+		}
+	}
+}
+
 func (s *site) monitoring(r *http.Request, _ caller) (any, error) {
-	return s.box.Monitoring(r.Context())
+	v, err := s.box.Monitoring(r.Context())
+	v.tabulate()
+	return v, err
+}
+
+// monitoringCSV sends what the meters were made of: a row for each sample, with the
+// unit in the name of the column, empty where nothing is known.
+func (s *site) monitoringCSV(w http.ResponseWriter, r *http.Request, _ caller) error {
+	v, err := s.box.Monitoring(r.Context())
+	if err != nil {
+		return err
+	}
+	head := []string{"time"}
+	for _, m := range v.all() {
+		head = append(head, m.Name+"_"+columnUnit(m.Unit))
+	}
+	out := beginCSV(w, "dmpool-monitoring.csv", head)
+	for i, at := range v.Times {
+		row := []string{at.UTC().Format(time.RFC3339)}
+		for _, m := range v.all() {
+			cell := ""
+			if i < len(m.Values) && known(m.Values[i]) {
+				cell = strconv.FormatFloat(*m.Values[i], 'g', 6, 64)
+			}
+			row = append(row, cell)
+		}
+		_ = out.Write(row)
+	}
+	out.Flush()
+	return gone(out.Error())
+}
+
+func columnUnit(unit string) string {
+	switch unit {
+	case inPercent:
+		return "part"
+	case inFlow:
+		return "bytes_per_second"
+	case inShares:
+		return "per_second"
+	}
+	return unit
 }

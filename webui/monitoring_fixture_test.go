@@ -23,8 +23,12 @@ func measured() monitoringView {
 		}
 		return values
 	}
+	var times []time.Time
+	for i := range 640 {
+		times = append(times, noon.Add(time.Duration(i-640)*30*time.Second))
+	}
 	return monitoringView{
-		Started: noon.Add(-6 * time.Hour), Since: noon.Add(-320 * time.Minute), Calls: 48211, Failed: 3, Template: noon.Add(-12 * time.Second),
+		Started: noon.Add(-6 * time.Hour), Times: times, Calls: 48211, Failed: 3, Template: noon.Add(-12 * time.Second),
 		Machine: []meter{
 			newMeter("cpu", inPercent, nil, wave(0.13, 0.06), sampleSlots),
 			newMeter("memory", inBytes, new(8.2e9), wave(3.1e9, 0.2e9), sampleSlots),

@@ -3,6 +3,7 @@ package webui
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // A line ends at the right edge, is broken where nothing is known, and knows its
@@ -28,6 +29,34 @@ func TestMeter(t *testing.T) {
 	}
 	if m := newMeter("cpu", inCount, nil, long, sampleSlots); strings.Count(m.Line, "L") != sparkPoints-1 || !strings.HasPrefix(m.Line, "M0.0 ") {
 		t.Errorf("six hours are %d points", strings.Count(m.Line, "L")+1)
+	}
+}
+
+// What is drawn is there in figures, too: means in a table below each drawing, and
+// every sample in a file, where nothing stands for what is not known.
+func TestMonitoringInFigures(t *testing.T) {
+	w := open(t, newGolden())
+	w.box.monitoring = measured()
+	w.signIn()
+	page := w.get("/monitoring").body
+	checkPage(t, page)
+	drawings, tables := strings.Count(page, "<svg class=\"spark\""), strings.Count(page, "<details id=\"m-")
+	if drawings != 10 || tables != drawings {
+		t.Errorf("%d drawings, %d tables", drawings, tables)
+	}
+	v := measured()
+	v.tabulate()
+	rows := v.Machine[0].Rows
+	if len(rows) != 11 || rows[0].Mean == nil || !rows[1].From.Equal(rows[0].From.Add(30*time.Minute)) {
+		t.Errorf("%d rows", len(rows))
+	}
+	file := w.get("/monitoring.csv")
+	lines := strings.Split(strings.TrimSpace(file.body), "\r\n")
+	if len(lines) != 641 || !strings.HasPrefix(lines[0], "time,cpu_part,memory_bytes,disk_bytes,received_bytes_per_second,") {
+		t.Fatalf("%d lines, %s", len(lines), lines[0])
+	}
+	if gap := lines[321]; strings.Trim(gap[strings.Index(gap, ","):], ",") != "" || strings.Count(gap, ",") != 11 {
+		t.Errorf("what is not known is %q", gap)
 	}
 }
 

@@ -92,6 +92,7 @@ func (s *site) routes() []route {
 		{"POST /node/core/stop", operators, desk, false, s.stopCore},
 		{"POST " + uploadPath, operators, login, false, s.uploadCore},
 		{"GET /monitoring", operators, desk, false, s.page("monitoring", s.monitoring)},
+		{"GET /monitoring.csv", operators, desk, false, s.monitoringCSV},
 		{"GET /logs", operators, desk, false, s.page("logs", s.logs)},
 		{"POST /logs/level", operators, desk, false, s.setLogLevel},
 		{"GET /logs.txt", operators, desk, false, s.logFile},
