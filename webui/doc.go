@@ -33,7 +33,8 @@
 // leaves half a page behind. Templates called live-NAME fill the element with
 // that id; when the same URL is asked for as text/event-stream, the server
 // renders these again whenever something happened and sends the ones that
-// changed. The script (static/app.js) only swaps them in.
+// changed, as long as who asked may still look. The script (static/app.js) only
+// swaps them in.
 //
 // The wallet page (wallet.go) shows the twelve words in the answer to a form and
 // nowhere else, and never gives back what was typed into its forms.

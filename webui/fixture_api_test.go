@@ -13,6 +13,13 @@ func (g *golden) Rules() pool.Settings {
 	return g.settings
 }
 
+// change changes the settings while requests are answered.
+func (g *golden) change(do func(*pool.Settings)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	do(&g.settings)
+}
+
 func (g *golden) Pulse(context.Context) (pulse, error) {
 	if g.fresh {
 		return pulse{}, absent("The pool is starting.")

@@ -100,6 +100,10 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 	defer ping.Stop()
 
 	for {
+		if !s.stillWelcome(r, who, name) {
+			_ = feed.write("event: signed-out\ndata: {}\n\n")
+			return nil
+		}
 		rendered := time.Now()
 		if err := s.renew(r, who, name, gather, feed); err != nil {
 			return nil
@@ -109,10 +113,6 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 		case <-r.Context().Done():
 			return nil
 		case <-ping.C:
-			if !s.stillSignedIn(r, who) {
-				_ = feed.write("event: signed-out\ndata: {}\n\n")
-				return nil
-			}
 			if feed.write(": ping\n\n") != nil {
 				return nil
 			}
@@ -176,14 +176,15 @@ func (s *site) renew(r *http.Request, who caller, name string, gather pageFunc, 
 	return nil
 }
 
-// stillSignedIn asks the session table again, so that a session that was
-// ended elsewhere stops its streams too.
-func (s *site) stillSignedIn(r *http.Request, who caller) bool {
+// stillWelcome asks again what has let the viewer in, before anything more is shown:
+// the session, which may have been ended elsewhere, and the settings that say from
+// where operators come and whether strangers may look.
+func (s *site) stillWelcome(r *http.Request, who caller, name string) bool {
 	if !who.signedIn() {
-		return true
+		return name != "observer" || s.box.Rules().ObserverPages
 	}
 	_, _, err := s.store.load(r.Context(), who.session.ID)
-	return err == nil
+	return err == nil && s.mayOperate(who.IP)
 }
 
 // feed writes server-sent events and remembers what it sent.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The forms of the sign-in page about tokens.
@@ -17,7 +18,7 @@ const (
 func (s *site) makeToken(w http.ResponseWriter, r *http.Request, who caller) error {
 	return s.ifProven(w, r, who, formToken, func() error {
 		name := strings.TrimSpace(cut(r.PostFormValue("name"), 64))
-		if name == "" {
+		if name == "" || strings.ContainsFunc(name, unicode.IsControl) {
 			return refused("Give the token a name, so that you know it again.")
 		}
 		token, err := s.tokens.make(r.Context(), who, name, s.noting(r, who, "token.add"))

@@ -57,6 +57,7 @@ func TestReadToken(t *testing.T) {
 	w.signIn()
 	for name, form := range map[string]url.Values{
 		"no password": {"name": {"x"}}, "wrong password": {"name": {"x"}, "password": {"guess"}}, "no name": {"name": {" "}, "password": {password}},
+		"a name of two lines": {"name": {"x\n2026-11-22 admin payout.approve ok"}, "password": {password}},
 	} {
 		form.Set("token", w.token())
 		resp := w.do(http.MethodPost, "/tokens", form)
