@@ -134,10 +134,10 @@ func newGolden() *golden {
 	}
 	txid := strings.Repeat("9f3c", 16)
 	g.payouts = []payoutLine{
-		{ID: 42, Rev: 3, State: "pending", Purpose: "miners", Waits: true, Total: 1_222_300, Miners: 2, Fee: new(int64(1410)), TxID: txid, CreatedAt: at(2 * time.Minute), CreatedBy: "payout rule", ExpiresAt: noon.Add(24 * time.Hour), Settles: 6},
+		{ID: 42, Rev: 3, State: "pending", Purpose: "miners", Waits: true, Total: 1_222_300, Miners: 2, Fee: new(int64(1410)), TxID: txid, CreatedAt: at(2 * time.Minute), CreatedBy: "schedule", ExpiresAt: noon.Add(24 * time.Hour), Settles: 6},
 		{ID: 41, Rev: 5, State: "broadcast", Purpose: "miners", Total: 512_000, Miners: 1, Fee: new(int64(980)), TxID: strings.Repeat("ab12", 16), CreatedAt: at(time.Hour), CreatedBy: "admin", Settles: 6},
-		{ID: 40, Rev: 7, State: "settled", Purpose: "miners", Total: 9_300_000, Miners: 1, Fee: new(int64(1100)), TxID: strings.Repeat("77e0", 16), CreatedAt: at(90 * time.Hour), CreatedBy: "payout rule", Confirmations: 412, Settles: 6},
-		{ID: 39, Rev: 3, State: "expired", Purpose: "miners", Total: 9_100_000, Miners: 1, CreatedAt: at(120 * time.Hour), CreatedBy: "payout rule", Problem: "Nobody approved it within 24 hours."},
+		{ID: 40, Rev: 7, State: "settled", Purpose: "miners", Total: 9_300_000, Miners: 1, Fee: new(int64(1100)), TxID: strings.Repeat("77e0", 16), CreatedAt: at(90 * time.Hour), CreatedBy: "schedule", Confirmations: 412, Settles: 6},
+		{ID: 39, Rev: 3, State: "expired", Purpose: "miners", Total: 9_100_000, Miners: 1, CreatedAt: at(120 * time.Hour), CreatedBy: "schedule", Problem: "Nobody approved it within 24 hours."},
 	}
 	g.payout = payoutView{
 		payoutLine: g.payouts[0], Digest: strings.Repeat("5a", 32), Change: 1_876_290, FeeCap: 5000,
@@ -169,12 +169,12 @@ func newGolden() *golden {
 	g.jobs = jobsView{
 		Jobs: []jobLine{
 			{Name: "block-check", Text: "Compares blocks with the chain", Every: 2 * time.Minute, Next: noon.Add(70 * time.Second), Last: at(50 * time.Second), Ran: true, OK: true},
-			{Name: "payout-draft", Text: "Prepare payouts that are due", Every: 24 * time.Hour, Next: noon.Add(18 * time.Hour), Last: at(6 * time.Hour), Ran: true, OK: false, Message: "The wallet has too little that can be spent."},
+			{Name: "payout-draft", Text: "Prepare payouts that are due", Every: 24 * time.Hour, Next: noon.Add(18 * time.Hour), Last: at(6 * time.Hour), Ran: true, OK: false, Message: "the wallet is not ready"},
 			{Name: "upkeep", Text: "Look after the databases", Every: 6 * time.Hour, Next: noon.Add(15 * time.Hour)},
 		},
 		Runs: []runLine{
-			{Job: "block-check", Started: at(50 * time.Second), Finished: at(49 * time.Second), OK: true, Message: "Nothing new."},
-			{Job: "payout-draft", Started: at(6 * time.Hour), Finished: at(6*time.Hour - 1200*time.Millisecond), Message: "The wallet has too little that can be spent."},
+			{Job: "block-check", Started: at(50 * time.Second), Finished: at(49 * time.Second), OK: true},
+			{Job: "payout-draft", Started: at(6 * time.Hour), Finished: at(6*time.Hour - 1200*time.Millisecond), Message: "the wallet is not ready"},
 			{Job: "block-check", Started: at(3 * time.Second)},
 		},
 	}

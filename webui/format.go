@@ -135,7 +135,7 @@ func (w *words) hashes(n *big.Int) template.HTML {
 func (w *words) satsText(v int64) string {
 	small := v > -1_000_000 && v < 1_000_000
 	if how := w.style.rules.Amounts; how == pool.AmountsSats || how == pool.AmountsMixed && small {
-		return number(v) + " sats"
+		return number(v) + " " + w.must("format.sats")
 	}
 	return bitcoin(v) + " BTC"
 }
@@ -158,8 +158,8 @@ func (w *words) sats(v any) template.HTML {
 	}
 	text := w.satsText(n)
 	digits, unit, _ := strings.Cut(text, " ")
-	return template.HTML(fmt.Sprintf(`<data value="%d" title="%s sats">%s<span class="unit"> %s</span></data>`,
-		n, number(n), digits, unit))
+	return template.HTML(fmt.Sprintf(`<data value="%d" title="%s %s">%s<span class="unit"> %s</span></data>`,
+		n, number(n), w.must("format.sats"), digits, unit))
 }
 
 // exact always shows whole satoshis, where money is decided about.
@@ -168,7 +168,7 @@ func (w *words) exact(v any) template.HTML {
 	if !ok {
 		return w.nothing()
 	}
-	return template.HTML(fmt.Sprintf(`<data value="%d">%s<span class="unit"> sats</span></data>`, n, number(n)))
+	return template.HTML(fmt.Sprintf(`<data value="%d">%s<span class="unit"> %s</span></data>`, n, number(n), w.must("format.sats")))
 }
 
 func amount(v any) (int64, bool) {

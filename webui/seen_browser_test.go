@@ -189,10 +189,11 @@ func (i *inspection) shown(screen, scheme string) bool {
 func (i *inspection) keep(ctx context.Context, width int64, file string) {
 	var height float64
 	var picture []byte
-	err := chromedp.Run(ctx, chromedp.Evaluate(`document.documentElement.scrollHeight`, &height),
-		emulation.SetDeviceMetricsOverride(width, int64(height), 1, width < 500),
-		chromedp.FullScreenshot(&picture, 100), screenOf(width))
-	if err != nil {
+	if err := chromedp.Run(ctx, chromedp.Evaluate(`document.documentElement.scrollHeight`, &height)); err != nil {
+		i.t.Fatal(err)
+	}
+	whole := emulation.SetDeviceMetricsOverride(width, int64(height), 1, width < 500)
+	if err := chromedp.Run(ctx, whole, chromedp.CaptureScreenshot(&picture), screenOf(width)); err != nil {
 		i.t.Fatal(err)
 	}
 	if err := os.WriteFile(file, picture, 0o644); err != nil {

@@ -16,8 +16,8 @@ import (
 // What the floors below write for people to read comes from a few places: fields and
 // functions of these names, and errors of the kinds that pages show.
 var (
-	spokenFields = []string{"Reason", "NextStep", "Text", "Next", "Notice", "Sentence", "Message", "Advice", "Problem"}
-	spokenCalls  = []string{"refuse", "warn", "refused", "invalid", "absent"}
+	spokenFields = []string{"Reason", "NextStep", "Text", "Next", "Notice", "Sentence", "Message", "Advice", "Problem", "Result"}
+	spokenCalls  = []string{"refuse", "warn", "refused", "invalid", "absent", "end"}
 	spokenErrors = regexp.MustCompile(`^(Wallet|Core|Person|Settings|Miner|Snapshot)Error$`)
 )
 
@@ -125,6 +125,10 @@ func spokenIn(n ast.Node) (list []ast.Expr) {
 		if slices.Contains(spokenCalls, calledBy(n.Fun)) {
 			list = append(list, n.Args...)
 		}
+	case *ast.FuncDecl:
+		if isJob(n.Type) {
+			list = append(list, firstReturned(n.Body)...)
+		}
 	case *ast.CompositeLit:
 		if spokenErrors.MatchString(calledBy(n.Type)) {
 			for _, e := range n.Elts {
@@ -134,6 +138,24 @@ func spokenIn(n ast.Node) (list []ast.Expr) {
 			}
 		}
 	}
+	return list
+}
+
+// isJob tells the functions that jobs run, which answer what came of it.
+func isJob(f *ast.FuncType) bool {
+	if len(f.Params.List) != 1 || f.Results == nil || len(f.Results.List) != 2 {
+		return false
+	}
+	return calledBy(f.Params.List[0].Type) == "Context" && calledBy(f.Results.List[0].Type) == "string" && calledBy(f.Results.List[1].Type) == "error"
+}
+
+func firstReturned(body *ast.BlockStmt) (list []ast.Expr) {
+	ast.Inspect(body, func(n ast.Node) bool {
+		if r, ok := n.(*ast.ReturnStmt); ok && len(r.Results) == 2 {
+			list = append(list, r.Results[0])
+		}
+		return true
+	})
 	return list
 }
 
@@ -170,6 +192,8 @@ func formatOf(e ast.Expr) (string, bool) {
 	case *ast.CallExpr:
 		if name := calledBy(e.Fun); len(e.Args) > 0 && (name == "Sprintf" || name == "Errorf" || name == "New") {
 			return formatOf(e.Args[0])
+		} else if len(e.Args) > 0 && name == "Or" {
+			return formatOf(e.Args[len(e.Args)-1])
 		}
 	}
 	return "", false
