@@ -17,7 +17,23 @@ type blockLine struct {
 	Finder        string
 	Worker        string
 	Confirmations int32
-	Maturity      int32 // confirmations at which it counts as mature
+	Maturity      int32    // confirmations at which it counts as mature
+	Effort        *float64 // work of its round over that of a block on average, nil when not known
+}
+
+// took fills in the effort of the block's round.
+func (l *blockLine) took(efforts map[int64]float64) {
+	if effort, known := efforts[l.ID]; known {
+		l.Effort = &effort
+	}
+}
+
+// Luck is how many times less work the block took than one does on average.
+func (l blockLine) Luck() *float64 {
+	if !known(l.Effort) || *l.Effort == 0 {
+		return nil
+	}
+	return new(1 / *l.Effort)
 }
 
 // blockView fills templates/block.html.
@@ -81,11 +97,27 @@ func (s *site) blocks(r *http.Request, _ caller) (any, error) {
 		v.Lines = lines[:blocksPerPage]
 		v.Older = v.Lines[blocksPerPage-1].ID
 	}
+	efforts, err := s.box.Efforts(r.Context(), before, blocksPerPage)
+	if err != nil {
+		return nil, err
+	}
+	for i := range v.Lines {
+		v.Lines[i].took(efforts)
+	}
 	return v, nil
 }
 
 func (s *site) block(r *http.Request, _ caller) (any, error) {
-	return s.box.Block(r.Context(), r.PathValue("hash"))
+	v, err := s.box.Block(r.Context(), r.PathValue("hash"))
+	if err != nil {
+		return nil, err
+	}
+	efforts, err := s.box.Efforts(r.Context(), v.ID+1, 1)
+	if err != nil {
+		return nil, err
+	}
+	v.took(efforts)
+	return v, nil
 }
 
 // Steps is the way of a block to money, with how far this one has come.

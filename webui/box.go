@@ -34,6 +34,7 @@ type box interface {
 	Hashrates(ctx context.Context, address string, from, to time.Time, step time.Duration) ([]point, error)
 	Workers(ctx context.Context) ([]workerLine, error)
 	Blocks(ctx context.Context, before int64, limit int) ([]blockLine, error)
+	Efforts(ctx context.Context, before int64, limit int) (map[int64]float64, error) // of such blocks, by their ids
 	Block(ctx context.Context, hash string) (blockView, error)
 	Chances(ctx context.Context) luck
 

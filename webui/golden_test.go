@@ -64,6 +64,10 @@ func (g *golden) Block(_ context.Context, hash string) (blockView, error) {
 	return g.block, nil
 }
 
+func (g *golden) Efforts(context.Context, int64, int) (map[int64]float64, error) {
+	return map[int64]float64{1: 0.731, 2: 0.25, 3: 1.42}, nil
+}
+
 func (g *golden) Chances(context.Context) luck { return g.dashboard.Luck }
 
 func (g *golden) Money(context.Context) (moneyView, error) { return g.dashboard.Money, nil }

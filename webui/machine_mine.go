@@ -153,6 +153,43 @@ func (m *machine) Blocks(ctx context.Context, before int64, limit int) ([]blockL
 	return lines, nil
 }
 
+// Efforts finds out how much work each of some blocks took. A round ends with the
+// share of a block; where that is not known, as the split is not made yet, the next
+// round has no beginning either.
+func (m *machine) Efforts(ctx context.Context, before int64, limit int) (map[int64]float64, error) {
+	blocks, err := m.box.Ledger().Blocks(ctx, limit+1, before)
+	if err != nil {
+		return nil, fmt.Errorf("read blocks: %w", err)
+	}
+	var ends, of []int64 // of[i] is the block of the round that ends with ends[i], 0: of none that can be told
+	if len(blocks) <= limit {
+		ends, of = []int64{0}, []int64{0} // the oldest is the first of all
+	}
+	broken := false
+	for _, b := range slices.Backward(blocks) {
+		if !b.Frozen || len(ends) > 0 && b.WinnerSeq <= ends[len(ends)-1] {
+			broken = true
+			continue
+		}
+		id := b.ID
+		if broken {
+			id = 0
+		}
+		ends, of, broken = append(ends, b.WinnerSeq), append(of, id), false
+	}
+	rounds, err := m.box.Shares().RoundWorks(ctx, ends)
+	if err != nil {
+		return nil, err
+	}
+	efforts := map[int64]float64{}
+	for i, effort := range rounds {
+		if id := of[i+1]; id != 0 {
+			efforts[id], _ = effort.Float64()
+		}
+	}
+	return efforts, nil
+}
+
 func (m *machine) blockLine(b ledger.Block) blockLine {
 	line := blockLine{
 		ID: b.ID, Hash: b.Hash.String(), Height: b.Height, FoundAt: b.At, State: string(b.State),

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"time"
@@ -222,36 +223,60 @@ func (l *Log) Winner(ctx context.Context, block chainhash.Hash) (seq int64, ok b
 // or the share of a block: the sum of the scores since then. At 1 as much work
 // was done as a block takes on average. It sees what is committed.
 func (l *Log) RoundWork(ctx context.Context, sinceSeq int64) (*big.Rat, error) {
-	rows, err := l.db.Reader().QueryContext(ctx, `SELECT nbits, work FROM shift WHERE to_seq > ?`, sinceSeq)
+	efforts, err := l.RoundWorks(ctx, []int64{sinceSeq, math.MaxInt64})
+	if err != nil {
+		return nil, err
+	}
+
+	return efforts[0], nil
+}
+
+// RoundWorks returns the efforts of several rounds: of the one after the share
+// ends[0] up to ends[1], and so on. Each end is the share of a block, in order;
+// the first may be 0. It reads the shifts of all of them once.
+func (l *Log) RoundWorks(ctx context.Context, ends []int64) ([]*big.Rat, error) {
+	if len(ends) < 2 {
+		return nil, nil
+	}
+
+	sums := make([]map[uint32]*big.Int, len(ends)-1) // by the network's target
+	rows, err := l.db.Reader().QueryContext(ctx, `
+		SELECT nbits, work, to_seq FROM shift WHERE to_seq > ? AND to_seq <= ?`, ends[0], ends[len(ends)-1])
 	if err != nil {
 		return nil, fmt.Errorf("read effort: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
-
-	sums := map[uint32]*big.Int{}
 	for rows.Next() {
 		var bits uint32
-		var work int64
-		if err := rows.Scan(&bits, &work); err != nil {
+		var work, to int64
+		if err := rows.Scan(&bits, &work, &to); err != nil {
 			return nil, fmt.Errorf("read effort: %w", err)
 		}
-		if sums[bits] == nil {
-			sums[bits] = new(big.Int)
+		end, _ := slices.BinarySearch(ends, to)
+		round := &sums[end-1]
+		if *round == nil {
+			*round = map[uint32]*big.Int{}
 		}
-		sums[bits].Add(sums[bits], big.NewInt(work))
+		if (*round)[bits] == nil {
+			(*round)[bits] = new(big.Int)
+		}
+		(*round)[bits].Add((*round)[bits], big.NewInt(work))
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read effort: %w", err)
 	}
 
-	effort := new(big.Rat)
-	for bits, sum := range sums {
-		network, err := networkWork(bits)
-		if err != nil {
-			return nil, fmt.Errorf("read effort: %w", err)
+	efforts := make([]*big.Rat, len(sums))
+	for i, round := range sums {
+		efforts[i] = new(big.Rat)
+		for bits, sum := range round {
+			network, err := networkWork(bits)
+			if err != nil {
+				return nil, fmt.Errorf("read effort: %w", err)
+			}
+			efforts[i].Add(efforts[i], new(big.Rat).SetFrac(sum, network))
 		}
-		effort.Add(effort, new(big.Rat).SetFrac(sum, network))
 	}
 
-	return effort, nil
+	return efforts, nil
 }

@@ -178,6 +178,14 @@ func TestWindow(t *testing.T) {
 	if err != nil || effort.Cmp(big.NewRat(9, 10)) != 0 {
 		t.Errorf("RoundWork = %v, %v, want 9/10", effort, err)
 	}
+	whole, err := l.RoundWork(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rounds, err := l.RoundWorks(t.Context(), []int64{0, winner, last})
+	if err != nil || len(rounds) != 2 || rounds[1].Cmp(effort) != 0 || new(big.Rat).Add(rounds[0], rounds[1]).Cmp(whole) != 0 {
+		t.Errorf("RoundWorks = %v, %v, want two that add up to %v", rounds, err, whole)
+	}
 	seq, ok, err := l.Winner(t.Context(), *win(Share{}, 1).Block)
 	if seq != winner || !ok || err != nil {
 		t.Errorf("Winner = %d, %v, %v, want %d", seq, ok, err, winner)
