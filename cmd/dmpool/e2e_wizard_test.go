@@ -4,6 +4,11 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -36,6 +41,7 @@ func TestE2EWizardInBrowser(t *testing.T) {
 	t.Run("without scripts, killed after each answer", func(t *testing.T) {
 		o := newOwner(t, program, bitcoind, browser, "localhost")
 		do(t, o.tab, "switch scripts off", emulation.SetScriptExecutionDisabled(true))
+		o.factor = true
 		o.open("/payouts")
 		do(t, o.tab, "type the code", chromedp.WaitVisible("#code"), chromedp.SendKeys("#code", strings.ToLower(o.code)))
 		o.setsUp("wizard-plain", func() {
@@ -56,6 +62,8 @@ type owner struct {
 	tab               context.Context
 	host, port        string
 	code              string
+	factor            bool     // they add a second factor in the set-up
+	codes             []string // and have these recovery codes then
 }
 
 const ownersPassword = "Correct horse, battery!"
@@ -104,7 +112,7 @@ func (o *owner) setsUp(picture string, after func()) {
 	}{
 		{appliance.StepWelcome, nil},
 		{appliance.StepStart, chromedp.Tasks{choose("start-new")}},
-		{appliance.StepOperator, chromedp.Tasks{set("#user", "anna"), set("#password", ownersPassword), set("#again", ownersPassword)}},
+		{appliance.StepOperator, chromedp.Tasks{o.ticks("factor"), set("#user", "anna"), set("#password", ownersPassword), set("#again", ownersPassword)}},
 		{appliance.StepCheck, nil},
 		{appliance.StepNetwork, chromedp.Tasks{choose("network-practice")}},
 		{appliance.StepNode, nil},
@@ -120,7 +128,50 @@ func (o *owner) setsUp(picture string, after func()) {
 		if step.name != "review" {
 			after()
 		}
+		if step.name == appliance.StepOperator && o.factor {
+			o.addsFactor(picture, after)
+		}
 	}
+}
+
+// ticks is choosing the second factor, or nothing.
+func (o *owner) ticks(id string) chromedp.Action {
+	if !o.factor {
+		return chromedp.Tasks{}
+	}
+	return chromedp.Click("#"+id, chromedp.ByQuery)
+}
+
+// addsFactor does what the page of the second factor asks for. The box stops between
+// the secret and the recovery codes, which are made anew then.
+func (o *owner) addsFactor(picture string, after func()) {
+	o.t.Helper()
+	var secret, list string
+	page := "body.page-setup_factor "
+	do(o.t, o.tab, "scan the secret", chromedp.WaitVisible(page+"#code", chromedp.ByQuery), chromedp.Text(".big-code", &secret))
+	screenshot(o.t, o.tab, picture+"-factor")
+	do(o.t, o.tab, "type its code", chromedp.SetValue("#code", authenticator(o.t, secret), chromedp.ByQuery),
+		chromedp.Click(".wizard-buttons .primary", chromedp.ByQuery), chromedp.WaitVisible(page+"ol.codes", chromedp.ByQuery))
+	after()
+	do(o.t, o.tab, "make new codes", chromedp.Click("form[action='/setup/factor/codes'] button", chromedp.ByQuery),
+		chromedp.WaitVisible(page+"ol.codes", chromedp.ByQuery), chromedp.Text("ol.codes", &list, chromedp.ByQuery))
+	o.codes = strings.Fields(list)
+	screenshot(o.t, o.tab, picture+"-codes")
+	do(o.t, o.tab, "type one of them", chromedp.SetValue("#kept", o.codes[2], chromedp.ByQuery),
+		chromedp.Click(".wizard-buttons .primary", chromedp.ByQuery), chromedp.WaitVisible("body.page-setup_check h1", chromedp.ByQuery))
+}
+
+// authenticator shows the code of now, as an app does (RFC 6238).
+func authenticator(t *testing.T, secret string) string {
+	t.Helper()
+	key, err := base32.StdEncoding.DecodeString(strings.ReplaceAll(secret, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(sha1.New, key)
+	_ = binary.Write(mac, binary.BigEndian, time.Now().Unix()/30)
+	sum := mac.Sum(nil)
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint32(sum[sum[19]&15:])&0x7fffffff%1_000_000)
 }
 
 // connects signs in, and follows on the page how a miner's first share arrives.
@@ -128,7 +179,12 @@ func (o *owner) connects(live bool) {
 	o.t.Helper()
 	do(o.t, o.tab, "sign in", chromedp.WaitVisible("body.page-login #user"),
 		chromedp.SendKeys("#user", "anna"), chromedp.SendKeys("#password", ownersPassword),
-		chromedp.Click("form[action='/login'] button[type=submit]"), chromedp.WaitVisible("body.page-connect h1", chromedp.ByQuery))
+		chromedp.Click("form[action='/login'] button[type=submit]"))
+	if o.factor {
+		do(o.t, o.tab, "show the second factor", chromedp.WaitVisible("body.page-code #code", chromedp.ByQuery),
+			chromedp.SendKeys("#code", o.codes[0], chromedp.ByQuery), chromedp.Click("form[action='/login/code'] button[type=submit]", chromedp.ByQuery))
+	}
+	do(o.t, o.tab, "how to connect", chromedp.WaitVisible("body.page-connect h1", chromedp.ByQuery))
 	var name, text string
 	do(o.t, o.tab, "name of the pool", chromedp.Text(".brand-name", &name))
 	if name != "Barn" {
