@@ -8,6 +8,7 @@
 # CORE_TARBALL   an official Bitcoin Core, bitcoin-VERSION-PLATFORM.tar.gz, to bring
 #                along; its SHA-256 has to be one that the program knows
 # CORE_PINS      other releases than those, for tests: a JSON file
+# DEB_PROGRAMS   a folder with dmpool and dmpool-node, built already, for tests
 # DEB_OUT        where the package goes instead of dist
 #
 # Nothing is fetched but Go modules that are not in Go's cache yet.

@@ -46,12 +46,13 @@ if [[ ${1:-} == test ]]; then
 	[[ -n $(fc-list :lang=en 2>/dev/null) ]] || missing+=(fonts-dejavu-core)
 	[[ -n $(fc-list :lang=zh 2>/dev/null) ]] || missing+=(fonts-droid-fallback)
 	# Only root can mount the disks that tests fill and break, and boot a container
-	# for the test of our units.
+	# for the tests of our units and of the package.
 	if ((EUID == 0)); then
 		has mount || missing+=(mount)
 		has mkfs.ext4 || missing+=(e2fsprogs)
 		has mmdebstrap || missing+=(mmdebstrap)
 		has systemd-nspawn || missing+=(systemd-container)
+		has dh || missing+=(debhelper)
 	fi
 fi
 

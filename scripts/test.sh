@@ -40,5 +40,13 @@ elif ! trixie="$(scripts/trixie.sh)"; then
 elif ! systemd-nspawn --quiet --directory="$trixie" --read-only --private-network --register=no --keep-unit /bin/true; then
 	echo "skipped: systemd-nspawn cannot run here (its reason is above)"
 else
-	DMPOOL_TRIXIE="$trixie" go test -timeout 8m -count=1 -tags nspawn -run '^TestOnSystemd$' ./cmd/dmpool-node
+	# The programs that the tests above have compiled; make deb builds its own.
+	programs="$(mktemp -d)"
+	trap 'rm -rf "$programs"' EXIT
+	go build -ldflags '-s -w' -o "$programs" ./cmd/dmpool ./cmd/dmpool-node
+	DMPOOL_DEB="$(DEB_PROGRAMS="$programs" DEB_OUT="$programs" scripts/deb.sh)"
+	export DMPOOL_TRIXIE="$trixie" DMPOOL_DEB
+	go test -timeout 8m -count=1 -tags nspawn -run '^TestOnSystemd$' ./cmd/dmpool-node
+	echo "== the package: installed, set up, healthy; all of its life is in make deb-test"
+	go test -timeout 5m -count=1 -tags nspawn -run '^TestInstall$' ./packaging
 fi

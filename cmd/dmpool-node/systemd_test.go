@@ -26,20 +26,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestOnSystemd needs root, systemd-nspawn, DMPOOL_TRIXIE (see scripts/trixie.sh)
-// and DMPOOL_BITCOIND.
+// TestOnSystemd needs root, systemd-nspawn, DMPOOL_TRIXIE (see scripts/trixie.sh),
+// DMPOOL_BITCOIND and DMPOOL_DEB, a package (see scripts/deb.sh) from which it takes
+// what is tried, without installing it.
 func TestOnSystemd(t *testing.T) {
 	if os.Getenv("DMPOOL_INSIDE") != "" {
 		t.Skip("this is the container")
 	}
-	base, bitcoind := os.Getenv("DMPOOL_TRIXIE"), os.Getenv("DMPOOL_BITCOIND")
-	if base == "" || bitcoind == "" || os.Getuid() != 0 {
+	base, bitcoind, deb := os.Getenv("DMPOOL_TRIXIE"), os.Getenv("DMPOOL_BITCOIND"), os.Getenv("DMPOOL_DEB")
+	if base == "" || bitcoind == "" || deb == "" || os.Getuid() != 0 {
 		if os.Getenv("DMPOOL_TEST_ALL") != "" {
-			t.Fatal("it needs root, DMPOOL_TRIXIE and DMPOOL_BITCOIND")
+			t.Fatal("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
 		}
-		t.Skip("it needs root, DMPOOL_TRIXIE and DMPOOL_BITCOIND")
+		t.Skip("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
 	}
-	root := furnish(t, base, bitcoind)
+	root := furnish(t, base, bitcoind, deb)
 	alone(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
@@ -75,33 +76,22 @@ func alone(t *testing.T) {
 }
 
 // furnish makes a root file system with all that is ours in it.
-func furnish(t *testing.T, base, bitcoind string) (root string) {
+func furnish(t *testing.T, base, bitcoind, deb string) (root string) {
 	t.Helper()
 	root = filepath.Join(t.TempDir(), "root")
 	at := func(name string) string { return filepath.Join(root, name) }
-	packaging := "../../packaging/"
 	command(t, "cp", "-a", "--reflink=auto", base, root)
-	for _, dir := range []string{"test", "usr/lib/dmpool/node", "usr/share/polkit-1/rules.d"} {
+	command(t, "dpkg-deb", "--extract", deb, root)
+	for _, dir := range []string{"test", "usr/lib/dmpool/node"} {
 		if err := os.MkdirAll(at(dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	command(t, "go", "build", "-o", at("usr/lib/dmpool/dmpool-node"), ".")
-	command(t, "go", "build", "-o", at("usr/bin/dmpool"), "../dmpool")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	command(t, "cp", self, at("test/node.test"))
-
-	units, err := filepath.Glob(packaging + "systemd/*")
-	if err != nil || len(units) == 0 {
-		t.Fatalf("no units: %v", err)
-	}
-	command(t, "cp", append(units, at("usr/lib/systemd/system/"))...)
-	command(t, "cp", packaging+"polkit/50-dmpool.rules", at("usr/share/polkit-1/rules.d/"))
-	command(t, "cp", packaging+"sysusers/dmpool.conf", at("usr/lib/sysusers.d/dmpool.conf"))
-	command(t, "cp", packaging+"tmpfiles/dmpool.conf", at("usr/lib/tmpfiles.d/dmpool.conf"))
 
 	// The whole tree: the program may be a script that looks for its libraries.
 	tree := filepath.Dir(filepath.Dir(bitcoind))
