@@ -116,6 +116,10 @@ func (a *Appliance) vitalParts() []part {
 func (a *Appliance) statusLine() string {
 	p := a.pool.Load()
 	if p == nil {
+		if now := time.Now(); a.clockUnset(now) {
+			text, next := clockText(now)
+			return text + " " + next
+		}
 		if core := a.Core(); core.Text != "" {
 			return core.Text
 		}

@@ -39,6 +39,7 @@ type Config struct {
 	Stratum   []net.Listener  // open ports for miners; the appliance closes them
 	Sockets   Sockets         // what the service manager has opened; those for miners are closed, too
 	Release   string          // of this program
+	Built     time.Time       // its date, before which no clock can be right; zero: not known
 	Logger    *slog.Logger
 
 	lock *os.File // of the data directory, where a [Wizard] has it
@@ -192,11 +193,14 @@ func (a *Appliance) Run(ctx context.Context) error {
 	})()
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
-	keeper.Go(func() { a.core.run(keeping) })
-	keeper.Go(func() { a.monitor.run(keeping, a) })
 	keeper.Go(func() { newWatchdog(a.log).run(keeping, a.vitalParts, a.statusLine) })
 	defer keeper.Wait()
 	defer stopKeeping()
+	if err := a.awaitClock(ctx); err != nil {
+		return stopped(ctx, err)
+	}
+	keeper.Go(func() { a.core.run(keeping) })
+	keeper.Go(func() { a.monitor.run(keeping, a) })
 	a.lookAround(ctx)
 	a.core.getWanted(ctx)
 	if err := a.core.await(ctx); err != nil {

@@ -9,7 +9,8 @@
 //
 // As a service of systemd the box takes the ports that were opened for it ([Sockets]),
 // says in a sentence what it does, and feeds its watchdog as long as the ledger, the
-// share log and Stratum answer (alive.go).
+// share log and Stratum answer (alive.go). While the clock of the machine is one that
+// was never set, only the pages are there; they say what waits (clock.go).
 //
 // # What lies in the data directory
 //

@@ -59,6 +59,9 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 		if found := a.found.Load(); found != nil {
 			c.NextStep = *found
 		}
+		if n.Next != "" {
+			c.NextStep = n.Next
+		}
 	case n.Problem != "":
 		c.Status, c.Reason = Degraded, n.Problem
 		c.NextStep = "Open the node page; the box keeps asking."

@@ -80,6 +80,9 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 		if core := a.Core(); core.Text != "" {
 			s.Text = core.Text
 		}
+		if now := time.Now(); a.clockUnset(now) {
+			s.Text, s.Next = clockText(now)
+		}
 		return s
 	}
 	state := runner.State()

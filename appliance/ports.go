@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +21,7 @@ func Listen(ctx context.Context, purpose, addr, flag string) (net.Listener, erro
 		return ln, nil
 	}
 	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("port %s for %s is taken%s; stop that program or choose another port with %s", addr, purpose, holder(addr), flag)
+		return nil, fmt.Errorf("port %s for %s is taken by %s; stop that program or choose another port with %s", addr, purpose, holder(addr), flag)
 	}
 	if errors.Is(err, unix.EACCES) {
 		return nil, fmt.Errorf("port %s for %s needs more rights than this user has; choose a port above 1023 with %s", addr, purpose, flag)
@@ -29,20 +29,22 @@ func Listen(ctx context.Context, purpose, addr, flag string) (net.Listener, erro
 	return nil, fmt.Errorf("listen on %s for %s: %w", addr, purpose, err)
 }
 
-// holder names the program that listens on addr's port, when that can be seen.
+// holder names the program that listens on addr's port, or how to find out.
 func holder(addr string) string {
-	_, portText, err := net.SplitHostPort(addr)
+	_, service, err := net.SplitHostPort(addr)
 	if err != nil {
-		return ""
+		return "another program"
 	}
-	port, err := strconv.Atoi(portText)
+	port, err := net.LookupPort("tcp", service)
 	if err != nil {
-		return ""
+		return "another program"
 	}
-	if owner := bitcoind.PortOwner(port); owner != "" {
-		return " by " + owner
+	if owner := bitcoind.PortOwner(port); strings.HasPrefix(owner, "process ") {
+		return owner
+	} else if owner != "" {
+		return fmt.Sprintf("%s (sudo ss -ltnp 'sport = :%d' names it)", owner, port)
 	}
-	return ""
+	return fmt.Sprintf("another program (sudo ss -ltnp 'sport = :%d' names it)", port)
 }
 
 // lanAddresses returns this box's own IP addresses that a miner at home could

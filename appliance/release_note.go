@@ -32,7 +32,7 @@ func (a *Appliance) Upgraded(ctx context.Context) (before string, at time.Time, 
 
 // noteRelease writes down which version runs, when that is another one than before.
 func (a *Appliance) noteRelease(ctx context.Context) error {
-	if a.config.Release == "" {
+	if a.config.Release == "" || a.clockUnset(time.Now()) {
 		return nil
 	}
 	var note releaseNote

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 )
 
 // licences are the licences of all modules that are linked in, one after the other,
@@ -24,9 +25,23 @@ type aboutView struct {
 	Modules  []moduleLine
 	Parts    []partSize
 
+	News  []News // of the newest releases
+	Since string // the version before this one on this box, empty: none is known
+	At    time.Time
+
 	HTTPS, Stratum *certificateView
 	Secure         bool // this page came over TLS
 }
+
+// News is what a release of the program brought.
+type News struct {
+	Version string
+	Date    time.Time
+	Points  []string // in English, as their authors wrote them
+}
+
+// newsShown is of how many releases the page tells.
+const newsShown = 5
 
 // moduleLine is a module that is linked into this binary.
 type moduleLine struct{ Path, Version, Licence string }
@@ -39,6 +54,10 @@ func (s *site) about(r *http.Request, _ caller) (any, error) {
 		return nil, err
 	}
 	v.Parts = m.Parts
+	v.News = s.news[:min(newsShown, len(s.news))]
+	if v.Since, v.At, err = s.box.Upgraded(r.Context()); err != nil {
+		return nil, err
+	}
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v, nil

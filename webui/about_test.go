@@ -113,4 +113,9 @@ func TestAbout(t *testing.T) {
 	if body := w.get("/about").body; !strings.Contains(body, "1.2.3") || !strings.Contains(body, "SQLite") && !strings.Contains(body, "shares.db") {
 		t.Error("the page names neither version nor databases")
 	}
+	for _, want := range []string{"This box ran version 1.1.0 until", "Miners see &lt;more&gt;.", "sudo dmpool rollback"} {
+		if body := w.get("/about").body; !strings.Contains(body, want) {
+			t.Errorf("the page does not say what is new: %q is not there", want)
+		}
+	}
 }

@@ -67,6 +67,7 @@ type box interface {
 	StopCore(ctx context.Context, op operator, ip string) error
 	UploadCore(ctx context.Context, file io.Reader, op operator, ip string) error
 	Monitoring(ctx context.Context) (monitoringView, error)
+	Upgraded(ctx context.Context) (before string, at time.Time, err error) // see [appliance.Appliance.Upgraded]
 	Support(ctx context.Context, b *support.Bundle) error
 	Jobs(ctx context.Context, only string) (jobsView, error)
 	RunJob(ctx context.Context, name string, op operator, ip string) error

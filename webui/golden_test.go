@@ -78,6 +78,10 @@ func (g *golden) Payouts(context.Context) ([]payoutLine, error) { return g.payou
 
 func (g *golden) Node(context.Context) nodeView { return g.node }
 
+func (g *golden) Upgraded(context.Context) (string, time.Time, error) {
+	return "1.1.0", noon.Add(-48 * time.Hour), nil
+}
+
 func (g *golden) Monitoring(context.Context) (monitoringView, error) { return g.monitoring, nil }
 
 func (g *golden) Support(_ context.Context, b *support.Bundle) error {

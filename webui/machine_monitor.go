@@ -11,6 +11,11 @@ import (
 // sampleSlots is how many samples fit into a line: six hours of them.
 const sampleSlots = 720
 
+// Upgraded tells which version ran before.
+func (m *machine) Upgraded(ctx context.Context) (before string, at time.Time, err error) {
+	return m.box.Upgraded(ctx)
+}
+
 // Monitoring tells how the box was in the last hours.
 func (m *machine) Monitoring(context.Context) (monitoringView, error) {
 	box := m.sizes.get(time.Minute, m.box.Box)

@@ -18,6 +18,7 @@ import (
 // Options are the things that New can do without. The zero value is ready.
 type Options struct {
 	Version string        // of the program, for the page about it
+	News    []News        // what its releases brought, the newest first, for the same page
 	Log     *logbook.Book // what the logs page shows; nil: it has nothing to show
 	Logger  *slog.Logger
 	Level   *slog.LevelVar // of Logger, for the logs page to change; nil: it cannot
@@ -37,6 +38,7 @@ type site struct {
 	tokens  *tokens
 	log     *slog.Logger
 	version string
+	news    []News
 	book    *logbook.Book
 	level   *slog.LevelVar
 	now     func() time.Time
@@ -75,6 +77,7 @@ func newSite(b box, db *sqlite.DB, o Options, p *press) *site {
 		tokens:  &tokens{db: db, now: o.Now, key: []byte(rand.Text() + rand.Text())},
 		log:     o.Logger,
 		version: cmp.Or(o.Version, "dev"),
+		news:    o.News,
 		book:    o.Log,
 		level:   o.Level,
 		now:     o.Now,

@@ -105,7 +105,7 @@ func open(t testing.TB, g *golden) *visit {
 	t.Helper()
 	w := &visit{t: t, box: g, clock: &watch{at: noon}, db: openDB(t)}
 	s := siteOf(t, g, w.db, Options{
-		Version: "1.2.3", Log: book(), Level: new(slog.LevelVar), Now: w.clock.now, Hosts: []string{"pool.lan"},
+		Version: "1.2.3", News: []News{{"1.2.3", noon, []string{"Miners see <more>."}}}, Log: book(), Level: new(slog.LevelVar), Now: w.clock.now, Hosts: []string{"pool.lan"},
 		HTTPS: &HTTPS{Port: 8443, Certificate: g.StratumCertificate},
 	})
 	w.site = s

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -62,10 +63,11 @@ func FreePorts(ctx context.Context, n int) ([]int, error) {
 }
 
 // PortOwner names the process that listens on the port, as far as this user may
-// see it: /proc/net/tcp has the socket's inode, /proc/<pid>/fd who has it open.
+// see it: /proc/self/net/tcp has the socket's inode, /proc/<pid>/fd who has it open.
+// Of another user's process only the user can be told.
 func PortOwner(port int) string {
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		inode := listenerInode(table, port)
+	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
+		inode, uid := listener(table, port)
 		if inode == "" {
 			continue
 		}
@@ -79,18 +81,21 @@ func PortOwner(port int) string {
 				return processName(pid)
 			}
 		}
+		if who, err := user.LookupId(uid); err == nil {
+			return "a program of the user " + who.Username
+		}
 	}
 
 	return ""
 }
 
-// listenerInode reads a table of sockets. Its columns are, from the second:
+// listener reads a table of sockets. Its columns are, from the second:
 // local address (hex ip:port), remote address, state (0A: listening), queues,
 // timer, retransmissions, user, timeout, inode.
-func listenerInode(table string, port int) string {
+func listener(table string, port int) (inode, uid string) {
 	file, err := os.Open(table)
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	defer file.Close()
 
@@ -98,11 +103,11 @@ func listenerInode(table string, port int) string {
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		column := strings.Fields(lines.Text())
 		if len(column) > 9 && strings.HasSuffix(column[1], suffix) && column[3] == "0A" {
-			return column[9]
+			return column[9], column[7]
 		}
 	}
 
-	return ""
+	return "", ""
 }
 
 // processName returns "process 12 (nginx)".

@@ -45,7 +45,7 @@ func allowedImports() map[string][]string {
 		"appliance/systemd":           {"appliance/bitcoind"},
 		"cmd/dmpool-node":             {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"appliance/faultdisk":         {},
-		"packaging":                   {}, // tests only
+		"packaging":                   {},
 		"packaging/bakecore":          {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"webui": {
 			"appliance", "appliance/logbook", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
@@ -54,7 +54,7 @@ func allowedImports() map[string][]string {
 			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/node/nodetest", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"cmd/dmpool": {
-			"webui", "appliance", "appliance/bitcoind", "appliance/logbook", "appliance/support", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"webui", "packaging", "appliance", "appliance/bitcoind", "appliance/logbook", "appliance/support", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 	}
 }

@@ -175,7 +175,7 @@ func openPorts(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err
 	if b.window, err = f.window(log); err != nil {
 		return nil, err
 	}
-	b.window.Version, b.window.Log = release, book
+	b.window.Version, b.window.News, b.window.Log = release, news(), book
 	sockets, err := appliance.InheritSockets()
 	if err != nil {
 		return nil, err
@@ -199,7 +199,7 @@ func openPorts(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err
 	}
 	b.config = appliance.Config{
 		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind, External: f.node, Service: f.service,
-		Stratum: []net.Listener{b.miners}, Sockets: sockets, Release: release, Logger: log,
+		Stratum: []net.Listener{b.miners}, Sockets: sockets, Release: release, Built: built(), Logger: log,
 	}
 	return b, nil
 }

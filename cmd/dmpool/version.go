@@ -5,10 +5,31 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"time"
+
+	"github.com/dmpool/dmpool/packaging"
+	"github.com/dmpool/dmpool/webui"
 )
 
 // release is set at build time: -ldflags "-X main.release=1.2.3".
 var release = "dev"
+
+// built is the date of this release, which is that of its entry in the changelog.
+func built() time.Time {
+	if all := packaging.Releases(); len(all) > 0 {
+		return all[0].Date
+	}
+	return time.Time{}
+}
+
+// news is what the releases brought, the newest first.
+func news() []webui.News {
+	var list []webui.News
+	for _, r := range packaging.Releases() {
+		list = append(list, webui.News{Version: r.Version, Date: r.Date, Points: r.Points})
+	}
+	return list
+}
 
 // version prints what was built, and from what.
 func version(_ context.Context, c *cli) error {
