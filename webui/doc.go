@@ -34,7 +34,8 @@
 // that id; when the same URL is asked for as text/event-stream, the server
 // renders these again whenever something happened and sends the ones that
 // changed, as long as who asked may still look. The script (static/app.js) only
-// swaps them in.
+// swaps them in. Streams of the same URL in the same language for the same operator
+// share what is made, on pages that routes.go calls shared (showing.go).
 //
 // The wallet page (wallet.go) shows the twelve words in the answer to a form and
 // nowhere else, and never gives back what was typed into its forms.

@@ -1,19 +1,17 @@
 package webui
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
 
 const (
 	pingEvery    = 15 * time.Second
-	calm         = 4 * time.Second        // a page is rendered again this often at most
-	burst        = 200 * time.Millisecond // events so close together are answered by one rendering
+	calm         = 4 * time.Second        // a page is made again this often at most
+	burst        = 200 * time.Millisecond // events so close together are answered by one edition
 	writeLimit   = 10 * time.Second       // a reader that does not read is let go
 	maxStreams   = 64
 	maxStrangers = 48 // of them, so that operators always have room
@@ -76,7 +74,7 @@ func (s *streams) add(v viewer, n int) {
 // them at once, and then, whenever something happened (or with each ping, for
 // what moves with time), those that look different now. It ends when the
 // browser leaves, the server stops, or the session does.
-func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name string, gather pageFunc) error {
+func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, p livePage) error {
 	viewer := viewerOf(who)
 	if !s.streams.open(viewer) {
 		return throttled(pingEvery)
@@ -89,26 +87,26 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 
-	feed := &feed{w: w, control: http.NewResponseController(w), sent: map[string][32]byte{}}
+	feed := &feed{w: w, control: http.NewResponseController(w), sent: map[string]string{}}
 	_ = feed.control.SetReadDeadline(time.Time{}) // a server's ReadTimeout is about requests, not about how long one lasts
 	if feed.write("retry: 5000\n\n") != nil {
 		return nil
 	}
-	events, cancel := s.box.Changes()
-	defer func() { cancel() }()
+	came := time.Now() // an edition from before may be older than the page that the browser has
+	showing, leave := s.watch(r, who, p)
+	defer leave()
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 
 	for {
-		if !s.stillWelcome(r, who, name) {
+		if !s.stillWelcome(r, who, p.name) {
 			_ = feed.write("event: signed-out\ndata: {}\n\n")
 			return nil
 		}
-		rendered := time.Now()
-		if err := s.renew(r, who, name, gather, feed); err != nil {
+		edition := showing.latest.Load()
+		if !edition.begun.Before(came) && feed.send(edition.parts) != nil {
 			return nil
 		}
-		pinged := false
 		select {
 		case <-r.Context().Done():
 			return nil
@@ -116,64 +114,9 @@ func (s *site) stream(w http.ResponseWriter, r *http.Request, who caller, name s
 			if feed.write(": ping\n\n") != nil {
 				return nil
 			}
-			pinged = true
-		case <-s.stirred(name):
-		case _, ok := <-events:
-			if !ok { // we were too slow and have been dropped: start over
-				cancel()
-				events, cancel = s.box.Changes()
-			}
-		}
-		// What comes after a quiet time is shown at once; of what comes without a pause,
-		// one rendering in a while.
-		if wait := max(burst, calm-time.Since(rendered)); !pinged && !settle(r.Context(), events, wait) {
-			return nil
+		case <-edition.newer:
 		}
 	}
-}
-
-// settle lets a burst of events pass, so that it costs one rendering.
-func settle(ctx context.Context, events <-chan event, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-timer.C:
-			return true
-		case _, ok := <-events:
-			if !ok {
-				return true // noticed by the caller's next receive
-			}
-		}
-	}
-}
-
-// renew renders the live parts and sends those that changed. A page that
-// cannot be gathered just now is tried again later.
-func (s *site) renew(r *http.Request, who caller, name string, gather pageFunc, feed *feed) error {
-	data, err := gather(r, who)
-	if err != nil {
-		s.log.Debug("Live page not gathered", "page", name, "err", err)
-		return nil
-	}
-	p := s.fill(r, who, name, data)
-	sheets, err := s.sheets()
-	if err != nil {
-		return err
-	}
-	for _, id := range sheets[p.Lang()][name].live {
-		html, err := sheets.render(name, id, p)
-		if err != nil {
-			s.log.Error("Live part not rendered", "page", name, "part", id, "err", err)
-			continue
-		}
-		if err := feed.send(id, html); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // stillWelcome asks again what has let the viewer in, before anything more is shown:
@@ -191,34 +134,29 @@ func (s *site) stillWelcome(r *http.Request, who caller, name string) bool {
 type feed struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	sent    map[string][32]byte
+	sent    map[string]string // by id; of a shared page, the same texts for everybody
 }
 
-// send sends the part unless the browser has it already.
-func (f *feed) send(id string, html []byte) error {
-	sum := sha256.Sum256(html)
-	if f.sent[id] == sum {
+// send sends the parts that the browser does not have already.
+func (f *feed) send(parts []livePart) error {
+	var news strings.Builder
+	for _, p := range parts {
+		if f.sent[p.id] != p.event {
+			news.WriteString(p.event)
+			f.sent[p.id] = p.event
+		}
+	}
+	if news.Len() == 0 {
 		return nil
 	}
-	data, err := json.Marshal(struct {
-		ID   string `json:"id"`
-		HTML string `json:"html"`
-	}{id, string(html)})
-	if err != nil {
-		return fmt.Errorf("encode part: %w", err)
-	}
-	if err := f.write("event: part\ndata: " + string(data) + "\n\n"); err != nil {
-		return err
-	}
-	f.sent[id] = sum
-	return nil
+	return f.write(news.String())
 }
 
 // write sends text now. It moves the connection's write deadline, which would
 // otherwise end every stream after the server's WriteTimeout.
 func (f *feed) write(text string) error {
 	_ = f.control.SetWriteDeadline(time.Now().Add(writeLimit)) // not every writer has one
-	if _, err := f.w.Write([]byte(text)); err != nil {
+	if _, err := io.WriteString(f.w, text); err != nil {
 		return err
 	}
 	return f.control.Flush()

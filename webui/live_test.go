@@ -18,7 +18,7 @@ type listening struct {
 }
 
 // listen opens the live stream of a page, as an EventSource does.
-func (w *visit) listen(path string) listening {
+func (w *visit) listen(path string, change ...func(*http.Request)) listening {
 	w.t.Helper()
 	ctx, stop := context.WithTimeout(w.t.Context(), 30*time.Second)
 	w.t.Cleanup(stop)
@@ -27,6 +27,9 @@ func (w *visit) listen(path string) listening {
 		w.t.Fatal(err)
 	}
 	req.Header.Set("Accept", "text/event-stream")
+	for _, c := range change {
+		c(req)
+	}
 	resp, err := w.http.Do(req)
 	if err != nil {
 		w.t.Fatal(err)
@@ -35,7 +38,9 @@ func (w *visit) listen(path string) listening {
 	if ct := resp.Header.Get("Content-Type"); ct != "text/event-stream" {
 		w.t.Fatalf("Content-Type %q", ct)
 	}
-	return listening{w.t, bufio.NewScanner(resp.Body)}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20) // a part is one line
+	return listening{w.t, lines}
 }
 
 // part waits for the next event about a part of the page.

@@ -248,20 +248,39 @@ func (s *site) plain(name string, gather pageFunc) handler {
 	}
 }
 
+// livePage is a page and what its stream sends.
+type livePage struct {
+	name   string
+	gather pageFunc
+	shared bool
+}
+
 // page turns a pageFunc into a handler: HTML for people, and for an
 // EventSource on the same URL a stream of the page's live parts.
 func (s *site) page(name string, gather pageFunc) handler {
+	return s.live(livePage{name: name, gather: gather})
+}
+
+// shared is page where the live parts are the same for all who have the URL, the
+// language and the operator in common, see sight. gather gets a caller and a request
+// that say no more than that; forms, which hold a session's token, are in parts that
+// are not live.
+func (s *site) shared(name string, gather pageFunc) handler {
+	return s.live(livePage{name: name, gather: gather, shared: true})
+}
+
+func (s *site) live(p livePage) handler {
 	return func(w http.ResponseWriter, r *http.Request, who caller) error {
 		if wantsStream(r) {
-			return s.stream(w, r, who, name, gather)
+			return s.stream(w, r, who, p)
 		}
-		data, err := gather(r, who)
+		data, err := p.gather(r, who)
 		if err != nil {
 			return err
 		}
-		p := s.fill(r, who, name, data)
-		p.Live = true
-		s.send(w, http.StatusOK, p)
+		filled := s.fill(r, who, p.name, data)
+		filled.Live = true
+		s.send(w, http.StatusOK, filled)
 		return nil
 	}
 }

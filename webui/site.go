@@ -51,6 +51,7 @@ type site struct {
 	styled  styled
 	limits  limits
 	streams *streams
+	shown   *showings
 	replays *replays
 
 	described []apiGroup // the API, for the page about it
@@ -89,6 +90,7 @@ func newSite(b box, db *sqlite.DB, o Options, p *press) *site {
 		press:   p,
 		limits:  newLimits(o.Now),
 		streams: newStreams(),
+		shown:   newShowings(),
 		replays: &replays{db: db, now: o.Now, running: map[replayKey]chan struct{}{}},
 	}
 	s.described = apiRoutesOf(s.apiRoutes(), p.api)
