@@ -389,18 +389,3 @@ func (a *Appliance) nodeConf(ctx context.Context) (bitcoind.Conf, error) {
 	conf.PruneMiB, conf.DBCacheMiB, conf.Offline = plan.PruneMiB, plan.DBCacheMiB, a.config.Offline
 	return conf, nil
 }
-
-// maturity is the number of confirmations at which a reward becomes payable.
-// Consensus asks for 100 and the wallet for 101; where coins are worth
-// something, the pool waits for more (money.md 2.3).
-func (a *Appliance) maturity() int32 {
-	if a.privateChain() {
-		return 101
-	}
-	return 120
-}
-
-// privateChain tells whether the chain lives on this box alone.
-func (a *Appliance) privateChain() bool { return privateNetwork(a.network) }
-
-func privateNetwork(network string) bool { return network == "practice" || network == "regtest" }

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dmpool/dmpool/pool"
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // dataDir is the folder that holds everything of one box.
@@ -134,3 +137,38 @@ func knownNetwork(network string) error {
 	}
 	return nil
 }
+
+// isSetUp tells whether the directory has an operator on a network. It waits for
+// a set-up that is under way: two that open a new database would both migrate it.
+func (d dataDir) isSetUp(ctx context.Context, network string) (bool, error) {
+	if network == "" || !exists(d.ledger(network)) {
+		return false, nil
+	}
+	turn, err := d.turn()
+	if err != nil {
+		return false, err
+	}
+	defer turn.Close()
+	return d.hasOperator(ctx, network)
+}
+
+// hasOperator is isSetUp for who has the turn.
+func (d dataDir) hasOperator(ctx context.Context, network string) (bool, error) {
+	if !exists(d.ledger(network)) {
+		return false, nil
+	}
+	// Nothing is changed by a look: what a new version changes it copies first.
+	if _, _, err := sqlite.Version(ctx, d.ledger(network), ledger.Schema); err != nil {
+		return false, fmt.Errorf("open ledger: %w", err)
+	}
+	db := sqlite.View(d.ledger(network))
+	defer db.Close()
+	var tables int // 0 in a ledger that a crash left while it was made
+	err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema WHERE name = 'operator'`).Scan(&tables)
+	if err != nil || tables == 0 {
+		return false, when(err != nil, fmt.Errorf("read ledger: %w", err))
+	}
+	return hasOperator(ctx, db)
+}
+
+// writeSetUp writes what was answered and returns the operator.

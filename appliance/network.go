@@ -102,3 +102,18 @@ func (a *Appliance) nodePlan(ctx context.Context, wishes nodeSettings) (bitcoind
 	}
 	return plan, a.saveSetting(ctx, settingPrune, plan.PruneMiB)
 }
+
+// maturity is the number of confirmations at which a reward becomes payable.
+// Consensus asks for 100 and the wallet for 101; where coins are worth
+// something, the pool waits for more (money.md 2.3).
+func (a *Appliance) maturity() int32 {
+	if a.privateChain() {
+		return 101
+	}
+	return 120
+}
+
+// privateChain tells whether the chain lives on this box alone.
+func (a *Appliance) privateChain() bool { return privateNetwork(a.network) }
+
+func privateNetwork(network string) bool { return network == "practice" || network == "regtest" }

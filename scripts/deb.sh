@@ -41,6 +41,8 @@ mv "$tree/packaging/debian" "$tree/debian"
 # The notes of the release that is being made, under the name of this build.
 sed -i -e "1s/([^)]*)/($version)/" "$tree/debian/changelog"
 sed -i -e "0,/^ -- /s/^\( -- .*>  \).*/\1$(date --utc --date="@$stamp" --rfc-email)/" "$tree/debian/changelog"
+# The program shows them, too (packaging/news.go).
+install -D -m 644 -t "$tree/packaging/debian" "$tree/debian/changelog"
 
 if [[ -n ${CORE_TARBALL:-} ]]; then
 	CORE_TARBALL=$(readlink -e "$CORE_TARBALL") || { echo "deb.sh: there is no file $CORE_TARBALL" >&2 && exit 1; }
