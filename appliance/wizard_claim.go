@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -73,8 +75,27 @@ func holderHash(secret string) []byte {
 	return sum[:]
 }
 
-// keepCode keeps the code of an earlier start if its file is still there, or else
-// makes a new one.
+// claimCredential is the name of a claim code that the owner of the machine has chosen,
+// among the service's credentials (systemd.exec(5), ImportCredential=): it is good until
+// somebody has guessed too often.
+const claimCredential = "claim-code"
+
+// chosenCode returns the owner's code, empty if there is none that is one.
+func chosenCode() string {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return ""
+	}
+	text, err := os.ReadFile(filepath.Join(dir, claimCredential))
+	plain := plainCode(string(text))
+	if err != nil || len(plain) != codeLength || strings.Contains(plain, "?") {
+		return ""
+	}
+	return plain[:codeLength/2] + "-" + plain[codeLength/2:]
+}
+
+// keepCode keeps the code of an earlier start if its file is still there, or else takes
+// the owner's, or makes a new one.
 func (w *Wizard) keepCode(ctx context.Context) error {
 	if c, err := readClaim(w.dir); err == nil {
 		var hash []byte
@@ -83,12 +104,11 @@ func (w *Wizard) keepCode(ctx context.Context) error {
 			return w.writeCode(c.Code)
 		}
 	}
-	return w.db.Update(ctx, func(tx *sql.Tx) error { return w.renewCode(ctx, tx) })
+	return w.db.Update(ctx, func(tx *sql.Tx) error { return w.setCode(ctx, tx, cmp.Or(chosenCode(), newCode())) })
 }
 
-// renewCode makes a new code. Who holds the set-up goes on holding it.
-func (w *Wizard) renewCode(ctx context.Context, tx *sql.Tx) error {
-	code := newCode()
+// setCode puts a new code in force. Who holds the set-up goes on holding it.
+func (w *Wizard) setCode(ctx context.Context, tx *sql.Tx, code string) error {
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO claim (id, code_hash, made_at) VALUES (1, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET code_hash = excluded.code_hash, tries = 0, made_at = excluded.made_at`,
@@ -178,7 +198,7 @@ func (w *Wizard) Claim(ctx context.Context, code, ip string) (secret string, err
 		}
 		if tries+1 >= claimsPerCode {
 			w.log.Warn("Too many wrong claim codes; there is a new one", "ip", ip)
-			return w.renewCode(ctx, tx)
+			return w.setCode(ctx, tx, newCode())
 		}
 		_, err := tx.ExecContext(ctx, `UPDATE claim SET tries = tries + 1`)
 		return err

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,6 +26,43 @@ func TestClaimCode(t *testing.T) {
 	}
 	if info, err := os.Stat(w.dir.claimFile()); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("file %v, %v", info, err)
+	}
+}
+
+// The owner of the machine may choose the code; what is none is not taken, and guessing
+// ends it.
+func TestClaimCodeOfTheOwner(t *testing.T) {
+	credentials := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", credentials)
+	choose := func(code string) {
+		if err := os.WriteFile(filepath.Join(credentials, "claim-code"), []byte(code+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for chosen, taken := range map[string]bool{"abcde-12345": true, "ABCDE": false, "ABCDE-1234U": false, "": false} {
+		choose(chosen)
+		dir := t.TempDir()
+		openWizard(t, dir)
+		if got := claimCode(t, dir).Code; (got == "ABCDE-12345") != taken {
+			t.Errorf("%q was chosen, the code is %q", chosen, got)
+		}
+	}
+
+	choose("abcde-12345")
+	dir := t.TempDir()
+	w := openWizard(t, dir)
+	for i := range claimsPerCode {
+		if _, err := w.Claim(t.Context(), "00000-00000", fmt.Sprintf("192.168.1.%d", i)); !errors.Is(err, ErrClaim) {
+			t.Fatal(err)
+		}
+	}
+	guessed := claimCode(t, dir).Code
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openWizard(t, dir)
+	if got := claimCode(t, dir).Code; got == "ABCDE-12345" || got != guessed {
+		t.Errorf("after thirty wrong codes and a restart the code is %q, want %q", got, guessed)
 	}
 }
 

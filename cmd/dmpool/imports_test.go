@@ -43,6 +43,8 @@ func allowedImports() map[string][]string {
 		"appliance/bitcoind/release":  {"appliance/bitcoind/laid"},
 		"appliance/bitcoind/snapshot": {},
 		"appliance/systemd":           {"appliance/bitcoind"},
+		"appliance/bootfile":          {},
+		"cmd/dmpool-image":            {"appliance/bitcoind/laid", "appliance/bootfile"},
 		"cmd/dmpool-node":             {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"appliance/faultdisk":         {},
 		"packaging":                   {},
