@@ -12,13 +12,14 @@ ARCH    ?= $(shell dpkg --print-architecture 2>/dev/null)
 
 SECONDS  ?= 60
 ROUNDS   ?= 1000
+CUTS     ?= 10
 DURATION ?= 10m
 
 export PATH := $(PATH):/usr/local/go/bin
 export CORE_TARBALL
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench bench-stratum fuzz torture soak screenshots deb deb-test clean
+.PHONY: help run build test check bench bench-stratum fuzz torture soak screenshots deb deb-test image image-test image-powercuts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,10 +60,19 @@ deb: deps-deb ## build dist/dmpool_*.deb; ARCH=arm64 for boards, CORE_TARBALL=fi
 deb-test: deps-test deps-deb ## install, break, remove and purge the package on a booted Debian 13
 	scripts/deb-test.sh
 
+image: deps-image deb ## make dist/dmpool-*-amd64.img.zst, a disk that a PC starts from; needs root
+	version=$$(scripts/deb-version.sh) && scripts/image.sh "dist/dmpool_$${version}_amd64.deb" "dist/dmpool-$$version-amd64.img.zst"
+
+image-test: image ## start that disk in an emulated PC: set-up, power cuts, a block
+	scripts/image-test.sh TestImage
+
+image-powercuts: image ## cut the power of a box that mines and pays CUTS=10 times
+	CUTS=$(CUTS) scripts/image-test.sh TestPowerCuts
+
 clean: ## remove what was built and the pictures, and the practice chain of `make run`
 	rm -rf bin dist screenshots $(DATA)
 
-.PHONY: deps deps-test deps-deb
+.PHONY: deps deps-test deps-deb deps-image
 deps:
 	@scripts/deps.sh
 
@@ -71,3 +81,6 @@ deps-test:
 
 deps-deb:
 	@ARCH=$(ARCH) scripts/deps.sh deb
+
+deps-image:
+	@scripts/deps.sh image

@@ -7,6 +7,8 @@
 #                           can use them, what makes disks and a container
 #   scripts/deps.sh deb     also what builds a package for $ARCH, by default for
 #                           machines like this one
+#   scripts/deps.sh image   also what makes a disk image of the package, and a
+#                           computer to try it in
 #
 # Only what is missing is installed, through apt. Where nothing is missing the
 # script says nothing, needs no network and no rights.
@@ -26,8 +28,8 @@ die() {
 has() { command -v "$1" >/dev/null; }
 
 case ${1:-} in
-'' | test | deb) ;;
-*) die "usage: scripts/deps.sh [test | deb]" ;;
+'' | test | deb | image) ;;
+*) die "usage: scripts/deps.sh [test | deb | image]" ;;
 esac
 
 # --- what is missing ---------------------------------------------------------
@@ -56,7 +58,7 @@ if [[ ${1:-} == test ]]; then
 	fi
 fi
 
-if [[ ${1:-} == deb ]]; then
+if [[ ${1:-} == deb || ${1:-} == image ]]; then
 	has dh || missing+=(debhelper)
 	has lintian || missing+=(lintian)
 	has make || missing+=(make)
@@ -73,6 +75,17 @@ if [[ ${1:-} == deb ]]; then
 		;;
 	*) die "packages are made for amd64 and arm64, not for $arch" ;;
 	esac
+fi
+
+if [[ ${1:-} == image ]]; then
+	[[ $(uname -m) == x86_64 ]] || die "the image is for PCs, and is made on one"
+	has mmdebstrap || missing+=(mmdebstrap)
+	has zstd || missing+=(zstd)
+	has debugfs || missing+=(e2fsprogs)
+	has mcopy || missing+=(mtools)
+	has ssh || missing+=(openssh-client)
+	has qemu-system-x86_64 || missing+=(qemu-system-x86)
+	[[ -e /usr/share/OVMF/OVMF_CODE_4M.fd ]] || missing+=(ovmf)
 fi
 
 # --- install it --------------------------------------------------------------
