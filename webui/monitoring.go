@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -190,19 +191,20 @@ func (v *monitoringView) all() (list []*meter) {
 // rowOfSamples is how many samples make a row of a table: half an hour of them.
 const rowOfSamples = 60
 
-// tabulate gives each meter its table.
-func (v *monitoringView) tabulate() {
+// tabulated is the view with a table for each meter; what the box told stays as it is.
+func (v monitoringView) tabulated() monitoringView {
+	v.Machine, v.Miners, v.Node = slices.Clone(v.Machine), slices.Clone(v.Miners), slices.Clone(v.Node)
 	for _, m := range v.all() {
 		for i := 0; i < min(len(m.Values), len(v.Times)); i += rowOfSamples {
 			m.Rows = append(m.Rows, meterRow{v.Times[i], mean(m.Values[i:min(i+rowOfSamples, len(m.Values))])})
 		}
 	}
+	return v
 }
 
 func (s *site) monitoring(r *http.Request, _ caller) (any, error) {
 	v, err := s.box.Monitoring(r.Context())
-	v.tabulate()
-	return v, err
+	return v.tabulated(), err
 }
 
 // monitoringCSV sends what the meters were made of: a row for each sample, with the

@@ -44,9 +44,7 @@ func TestMonitoringInFigures(t *testing.T) {
 	if drawings != 10 || tables != drawings {
 		t.Errorf("%d drawings, %d tables", drawings, tables)
 	}
-	v := measured()
-	v.tabulate()
-	rows := v.Machine[0].Rows
+	rows := measured().tabulated().Machine[0].Rows
 	if len(rows) != 11 || rows[0].Mean == nil || !rows[1].From.Equal(rows[0].From.Add(30*time.Minute)) {
 		t.Errorf("%d rows", len(rows))
 	}

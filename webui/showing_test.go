@@ -73,6 +73,7 @@ func TestStreamSendsWhatThePageHas(t *testing.T) {
 		{"jobs", "/jobs", 4},
 		{"books", "/books", 4},
 		{"logs", "/logs", 4},
+		{"monitoring", "/monitoring", 4},
 	} {
 		t.Run(page.name, func(t *testing.T) {
 			var w *visit
