@@ -19,7 +19,7 @@ export PATH := $(PATH):/usr/local/go/bin
 export CORE_TARBALL
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench bench-stratum fuzz torture soak screenshots deb deb-test image image-test image-powercuts clean
+.PHONY: help run build test check bench bench-stratum fuzz torture soak screenshots deb deb-test image image-test image-powercuts release apt-repo clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ screenshots: deps-test ## write pictures of all main pages to screenshots/
 deb: deps-deb ## build dist/dmpool_*.deb; ARCH=arm64 for boards, CORE_TARBALL=file brings a node along
 	lintian --allow-root --fail-on error,warning "$$(scripts/deb.sh $(ARCH))"
 
-deb-test: deps-test deps-deb ## install, break, remove and purge the package on a booted Debian 13
+deb-test: deps-test deps-deb deps-publish ## install, break, remove and purge the package on a booted Debian 13
 	scripts/deb-test.sh
 
 image: deps-image deb ## make dist/dmpool-*-amd64.img.zst, a disk that a PC starts from; needs root
@@ -69,10 +69,16 @@ image-test: image ## start that disk in an emulated PC: set-up, power cuts, a bl
 image-powercuts: image ## cut the power of a box that mines and pays CUTS=10 times
 	CUTS=$(CUTS) scripts/image-test.sh TestPowerCuts
 
+release: deps-release ## make, check and sign a release of a tagged commit; see scripts/release.sh
+	scripts/release.sh $(RELEASE)
+
+apt-repo: deps-publish ## put dist/*.deb into a signed apt repository; see scripts/apt-repo.sh
+	scripts/apt-repo.sh $(wildcard dist/*.deb)
+
 clean: ## remove what was built and the pictures, and the practice chain of `make run`
 	rm -rf bin dist screenshots $(DATA)
 
-.PHONY: deps deps-test deps-deb deps-image
+.PHONY: deps deps-test deps-deb deps-image deps-publish deps-release
 deps:
 	@scripts/deps.sh
 
@@ -84,3 +90,10 @@ deps-deb:
 
 deps-image:
 	@scripts/deps.sh image
+
+deps-publish:
+	@scripts/deps.sh publish
+
+deps-release: deps-test deps-image deps-publish
+	@ARCH=amd64 scripts/deps.sh deb
+	@ARCH=arm64 scripts/deps.sh deb

@@ -136,12 +136,3 @@ WantedBy=timers.target
 	}
 	return root
 }
-
-func command(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatal(fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out))
-	}
-	return string(out)
-}

@@ -9,6 +9,7 @@
 #                           machines like this one
 #   scripts/deps.sh image   also what makes a disk image of the package, and a
 #                           computer to try it in
+#   scripts/deps.sh publish also what lists, signs and publishes packages
 #
 # Only what is missing is installed, through apt. Where nothing is missing the
 # script says nothing, needs no network and no rights.
@@ -28,8 +29,8 @@ die() {
 has() { command -v "$1" >/dev/null; }
 
 case ${1:-} in
-'' | test | deb | image) ;;
-*) die "usage: scripts/deps.sh [test | deb | image]" ;;
+'' | test | deb | image | publish) ;;
+*) die "usage: scripts/deps.sh [test | deb | image | publish]" ;;
 esac
 
 # --- what is missing ---------------------------------------------------------
@@ -44,6 +45,8 @@ has curl || missing+=(curl)
 if [[ ${1:-} == test ]]; then
 	[[ -x $browser ]] || missing+=(chromium-headless-shell)
 	has ps || missing+=(procps)
+	has gpg || missing+=(gnupg)
+	has dpkg-parsechangelog || missing+=(dpkg-dev)
 	has fc-list || missing+=(fontconfig)
 	[[ -n $(fc-list :lang=en 2>/dev/null) ]] || missing+=(fonts-dejavu-core)
 	[[ -n $(fc-list :lang=zh 2>/dev/null) ]] || missing+=(fonts-droid-fallback)
@@ -86,6 +89,14 @@ if [[ ${1:-} == image ]]; then
 	has ssh || missing+=(openssh-client)
 	has qemu-system-x86_64 || missing+=(qemu-system-x86)
 	[[ -e /usr/share/OVMF/OVMF_CODE_4M.fd ]] || missing+=(ovmf)
+fi
+
+if [[ ${1:-} == publish ]]; then
+	has apt-ftparchive || missing+=(apt-utils)
+	has dpkg-parsechangelog || missing+=(dpkg-dev)
+	has gpg || missing+=(gnupg)
+	has jq || missing+=(jq)
+	has xz || missing+=(xz-utils)
 fi
 
 # --- install it --------------------------------------------------------------
