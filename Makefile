@@ -55,7 +55,7 @@ screenshots: deps-test ## write pictures of all main pages to screenshots/
 	scripts/screenshots.sh
 
 deb: deps-deb ## build dist/dmpool_*.deb; ARCH=arm64 for boards, CORE_TARBALL=file brings a node along
-	lintian --allow-root --fail-on error,warning "$$(scripts/deb.sh $(ARCH))"
+	deb="$$(scripts/deb.sh $(ARCH))" && lintian --allow-root --fail-on error,warning "$$deb" && ls -sh "$$deb"
 
 deb-test: deps-test deps-deb deps-publish ## install, break, remove and purge the package on a booted Debian 13
 	scripts/deb-test.sh

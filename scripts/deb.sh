@@ -36,7 +36,7 @@ mkdir "$tree"
 git ls-files -z --cached --others --exclude-standard |
 	while IFS= read -r -d '' name; do [[ ! -e $name ]] || printf '%s\0' "$name"; done |
 	tar -c --null -T - | tar -x -C "$tree"
-mv "$tree/packaging/debian" "$tree/debian"
+cp -a "$tree/packaging/debian" "$tree/debian"
 
 # The notes of the release that is being made, under the name of this build.
 sed -i -e "1s/([^)]*)/($version)/" "$tree/debian/changelog"
