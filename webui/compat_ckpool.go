@@ -16,7 +16,10 @@ import (
 // digits and one of the letters K to P, or an integer; an address that nobody mines
 // to is 404. There is no index of addresses.
 //
-// Shares are counted one by one, where ckpool adds up their difficulties. The rates
+// What the pool accepted is a sum of difficulties since its newest block, and its part
+// of the network's has two decimals: ckstats divides one by the other to learn the
+// network's difficulty, from which it tells odds. Other shares are counted one by one,
+// where ckpool adds up their difficulties. The rates
 // of one and of five minutes are one estimate, in which a share weighs less the
 // older it is, with a mean age of five minutes; that of 15 covers 10 to 20.
 
@@ -62,8 +65,8 @@ type ckPeople struct {
 }
 
 type ckShares struct {
-	Effort   float64 `json:"diff"` // of the network, in per cent
-	Accepted int64   `json:"accepted"`
+	Effort   float64 `json:"diff"`     // since the newest block, of the network's difficulty, in per cent
+	Accepted int64   `json:"accepted"` // difficulties since the newest block, added up
 	Rejected int64   `json:"rejected"`
 	Best     int64   `json:"bestshare"`
 	SPS1     float64 `json:"SPS1m"`
@@ -87,6 +90,7 @@ func (s *site) ckStatus(w http.ResponseWriter, r *http.Request, _ caller) error 
 		}
 		return v.ShareRate * orZero(rate) / v.Live
 	}
+	effort := orZero(v.Effort)
 	var body bytes.Buffer
 	lines := json.NewEncoder(&body)
 	for _, line := range []any{
@@ -96,7 +100,8 @@ func (s *site) ckStatus(w http.ResponseWriter, r *http.Request, _ caller) error 
 		},
 		sums,
 		ckShares{
-			Effort: orZero(v.Effort) * 100, Accepted: v.Accepted, Rejected: v.Rejected, Best: int64(orZero(v.Best.Round)),
+			Effort: math.Round(effort*1e4) / 100, Accepted: int64(math.Round(effort * orZero(v.Difficulty))),
+			Rejected: v.Rejected, Best: int64(orZero(v.Best.Round)),
 			SPS1: v.ShareRate, SPS5: v.ShareRate, SPS15: each(v.Rates.M10), SPS60: each(v.Rates.H1),
 		},
 	} {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -303,6 +304,32 @@ func TestCKStatsReads(t *testing.T) {
 	}
 	if resp := w.get("/users/" + newAddress); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("an address that nobody mines to: status %d; ckstats wants 404", resp.StatusCode)
+	}
+}
+
+// ckstats takes the network's difficulty, and all odds, from two fields of the pool:
+// accepted · 10000 / round(diff · 100), in integers, where nothing but a diff of zero
+// keeps it from dividing by zero.
+func TestCKStatsLearnsTheDifficulty(t *testing.T) {
+	for effort, want := range map[float64]float64{0: 0, 0.0000412: 0, 0.37: 150.84e12, 2.5: 150.84e12} {
+		g := newGolden()
+		g.dashboard.Effort = &effort
+		_, last, _ := strings.Cut(open(t, g).get("/pool/pool.status").body, "hashrate7d")
+		_, last, _ = strings.Cut(last, "\n")
+		var pool struct {
+			Diff     float64 `json:"diff"`
+			Accepted int64   `json:"accepted"`
+		}
+		if err := json.Unmarshal([]byte(last), &pool); err != nil {
+			t.Fatal(err)
+		}
+		got := 0.0
+		if pool.Diff != 0 {
+			got = float64(pool.Accepted * 10000 / int64(math.Round(pool.Diff*100)))
+		}
+		if math.Abs(got-want) > want/1000 {
+			t.Errorf("effort %g: it learns a difficulty of %g, want %g", effort, got, want)
+		}
 	}
 }
 
