@@ -42,6 +42,27 @@ func paidAddress(t *testing.T, box, txid string) string {
 	return ""
 }
 
+// isSettled waits until a payout that was approved is deep enough in the chain.
+func isSettled(t *testing.T, box string, id int64) {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), filepath.Join(box, "practice", "ledger.db"), ledger.Schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var state string
+	for range 240 {
+		if err := db.Reader().QueryRowContext(t.Context(), "SELECT state FROM payout WHERE id = ?", id).Scan(&state); err != nil {
+			t.Fatal(err)
+		}
+		if state == "settled" {
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	t.Errorf("payout %d was approved, and is %s", id, state)
+}
+
 // booksAgreeWithWallet compares the ledger's sums with the wallet's balance.
 // Both move with every block, so they are read until they were read at rest.
 func booksAgreeWithWallet(t *testing.T, box string) {

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -93,11 +94,16 @@ func allGood(t *testing.T, tab context.Context) {
 
 // approve does what the operator does: payouts page, payout, total, password, the
 // enter key. A click would miss the button when figures above it grow meanwhile.
-func approve(t *testing.T, tab context.Context, d *demoProcess, url string) {
+// It returns the number of the payout.
+func approve(t *testing.T, tab context.Context, d *demoProcess, url string) int64 {
 	t.Helper()
-	var form string
+	var form, at string
+	var id int64
 	openDraft(t, tab, url)
-	do(t, tab, "read the payout", chromedp.WaitVisible("#total"), chromedp.Text("#total-hint", &form))
+	do(t, tab, "read the payout", chromedp.WaitVisible("#total"), chromedp.Text("#total-hint", &form), chromedp.Location(&at))
+	if _, err := fmt.Sscanf(strings.TrimPrefix(at, url), "/payouts/%d", &id); err != nil {
+		t.Fatalf("the payout is at %s: %v", at, err)
+	}
 	screenshot(t, tab, "payout")
 	total := regexp.MustCompile(`\D`).ReplaceAllString(form, "")
 
@@ -112,22 +118,31 @@ func approve(t *testing.T, tab context.Context, d *demoProcess, url string) {
 		chromedp.SendKeys("#password", kb.Enter),
 		chromedp.WaitVisible("#said-h"),
 	)
+	return id
 }
 
 // openDraft opens the newest payout, again until it is one that waits for a yes.
+// When something is due it asks for one rather than wait for the job.
 func openDraft(t *testing.T, tab context.Context, url string) {
 	t.Helper()
 	for range 180 {
-		var links, totals []*cdp.Node
+		var links, totals, due []*cdp.Node
 		do(t, tab, "open the payouts",
 			chromedp.Navigate(url+"/payouts"),
 			chromedp.WaitVisible("body.page-payouts h1", chromedp.ByQuery),
 			chromedp.Nodes("main a[href^='/payouts/']", &links, chromedp.ByQueryAll, chromedp.AtLeast(0)),
+			chromedp.Nodes("form[action='/payouts'][method=post] button", &due, chromedp.ByQueryAll, chromedp.AtLeast(0)),
 		)
-		if len(links) > 0 {
-			do(t, tab, "open the newest payout",
-				chromedp.Navigate(url+links[0].AttributeValue("href")),
-				chromedp.WaitVisible("body.page-payout h1", chromedp.ByQuery),
+		var open chromedp.Action
+		switch {
+		case len(links) > 0:
+			open = chromedp.Navigate(url + links[0].AttributeValue("href"))
+		case len(due) > 0:
+			open = chromedp.Click("form[action='/payouts'][method=post] button", chromedp.ByQuery)
+		}
+		if open != nil {
+			do(t, tab, "open the newest payout", open,
+				chromedp.WaitVisible("body:not(.page-payouts) h1", chromedp.ByQuery),
 				chromedp.Nodes("#total", &totals, chromedp.ByQueryAll, chromedp.AtLeast(0)),
 			)
 		}

@@ -17,7 +17,9 @@ import (
 // TestE2E is the main job: from an empty directory to a payout that a person
 // approves in a browser and that confirms on the chain, on a real node, with the
 // program that users run. Then the daemon is killed without warning and started
-// again.
+// again. A payout is approved on the machine itself and over the home network,
+// where browsers forbid much that they allow on localhost, with scripts and
+// without.
 func TestE2E(t *testing.T) {
 	bitcoind, browser := needed(t, "DMPOOL_BITCOIND"), needed(t, "DMPOOL_BROWSER")
 	program := buildProgram(t)
@@ -40,6 +42,8 @@ func TestE2E(t *testing.T) {
 	allGood(t, tab)
 	approve(t, tab, d, d.url)
 	d.await("payout-approved", 30*time.Second)
+	signIn(t, tab, d, d.away)
+	abroad := approve(t, tab, d, d.away)
 	settled := d.await("payout-settled", 2*time.Minute)
 	paid := field(settled, "txid")
 
@@ -47,6 +51,7 @@ func TestE2E(t *testing.T) {
 	observerShows(t, tab, d, paid)
 	booksAgreeWithWallet(t, box)
 	receiptsHold(t, d, program, paid)
+	isSettled(t, box, abroad)
 
 	// The other ways to settle, and back.
 	for _, settlement := range []string{ledger.SettlementSolo, ledger.SettlementDirect, ledger.SettlementLedger} {
@@ -60,13 +65,17 @@ func TestE2E(t *testing.T) {
 	observerShows(t, tab, d, paid)
 	booksAgreeWithWallet(t, box)
 
-	// From the sofa, with a browser that runs no scripts.
+	// From the sofa, with a browser that runs no scripts; then back at the desk.
 	sofa := openBrowser(t, browser)
 	do(t, sofa, "switch scripts off", emulation.SetScriptExecutionDisabled(true))
-	signIn(t, sofa, d, d.away)
-	approve(t, sofa, d, d.away)
-	d.await("payout-approved", 30*time.Second)
-	d.await("payout-settled", 2*time.Minute)
+	var plain []int64
+	for _, url := range []string{d.away, d.url} {
+		signIn(t, sofa, d, url)
+		plain = append(plain, approve(t, sofa, d, url))
+	}
+	for _, payout := range plain {
+		isSettled(t, box, payout)
+	}
 
 	// The node dies alone.
 	d.killNode()

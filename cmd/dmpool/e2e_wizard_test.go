@@ -27,30 +27,40 @@ import (
 
 // TestE2EWizardInBrowser is what a new owner does: starts the program in an empty
 // directory, opens the page that it prints, answers, signs in and connects a
-// miner. Once over the home network with scripts, and once on the machine itself
-// without any, where the power goes out after each answer.
+// miner. Over the home network and on the machine itself, with scripts and without;
+// once the power goes out after each answer.
 func TestE2EWizardInBrowser(t *testing.T) {
 	bitcoind, browser := needed(t, "DMPOOL_BITCOIND"), needed(t, "DMPOOL_BROWSER")
 	program := buildProgram(t)
-	t.Run("with scripts, over the network", func(t *testing.T) {
-		o := newOwner(t, program, bitcoind, browser, "")
-		o.open("/setup#code=" + o.code)
-		o.setsUp("wizard", func() {})
-		o.connects(true)
-	})
-	t.Run("without scripts, killed after each answer", func(t *testing.T) {
-		o := newOwner(t, program, bitcoind, browser, "localhost")
-		do(t, o.tab, "switch scripts off", emulation.SetScriptExecutionDisabled(true))
-		o.factor = true
-		o.open("/payouts")
-		do(t, o.tab, "type the code", chromedp.WaitVisible("#code"), chromedp.SendKeys("#code", strings.ToLower(o.code)))
-		o.setsUp("wizard-plain", func() {
-			o.d.kill()
-			o.serve(o.port)
-			o.open("/setup")
+	for _, tc := range []struct {
+		name, host, picture string
+		scripts, mishaps    bool
+	}{
+		{"with scripts, over the network", "", "wizard", true, false},
+		{"with scripts, on the machine", "localhost", "wizard-here", true, false},
+		{"without scripts, over the network", "", "wizard-plain", false, false},
+		{"without scripts, on the machine, killed after each answer", "localhost", "wizard-killed", false, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := newOwner(t, program, bitcoind, browser, tc.host)
+			o.factor = tc.mishaps
+			if tc.scripts {
+				o.open("/setup#code=" + o.code)
+			} else {
+				do(t, o.tab, "switch scripts off", emulation.SetScriptExecutionDisabled(true))
+				o.open("/payouts")
+				do(t, o.tab, "type the code", chromedp.WaitVisible("#code"), chromedp.SendKeys("#code", strings.ToLower(o.code)))
+			}
+			o.setsUp(tc.picture, func() {
+				if tc.mishaps {
+					o.d.kill()
+					o.serve(o.port)
+					o.open("/setup")
+				}
+			})
+			o.connects(tc.scripts)
 		})
-		o.connects(false)
-	})
+	}
 }
 
 // owner is a person with a browser before a box of their own.
