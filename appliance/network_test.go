@@ -63,6 +63,10 @@ func TestNodeOfEachNetworkFromEmptyDirectory(t *testing.T) {
 			if s.Phase != test.phase || !strings.Contains(s.Text, test.text) {
 				t.Errorf("Node() = %s: %q, want %s: %q", s.Phase, s.Text, test.phase, test.text)
 			}
+			if s.OnDisk == 0 || s.DiskFree == nil || *s.DiskFree == 0 {
+				t.Errorf("Node() has %d bytes on disk, %v free", s.OnDisk, s.DiskFree)
+			}
+			b.eventually("the node announces its blocks", func() bool { p := b.box.Pool(); return p != nil && p.Status().Announced })
 			b.eventually("the wallet is open", func() bool { return b.box.Wallet(t.Context()).Known })
 			if test.serving {
 				b.eventually("there is work", func() bool { return b.box.Pool().Status().Serving })

@@ -38,6 +38,8 @@ type NodeStatus struct {
 	IBD       bool
 	Peers     int
 	TipTime   time.Time // the tip's own time
+	OnDisk    int64     // bytes of its blocks and coins
+	Pruned    bool      // it keeps the newest blocks only
 	Problem   string    // why the node did not answer, a sentence
 
 	// The rest of the download takes between LeftLeast and LeftMost; both are
@@ -47,7 +49,8 @@ type NodeStatus struct {
 	Abilities []node.Ability // of a node that somebody else runs
 	Snapshot  SnapshotStatus
 
-	Log []string // tail of the node's log
+	DiskFree *int64   // bytes of the disk that it writes to; nil of a node that somebody else runs
+	Log      []string // tail of the node's log
 }
 
 // classChain is the class of a node that runs well on another chain.
@@ -90,6 +93,7 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	s.PID, s.Restarts, s.Since = state.PID, state.Restarts, state.Since
 	s.Log, s.Repair = runner.Log(), state.Repair != bitcoind.RepairNone
 	if m, err := bitcoind.Survey(a.nodeDisk(a.network)); err == nil && s.Address == "" {
+		s.DiskFree = &m.DiskFree
 		s.warn(roomWarning(a.network, a.nodeDisk(a.network), m))
 	}
 	if state.Phase != bitcoind.PhaseReady {
@@ -124,6 +128,7 @@ func (a *Appliance) askChain(ctx context.Context, s *NodeStatus) error {
 	s.Progress, s.IBD = chain.VerificationProgress, chain.InitialBlockDownload
 	s.Peers = network.Connections
 	s.TipTime = time.Unix(chain.Time, 0)
+	s.OnDisk, s.Pruned = chain.SizeOnDisk, chain.Pruned
 	s.warn(clockWarning(time.Now(), s.TipTime, time.Duration(network.TimeOffset)*time.Second))
 
 	err = a.node.Vouch(ctx)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmpool/dmpool/pool/node"
 )
 
 // The extra ports open and close with the settings, without a restart, and each
@@ -36,7 +38,7 @@ func TestExtraPorts(t *testing.T) {
 	}
 	<-opened
 	p, err := New(Config{
-		Network: "regtest", Settings: settings, Logger: slog.New(slog.DiscardHandler),
+		Network: "regtest", Settings: settings, Logger: slog.New(slog.DiscardHandler), Source: new(node.Source),
 		Ports: ExtraPorts{
 			Open: map[string]net.Listener{"high": given}, Listen: listen,
 			TLS: func() (*tls.Config, error) { return nil, errors.New("no certificate") },

@@ -17,6 +17,7 @@ type Status struct {
 	Tip               chainhash.Hash //
 	TipAt             time.Time      // when this pool learned of the tip
 	TemplateAt        time.Time      // when the current job was made
+	Announced         bool           // the node says by itself when there is a new block (ZMQ); else it is asked all the time
 	TemplateTxs       int            //
 	CoinbaseValue     int64          // satoshis that the next block would pay
 	NetworkDifficulty float64        // 0 before the first template
@@ -41,6 +42,7 @@ func (p *Pool) Status() Status {
 		StartedAt: p.startedAt,
 		TipAt:     now.tipAt,
 		Ports:     *p.portStatus.Load(),
+		Announced: p.Source.State().ZMQ,
 	}
 	if now.fallback != "" {
 		s.Fallback, s.FallbackAlarm = sentence(errors.New(now.fallback)), now.alarm

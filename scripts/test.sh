@@ -50,7 +50,7 @@ computes() {
 # Most of this is waiting, for blocks and for a machine that boots.
 waits() {
 	stage "from an empty directory to a confirmed payout, in a real browser"
-	go test -timeout 8m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
+	go test -timeout 12m -count=1 -tags e2e -run '^TestE2E' -v ./cmd/dmpool
 
 	# Root alone can boot a container, and not in every container; this stage is the
 	# only one that a machine may lack what it takes for.

@@ -157,7 +157,7 @@ func newGolden() *golden {
 		Difficulty: new(150.84e12), Peers: new(10), Phase: "ready", Text: "It has every block that its peers have: 925001.", Version: "Bitcoin Core 29.0",
 	}
 	g.node = nodeView{
-		Feed: feed, Serving: true, Headers: 925001, Progress: new(1.0), PID: 4711, Since: at(50 * time.Hour),
+		Feed: feed, Serving: true, Headers: 925001, Progress: new(1.0), OnDisk: new(812e9), DiskFree: new(1.18e12), Announced: true, PID: 4711, Since: at(50 * time.Hour),
 		Wallet: walletView{Name: "pool", Mode: "own", Trusted: new(int64(3_100_000)), Immature: new(int64(314_200_114)), Pending: new(int64(0)), Address: aliceAddress},
 		Core: coreView{
 			State: "idle", Text: "Bitcoin Core 30.3 is installed and checked.", InUse: "30.3",

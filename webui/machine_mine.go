@@ -300,12 +300,13 @@ func (m *machine) Node(ctx context.Context) nodeView {
 		Next: n.Next, Notice: n.Notice, Address: n.Address, Abilities: abilitiesOf(n), LeftLeast: n.LeftLeast, LeftMost: n.LeftMost,
 		Wallet: walletView{Name: w.Name, Mode: w.Unlock, Problem: w.Problem, Locked: w.NeedsKey, Address: w.Address},
 	}
+	v.Pruned, v.DiskFree, v.Announced = n.Pruned, float(n.DiskFree), status.Announced
 	v.Core, v.Repair, v.Snapshot = m.core(), n.Repair, snapshotOf(n)
 	for _, w := range n.Warnings {
 		v.Warnings = append(v.Warnings, w.Text+" "+w.Next)
 	}
 	if n.Asked {
-		v.Progress = &n.Progress
+		v.Progress, v.OnDisk = &n.Progress, float(&n.OnDisk)
 	}
 	if w.Known {
 		v.Wallet.Trusted, v.Wallet.Immature, v.Wallet.Pending = &w.Trusted, &w.Immature, &w.Pending

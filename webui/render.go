@@ -182,7 +182,7 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 		h := s.box.Health(r.Context())
 		p.Health = &h
 		var err error
-		if p.Factor, err = s.box.Factor(r.Context(), who.Operator); err != nil {
+		if p.Factor, err = s.box.Factor(r.Context(), who.Operator); err != nil && r.Context().Err() == nil { // else who asked has left
 			s.log.Warn("Second factor not read", "err", err)
 		}
 	}
