@@ -159,7 +159,7 @@ func (b books) newOrder(ctx context.Context, name string, paid bool) (o order, e
 		if w.Loss.Payouts > 0 && !paid {
 			return o, ErrPaidSince
 		}
-		o = order{Copy: name, Aside: "undone-" + time.Now().UTC().Format("20060102-150405")}
+		o = order{Copy: name, Aside: b.newAside()}
 		if w.Ledger {
 			o.Files = append(o.Files, ledgerFile)
 		}
@@ -169,6 +169,16 @@ func (b books) newOrder(ctx context.Context, name string, paid bool) (o order, e
 		return o, nil
 	}
 	return o, fmt.Errorf("there is no copy %q that is older than the books; `dmpool rollback` lists what there is", name)
+}
+
+// newAside names a folder that is not there yet.
+func (b books) newAside() string {
+	first := "undone-" + time.Now().UTC().Format("20060102-150405")
+	name := first
+	for n := 2; exists(filepath.Join(b.backups(), name)); n++ {
+		name = fmt.Sprintf("%s-%d", first, n)
+	}
+	return name
 }
 
 func (b books) rollbackSteps(o order) []step {
@@ -216,9 +226,6 @@ func copyFile(from, to string) (err error) {
 }
 
 func (b books) writeOrder(o order) error {
-	if err := os.Mkdir(filepath.Join(b.backups(), o.Aside), 0o700); err != nil {
-		return err
-	}
 	text, err := json.Marshal(o)
 	if err != nil {
 		return err
@@ -226,7 +233,7 @@ func (b books) writeOrder(o order) error {
 	if err := renameio.WriteFile(b.file(rollbackOrder), text, 0o600); err != nil {
 		return err
 	}
-	return errors.Join(syncFolder(b.backups()), syncFolder(b.dir))
+	return syncFolder(b.dir)
 }
 
 // putAside moves a database away, with what belongs to it. It has been done when
@@ -235,13 +242,16 @@ func (b books) putAside(o order, name string) error {
 	if !exists(b.kept(stagedFolder, name)) {
 		return nil
 	}
+	if err := os.MkdirAll(filepath.Join(b.backups(), o.Aside), 0o700); err != nil {
+		return err
+	}
 	for _, part := range []string{name, name + "-wal", name + "-shm", name + ".spool"} {
 		err := os.Rename(b.file(part), b.kept(o.Aside, part))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return errors.Join(syncFolder(b.kept(o.Aside, "")), syncFolder(b.dir))
+	return errors.Join(syncFolder(b.kept(o.Aside, "")), syncFolder(b.backups()), syncFolder(b.dir))
 }
 
 func (b books) replace(name string) error {
