@@ -136,3 +136,40 @@ WantedBy=timers.target
 	}
 	return root
 }
+
+// unbooted returns what a test needs that does not boot: a Debian 13 and the package.
+func unbooted(t *testing.T) (base, deb string) {
+	t.Helper()
+	if os.Getenv("DMPOOL_INSIDE") != "" {
+		t.Skip("this is the container")
+	}
+	base, deb = os.Getenv("DMPOOL_TRIXIE"), os.Getenv("DMPOOL_DEB")
+	if base == "" || deb == "" || os.Getuid() != 0 {
+		if os.Getenv("DMPOOL_TEST_ALL") != "" {
+			t.Fatal("it needs root, DMPOOL_TRIXIE and DMPOOL_DEB")
+		}
+		t.Skip("it needs root, DMPOOL_TRIXIE and DMPOOL_DEB")
+	}
+	return base, deb
+}
+
+// enter runs one test of this program in a root file system that has a folder /test,
+// without a network, and without a systemd.
+func enter(t *testing.T, root, name string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command(t, "cp", self, filepath.Join(root, "test/deb.test"))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--directory="+root, "--private-network", "--register=no", "--keep-unit",
+		"--pipe", "--setenv=DMPOOL_INSIDE=1", "--setenv=DEBIAN_FRONTEND=noninteractive", "--setenv=LC_ALL=C.UTF-8",
+		"/test/deb.test", "-test.v", "-test.run", "^"+name+"$")
+	out, err := c.CombinedOutput()
+	t.Logf("inside:\n%s", out)
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+name) {
+		t.Errorf("failed inside: %v", err)
+	}
+}

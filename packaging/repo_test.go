@@ -4,7 +4,6 @@ package packaging
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,16 +21,7 @@ const aptRepo = "http://127.0.0.1:8090"
 // TestRepository makes two repositories of scripts/apt-repo.sh, ours and one of
 // somebody else, and lets the apt of a Debian 13 without a network read them.
 func TestRepository(t *testing.T) {
-	if os.Getenv("DMPOOL_INSIDE") != "" {
-		t.Skip("this is the container")
-	}
-	base, deb := os.Getenv("DMPOOL_TRIXIE"), os.Getenv("DMPOOL_DEB")
-	if base == "" || deb == "" || os.Getuid() != 0 {
-		if os.Getenv("DMPOOL_TEST_ALL") != "" {
-			t.Fatal("it needs root, DMPOOL_TRIXIE and DMPOOL_DEB")
-		}
-		t.Skip("it needs root, DMPOOL_TRIXIE and DMPOOL_DEB")
-	}
+	base, deb := unbooted(t)
 	root := filepath.Join(t.TempDir(), "root")
 	command(t, "cp", "-a", "--reflink=auto", base, root)
 	at := func(name string) string { return filepath.Join(root, "test", name) }
@@ -83,21 +73,7 @@ func TestRepository(t *testing.T) {
 		t.Errorf("signed without a key: %v\n%s", err, out)
 	}
 
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command(t, "cp", self, at("deb.test"))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	c := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--directory="+root, "--private-network", "--register=no", "--keep-unit",
-		"--pipe", "--setenv=DMPOOL_INSIDE=1", "--setenv=DEBIAN_FRONTEND=noninteractive", "--setenv=LC_ALL=C.UTF-8",
-		"/test/deb.test", "-test.v", "-test.run", "^TestInsideRepository$")
-	out, err := c.CombinedOutput()
-	t.Logf("inside:\n%s", out)
-	if err != nil || !strings.Contains(string(out), "--- PASS: TestInsideRepository") {
-		t.Errorf("failed inside: %v", err)
-	}
+	enter(t, root, "TestInsideRepository")
 }
 
 // TestInsideRepository follows the README, then meets everything that a mirror or a
