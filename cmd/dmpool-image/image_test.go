@@ -34,7 +34,7 @@ func (m *vm) giveNode() {
 	bitcoind := needed(m.t, "DMPOOL_BITCOIND")
 	tree := filepath.Dir(filepath.Dir(bitcoind))
 	tar := command(m.t, "tar", "-C", tree, "-c", ".")
-	if _, err := m.pipe([]byte(tar), "mkdir -p /usr/lib/dmpool/node/test && tar -C /usr/lib/dmpool/node/test --no-same-owner -x && ln -sfn test /usr/lib/dmpool/node/current"); err != nil {
+	if _, err := m.pipe([]byte(tar), "mkdir -p /usr/lib/dmpool/node/test && tar -C /usr/lib/dmpool/node/test --no-same-owner -x && ln -sfn test /usr/lib/dmpool/node/current && sync"); err != nil {
 		m.t.Fatal(err)
 	}
 }
@@ -107,7 +107,7 @@ func (m *vm) mineBlock() {
 	m.t.Helper()
 	m.must("systemd-run --quiet --unit=test-miner /usr/bin/dmpool miner -o stratum+tcp://127.0.0.1:3333 -u " + minersAddress + ".box -p d=0.0002")
 	v := newVisitor(m.t, m)
-	m.await("a block", 20*time.Minute, func() error {
+	m.await("a block", time.Hour, func() error {
 		got, err := v.get("/api/v1/blocks")
 		if err != nil {
 			return err
