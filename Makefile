@@ -14,6 +14,7 @@ SECONDS  ?= 60
 ROUNDS   ?= 1000
 CUTS     ?= 10
 DURATION ?= 10m
+DEBS     ?= $(wildcard dist/*.deb)
 
 export PATH := $(PATH):/usr/local/go/bin
 export CORE_TARBALL
@@ -72,8 +73,8 @@ image-powercuts: image ## cut the power of a box that mines and pays CUTS=10 tim
 release: deps-release ## make, check and sign a release of a tagged commit; see scripts/release.sh
 	scripts/release.sh $(RELEASE)
 
-apt-repo: deps-publish ## put dist/*.deb into a signed apt repository; see scripts/apt-repo.sh
-	scripts/apt-repo.sh $(wildcard dist/*.deb)
+apt-repo: deps-publish ## put DEBS='dist/*.deb' into a signed apt repository; see scripts/apt-repo.sh
+	scripts/apt-repo.sh $(DEBS)
 
 clean: ## remove what was built and the pictures, and the practice chain of `make run`
 	rm -rf bin dist screenshots $(DATA)

@@ -29,7 +29,7 @@ func newProject(t *testing.T) *project {
 		}
 	}
 	keys := keyring(t)
-	p := &project{t: t, dir: t.TempDir(), env: append(os.Environ(), "GNUPGHOME="+keys, "RELEASE_KEY="+newKey(t, keys, "DMPool"),
+	p := &project{t: t, dir: t.TempDir(), env: append(os.Environ(), "GNUPGHOME="+keys, "RELEASE_KEY="+newKey(t, keys, "DMPool"), "RELEASE_OUT=",
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=DMPool", "GIT_COMMITTER_EMAIL=a@b")}
 	for _, name := range []string{"scripts/release.sh", "scripts/deb-version.sh"} {

@@ -32,7 +32,7 @@ func TestRepository(t *testing.T) {
 	ours, strange := newKey(t, keys, "DMPool"), newKey(t, keys, "Somebody")
 	put := func(key, dir string, files ...string) (string, error) {
 		c := exec.CommandContext(t.Context(), "../scripts/apt-repo.sh", files...)
-		c.Env = append(os.Environ(), "GNUPGHOME="+keys, "APT_KEY="+key, "APT_URI="+aptRepo, "APT_REPO="+at(dir))
+		c.Env = append(os.Environ(), "GNUPGHOME="+keys, "APT_KEY="+key, "APT_URI="+aptRepo, "APT_REPO="+at(dir), "APT_VALID_DAYS=")
 		out, err := c.CombinedOutput()
 		return string(out), err
 	}
