@@ -84,7 +84,7 @@ func TestInsideRepository(t *testing.T) {
 	strange := []byte(read(t, "/test/strange/dists/stable/InRelease"))
 	server := &http.Server{Addr: strings.TrimPrefix(aptRepo, "http://"), Handler: m, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.ListenAndServe() }()
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	command(t, "sh", "-c", "rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*")
 	command(t, "install", "-D", "-m", "644", "/test/ours/dmpool.asc", "/etc/apt/keyrings/dmpool.asc")
 	command(t, "install", "-m", "644", "/test/ours/dmpool.sources", "/etc/apt/sources.list.d/")
