@@ -21,7 +21,7 @@ type logsView struct {
 	Level string   // of the filter, one of logLevels
 	Part  string
 	Text  string
-	Query string // the filter, for the link to the file
+	Query string // the filter as a URL has it, with its question mark
 	Said  string // how much the log says, as a level; empty when it cannot be changed
 }
 
@@ -62,7 +62,7 @@ func (s *site) logs(r *http.Request, _ caller) (any, error) {
 	}
 	f, level := logFilter(r.URL.Query())
 	v := logsView{Kept: true, Parts: s.book.Parts(), Level: level, Part: f.Part, Text: f.Text}
-	v.Query = url.Values{"level": {level}, "part": {f.Part}, "q": {f.Text}}.Encode()
+	v.Query = "?" + url.Values{"level": {level}, "part": {f.Part}, "q": {f.Text}}.Encode()
 	if s.level != nil {
 		v.Said = strings.ToLower(s.level.Level().String())
 	}

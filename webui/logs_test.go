@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -36,7 +37,9 @@ func TestLogs(t *testing.T) {
 		if text := strings.Join(got, ", "); text != want {
 			t.Errorf("%s shows %s, want %s", query, text, want)
 		}
-		file := w.get("/logs.txt" + query)
+		_, link, _ := strings.Cut(body, `href="/logs.txt`) // the one on the page, with the same filter
+		link, _, _ = strings.Cut(link, `"`)
+		file := w.get("/logs.txt" + html.UnescapeString(link))
 		if n := strings.Count(file.body, "msg="); n != len(got) || !strings.HasPrefix(file.Header.Get("Content-Disposition"), "attachment") {
 			t.Errorf("the file for %s has %d lines, want %d", query, n, len(got))
 		}
