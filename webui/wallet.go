@@ -26,7 +26,9 @@ type walletPage struct {
 	Paid          bool   // blocks pay it
 
 	Trusted, Immature, Pending *int64
-	Missing                    int64 // coins in blocks that the node does not have any more
+	Reserved                   *int64 // what payouts under way will send
+	Code                       qr     // of Address
+	Missing                    int64  // coins in blocks that the node does not have any more
 
 	Words    string // "none", "wanted", "drawn" or "confirmed"
 	Ask      []int  // with "drawn": which words to type
@@ -110,19 +112,36 @@ type purse interface {
 }
 
 func (s *site) wallet(r *http.Request, _ caller) (any, error) {
-	v, err := s.box.Wallet(r.Context())
-	v.Done, v.Key = r.URL.Query().Get("done"), rand.Text()
+	v, err := s.walletNow(r.Context())
+	v.Done = r.URL.Query().Get("done")
+	return v, err
+}
+
+// walletNow is the wallet with what the books say of it.
+func (s *site) walletNow(ctx context.Context) (walletPage, error) {
+	v, err := s.box.Wallet(ctx)
+	if err != nil {
+		return v, err
+	}
+	money, err := s.box.Money(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Reserved, v.Key = money.Reserved, rand.Text()
+	if v.Address != "" {
+		v.Code, err = paymentQR(v.Address)
+	}
 	return v, err
 }
 
 // returned shows the page again with what was wrong about a form. What was typed
 // is not in it: most of it is secret.
 func (s *site) returned(w http.ResponseWriter, r *http.Request, who caller, action, refusal string) error {
-	v, err := s.box.Wallet(r.Context())
+	v, err := s.walletNow(r.Context())
 	if err != nil {
 		return err
 	}
-	v.Wrong, v.Refusal, v.Key = action, refusal, rand.Text()
+	v.Wrong, v.Refusal = action, refusal
 	return s.again(w, r, who, "wallet", v)
 }
 

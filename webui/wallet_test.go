@@ -77,6 +77,8 @@ func TestWalletPage(t *testing.T) {
 	}{
 		{"of words", nil, "confirmed", []string{"73c5da0a", "Try your words", "Nobody has tried", "Download the newest copy", "are not shown", "takes the place of the cold address"}, []string{"Restore it from", "Make the wallet"}},
 		{"of the node", func(p *walletPage) { p.TestedAt = noon }, "none", []string{"Made by the node"}, []string{"Try your words", "Nobody has tried"}},
+		{"its address", nil, "none", []string{"BITCOIN:" + strings.ToUpper(newAddress), "In payouts under way"}, nil},
+		{"without an address", func(p *walletPage) { p.Address = "" }, "none", nil, []string{"QR code", "Its address as a code"}},
 		{"not made yet", func(p *walletPage) { p.Loaded, p.Restorable, p.Problem = false, false, "it waits" }, "wanted", []string{"Make the wallet", "Miners get no work", "Restore it from words"}, []string{"Confirm your words"}},
 		{"words shown", func(p *walletPage) { p.Loaded, p.Ask = false, []int{2, 7, 11} }, "drawn", []string{"Confirm your words", `id="word-7"`, "Draw other words"}, nil},
 		{"damaged", func(p *walletPage) { p.Loaded, p.Problem = false, "it is damaged" }, "confirmed", []string{"Restore it from a copy", "Upload and restore", "Mining goes on, because"}, []string{"Take a copy away"}},
