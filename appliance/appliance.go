@@ -77,6 +77,7 @@ type Appliance struct {
 	schedule  atomic.Pointer[scheduler]
 	speed     speedometer // of the node's download
 	monitor   monitor
+	sounder   sounder
 	nodeReady chan struct{} // a value each time the node became ready
 }
 
@@ -243,6 +244,7 @@ func (a *Appliance) runPool(ctx context.Context, p *pool.Pool, nodeEnded chan er
 	g.Go(func() error { return a.watchNode(ctx) })
 	g.Go(func() error { return a.measureSync(ctx) })
 	g.Go(func() error { return a.keepRoom(ctx) })
+	g.Go(func() error { return a.sounder.run(ctx, a) })
 	g.Go(func() error { return a.snapshot.run(ctx) })
 	g.Go(func() error { return a.followPayouts(ctx) })
 	g.Go(func() error {

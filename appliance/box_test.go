@@ -36,6 +36,7 @@ func TestWholeBox(t *testing.T) {
 	b := startBox(t, dir, binary)
 	b.mine()
 	b.eventually("a block is mature", func() bool { return b.sums().Spendable > 0 })
+	b.tellsFigures()
 	first := b.approve()
 	b.eventually("the payout is settled", func() bool { return b.state(first) == payout.Settled })
 

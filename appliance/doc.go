@@ -7,6 +7,9 @@
 // drained first, the node is stopped last, so that a block found in the last
 // second still arrives there.
 //
+// What pages tell of mempool, fee rates, coins and the growth of the disk is asked for
+// and measured every half minute (sounding.go, growth.go), in memory only.
+//
 // As a service of systemd the box takes the ports that were opened for it ([Sockets]),
 // says in a sentence what it does, and feeds its watchdog as long as the ledger, the
 // share log and Stratum answer (alive.go). While the clock of the machine is one that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,8 @@ type Sample struct {
 	Rejected    *float64 // part of them; nil when there were none
 	RPCMedian   *float64 // seconds
 	RPCP99      *float64
+	Calls       uint64 // to the node, since the process began
+	Failed      uint64 // of these
 }
 
 // monitor remembers samples. They live in memory only: a restart begins anew, which
@@ -39,7 +42,7 @@ type Sample struct {
 type monitor struct {
 	mu      sync.Mutex
 	samples []Sample // oldest first
-	before  reading
+	latest  reading
 }
 
 // reading is what rates are made of.
@@ -78,7 +81,9 @@ func (a *Appliance) sample(now time.Time) (Sample, reading) {
 		counts := p.Metrics()
 		next.pool, next.accepted, next.rejected = true, counts.Accepted, counts.Rejected
 		s.Connections = new(float64(len(p.Status().Sessions)))
-		if rpc := a.node.Timing(); rpc.Median > 0 {
+		rpc := a.node.Timing()
+		s.Calls, s.Failed = rpc.Calls, rpc.Failed
+		if rpc.Median > 0 {
 			s.RPCMedian, s.RPCP99 = new(rpc.Median.Seconds()), new(rpc.P99.Seconds())
 		}
 	}
@@ -89,8 +94,8 @@ func (a *Appliance) sample(now time.Time) (Sample, reading) {
 func (m *monitor) add(s Sample, now reading) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := m.before
-	m.before = now
+	before := m.latest
+	m.latest = now
 	rate := now.machine.Since(before.machine)
 	s.Busy, s.Received, s.Sent = rate.Busy, rate.Received, rate.Sent
 	if now.pool && before.pool {
@@ -104,6 +109,18 @@ func (m *monitor) add(s Sample, now reading) {
 		m.samples = append(m.samples[:0:0], m.samples[1:]...)
 	}
 	m.samples = append(m.samples, s)
+}
+
+// before returns the newest sample of a time or before it, if there is one.
+func (m *monitor) before(at time.Time) (Sample, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range slices.Backward(m.samples) {
+		if !s.At.After(at) {
+			return s, true
+		}
+	}
+	return Sample{}, false
 }
 
 // Samples returns how the box was in the last hours, every 30 seconds, oldest first.

@@ -66,7 +66,7 @@ func TestNodeOfEachNetworkFromEmptyDirectory(t *testing.T) {
 			if s.OnDisk == 0 || s.DiskFree == nil || *s.DiskFree == 0 {
 				t.Errorf("Node() has %d bytes on disk, %v free", s.OnDisk, s.DiskFree)
 			}
-			b.eventually("the node announces its blocks", func() bool { p := b.box.Pool(); return p != nil && p.Status().Announced })
+			b.eventually("the node announces its blocks", func() bool { p := b.box.Pool(); return p != nil && p.Status().Notice.ZMQ })
 			b.eventually("the wallet is open", func() bool { return b.box.Wallet(t.Context()).Known })
 			if test.serving {
 				b.eventually("there is work", func() bool { return b.box.Pool().Status().Serving })

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,10 +38,15 @@ type NodeStatus struct {
 	Progress  float64 // verification progress, 0 to 1
 	IBD       bool
 	Peers     int
-	TipTime   time.Time // the tip's own time
-	OnDisk    int64     // bytes of its blocks and coins
-	Pruned    bool      // it keeps the newest blocks only
-	Problem   string    // why the node did not answer, a sentence
+	PeersIn   int           // of these, who called
+	Chain     string        // as the node names it: main, test, signet …
+	TipTime   time.Time     // the tip's own time
+	TipLimit  time.Duration // from this age of the tip on there is a warning; 0: never on this chain
+	OnDisk    int64         // bytes of its blocks
+	Pruned    bool          // it keeps the newest blocks only
+	PruneTo   int64         // bytes of them that it keeps by itself; 0: somebody prunes it, or nobody
+	Says      []string      // its own warnings, as it words them
+	Problem   string        // why the node did not answer, a sentence
 
 	// The rest of the download takes between LeftLeast and LeftMost; both are
 	// zero when that cannot be told.
@@ -49,8 +55,10 @@ type NodeStatus struct {
 	Abilities []node.Ability // of a node that somebody else runs
 	Snapshot  SnapshotStatus
 
-	DiskFree *int64   // bytes of the disk that it writes to; nil of a node that somebody else runs
-	Log      []string // tail of the node's log
+	// Bytes of the disk that it writes to; nil of a node that somebody else runs.
+	DiskTotal, DiskFree *int64
+
+	Log []string // tail of the node's log
 }
 
 // classChain is the class of a node that runs well on another chain.
@@ -93,7 +101,7 @@ func (a *Appliance) Node(ctx context.Context) NodeStatus {
 	s.PID, s.Restarts, s.Since = state.PID, state.Restarts, state.Since
 	s.Log, s.Repair = runner.Log(), state.Repair != bitcoind.RepairNone
 	if m, err := bitcoind.Survey(a.nodeDisk(a.network)); err == nil && s.Address == "" {
-		s.DiskFree = &m.DiskFree
+		s.DiskTotal, s.DiskFree = &m.DiskTotal, &m.DiskFree
 		s.warn(roomWarning(a.network, a.nodeDisk(a.network), m))
 	}
 	if state.Phase != bitcoind.PhaseReady {
@@ -126,7 +134,9 @@ func (a *Appliance) askChain(ctx context.Context, s *NodeStatus) error {
 	s.Version = network.Subversion
 	s.Height, s.Headers = chain.Blocks, chain.Headers
 	s.Progress, s.IBD = chain.VerificationProgress, chain.InitialBlockDownload
-	s.Peers = network.Connections
+	s.Peers, s.PeersIn = network.Connections, network.ConnectionsIn
+	s.Chain, s.PruneTo = chain.Chain, chain.PruneTarget
+	s.Says = slices.Compact(slices.Sorted(slices.Values(slices.Concat(chain.Warnings, network.Warnings))))
 	s.TipTime = time.Unix(chain.Time, 0)
 	s.OnDisk, s.Pruned = chain.SizeOnDisk, chain.Pruned
 	s.warn(clockWarning(time.Now(), s.TipTime, time.Duration(network.TimeOffset)*time.Second))
@@ -150,6 +160,12 @@ func (a *Appliance) askChain(ctx context.Context, s *NodeStatus) error {
 	s.Phase, s.Text, s.Asked = string(sync.Stage), sync.Text, true
 	if s.Snapshot.State == SnapshotVerifying {
 		s.Text += " " + s.Snapshot.Text
+	}
+	if !a.privateChain() {
+		s.TipLimit = tipAgeLimit
+	}
+	if sync.Stage == node.StageReady && s.TipLimit > 0 {
+		s.warn(tipWarning(time.Now(), s.TipTime))
 	}
 	if sync.Stage == node.StageDownload || sync.Stage == node.StageCatchingUp {
 		s.LeftLeast, s.LeftMost = a.speed.left()

@@ -104,6 +104,19 @@ func roomWarning(network, dir string, m bitcoind.Machine) (Warning, bool) {
 	}
 }
 
+// tipAgeLimit is the age from which on the newest block is a reason to look at the
+// node: of the blocks of a chain one in eight thousand takes so long.
+const tipAgeLimit = 90 * time.Minute
+
+// tipWarning tells of a node that has heard of no block for long.
+func tipWarning(now, tip time.Time) (Warning, bool) {
+	age := now.Sub(tip)
+	return Warning{
+		fmt.Sprintf("The newest block that the node knows is %d minutes old; one comes every 10 minutes on average.", int(age.Minutes())),
+		"Look at the Internet connection of this box and at the peers of the node. By chance alone it happens about once in two months.",
+	}, age > tipAgeLimit
+}
+
 const (
 	// clockApart is how far the clock may be from those of the node's peers.
 	clockApart = time.Minute

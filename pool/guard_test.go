@@ -61,8 +61,8 @@ func TestMinersWaitForNodeThatFellBehind(t *testing.T) {
 		t.Errorf("problem %q, want %q", b.pool.Source.State().Problem, want)
 	}
 	b.pool.watchSource(time.Now().Add(time.Minute))
-	if got := b.pool.Status(); got.Serving || !strings.HasPrefix(got.Reason, "the node does not have the whole chain yet") {
-		t.Errorf("serving %t: %q", got.Serving, got.Reason)
+	if got := b.pool.Status(); got.Serving || !got.Idle || !strings.HasPrefix(got.Reason, "the node does not have the whole chain yet") {
+		t.Errorf("serving %t, idle %t: %q", got.Serving, got.Idle, got.Reason)
 	}
 
 	for _, method := range []string{"getblockchaininfo", "getblockhash", "getblockheader"} {
@@ -71,4 +71,7 @@ func TestMinersWaitForNodeThatFellBehind(t *testing.T) {
 	b.node.Stop()
 	b.node.Start("")
 	b.eventually("jobs go on", func() bool { return b.pool.Status().Serving })
+	if b.pool.Status().Idle {
+		t.Error("miners who get jobs are said to wait")
+	}
 }

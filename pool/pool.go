@@ -80,7 +80,9 @@ type serving struct {
 	at       time.Time
 	tipAt    time.Time
 	offered  time.Time // when the first template of the tip arrived
+	fees     int64     // of the template's transactions, satoshis
 	reason   string    // why no jobs leave the pool; empty while they do
+	idle     bool      // miners wait meanwhile, however long it takes
 }
 
 // New makes a pool that has not started.

@@ -17,18 +17,28 @@ type Status struct {
 	Tip               chainhash.Hash //
 	TipAt             time.Time      // when this pool learned of the tip
 	TemplateAt        time.Time      // when the current job was made
-	Announced         bool           // the node says by itself when there is a new block (ZMQ); else it is asked all the time
 	TemplateTxs       int            //
+	TemplateFees      int64          // satoshis that these transactions pay
 	CoinbaseValue     int64          // satoshis that the next block would pay
 	NetworkDifficulty float64        // 0 before the first template
 	Serving           bool           // miners get jobs
 	Reason            string         // why they do not, a sentence
+	Idle              bool           // meanwhile they stay connected, however long it takes; else they are sent away after a while
 	Settlement        string         // of a block that is found now; empty before the first job
 	Fallback          string         // why that is not the one of the settings, or not for everybody; empty while it is
 	FallbackAlarm     bool           // it is not by itself that this ends
 	Sessions          []stratum.SessionInfo
 	Ports             []PortStatus // extra ports that the settings ask for
+	Notice            Notice
 	StartedAt         time.Time
+}
+
+// Notice is how the pool hears of new blocks.
+type Notice struct {
+	ZMQ   bool          // the node announces them; without that it is asked several times a second
+	First string        // what told of the last one first, as in [node.Update]; empty before there was one
+	Ready time.Duration // from that on until there was work on the block
+	Sent  time.Duration // and until all miners had it; zero when nobody was there
 }
 
 // Status returns a snapshot.
@@ -42,7 +52,8 @@ func (p *Pool) Status() Status {
 		StartedAt: p.startedAt,
 		TipAt:     now.tipAt,
 		Ports:     *p.portStatus.Load(),
-		Announced: p.Source.State().ZMQ,
+		Idle:      now.idle,
+		Notice:    p.notice(now),
 	}
 	if now.fallback != "" {
 		s.Fallback, s.FallbackAlarm = sentence(errors.New(now.fallback)), now.alarm
@@ -52,11 +63,26 @@ func (p *Pool) Status() Status {
 		s.Height = now.template.Height - 1
 		s.Tip = now.template.PrevHash
 		s.TemplateAt = now.at
-		s.TemplateTxs = len(now.template.Txs)
+		s.TemplateTxs, s.TemplateFees = len(now.template.Txs), now.fees
 		s.CoinbaseValue = now.template.CoinbaseValue
 		s.NetworkDifficulty = now.job.NetworkDifficulty
 	}
 	return s
+}
+
+// notice tells how the last new block became known. The one that the pool began with
+// was no news.
+func (p *Pool) notice(now *serving) Notice {
+	state := p.Source.State()
+	n := Notice{ZMQ: state.ZMQ}
+	if now.template == nil || state.Tip != now.template.PrevHash || state.TipReason == "start" || now.tipAt.IsZero() {
+		return n
+	}
+	n.First, n.Ready = state.TipReason, max(now.offered.Sub(now.tipAt), 0)
+	if m := p.server.Metrics(); m.LastNotify.After(now.tipAt) {
+		n.Sent = m.LastNotify.Sub(now.tipAt)
+	}
+	return n
 }
 
 // Metrics is a snapshot of how a new block reaches the miners, step by step, and

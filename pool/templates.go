@@ -86,7 +86,7 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 		o.fallback, o.alarm = last.fallback, last.alarm // until the next job there is nothing to tell
 	}
 	now := time.Now()
-	next := &serving{order: o, template: t, at: now, tipAt: last.tipAt, offered: last.offered}
+	next := &serving{order: o, template: t, at: now, tipAt: last.tipAt, offered: last.offered, fees: feesOf(t)}
 	if newTip {
 		next.tipAt, next.offered = update.SeenAt, arrived
 	}
@@ -107,6 +107,14 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 	p.forgetBlocks()
 	p.wakeChain(sweepDue)
 	p.Events.Publish(Event{Kind: "tip", At: now, Height: t.Height - 1, Hash: t.PrevHash.String()})
+}
+
+// feesOf adds up what the transactions of a template pay.
+func feesOf(t *work.Template) (sum int64) {
+	for _, tx := range t.Txs {
+		sum += tx.Fee
+	}
+	return sum
 }
 
 // refuse stops the mining for a job that no miner must get.
@@ -190,7 +198,7 @@ func (p *Pool) pause(last *serving, reason string) {
 		return
 	}
 	p.server.Pause(reason)
-	p.tellPause(last, reason)
+	p.tellPause(last, reason, false)
 }
 
 // idle is a pause that keeps the miners connected: the node is well and on its
@@ -200,12 +208,12 @@ func (p *Pool) idle(last *serving, reason string) {
 		return
 	}
 	p.server.Idle(reason)
-	p.tellPause(last, reason)
+	p.tellPause(last, reason, true)
 }
 
-func (p *Pool) tellPause(last *serving, reason string) {
+func (p *Pool) tellPause(last *serving, reason string, idle bool) {
 	next := *last
-	next.reason = reason
+	next.reason, next.idle = reason, idle
 	p.serving.Store(&next)
 	level := slog.LevelWarn
 	if last.job == nil {

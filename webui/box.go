@@ -62,6 +62,7 @@ type box interface {
 	ChangePeople(ctx context.Context, c peopleChange) (since time.Time, err error)
 
 	Node(ctx context.Context) nodeView
+	trials
 	GetCore(ctx context.Context, version string, op operator, ip string) error
 	RepairNode(ctx context.Context, op operator, ip string) error
 	StopCore(ctx context.Context, op operator, ip string) error

@@ -37,6 +37,10 @@
 // swaps them in. Streams of the same URL in the same language for the same operator
 // share what is made, on pages that routes.go calls shared (showing.go).
 //
+// What the node page says of the node (node_figures.go) was measured in the background
+// or asked for once for all pages; its button "test now" asks the node once more and
+// changes nothing. The wallet page's address stays the same however often it is looked at.
+//
 // The wallet page (wallet.go) shows the twelve words in the answer to a form and
 // nowhere else, and never gives back what was typed into its forms.
 //

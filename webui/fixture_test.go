@@ -157,8 +157,17 @@ func newGolden() *golden {
 		Difficulty: new(150.84e12), Peers: new(10), Phase: "ready", Text: "It has every block that its peers have: 925001.", Version: "Bitcoin Core 29.0",
 	}
 	g.node = nodeView{
-		Feed: feed, Serving: true, Headers: 925001, Progress: new(1.0), OnDisk: new(812e9), DiskFree: new(1.18e12), Announced: true, PID: 4711, Since: at(50 * time.Hour),
+		Feed: feed, Serving: true, Headers: 925001, Progress: new(1.0), PID: 4711, Since: at(50 * time.Hour),
 		Wallet: walletView{Name: "pool", Mode: "own", Trusted: new(int64(3_100_000)), Immature: new(int64(314_200_114)), Pending: new(int64(0)), Address: aliceAddress},
+		Figures: nodeFigures{
+			Stratum: "open", Chain: "main", TipTime: at(4 * time.Minute), TipWarn: 90 * time.Minute, PeersIn: new(2), PeersOut: new(8),
+			Asked: true, Says: []string{"This is a pre-release test build " + hostile}, Fees: new(int64(4_100_000)),
+			News:     news{Way: "zmq", First: "zmq", Ready: new(0.041), Sent: new(0.0452)},
+			Mempool:  &mempoolView{24_113, new(84e6)},
+			FeeRates: []feeLine{{2, "8.2"}, {6, "4.1"}, {144, "1"}},
+			RPC:      &rpcFigures{Median: new(0.003), P99: new(0.04), Calls: 15_204, Failed: 3, Span: time.Hour},
+			Blocks:   new(812e9), Pruned: true, PruneTo: new(10e9), DiskFree: new(1188e9), DiskTotal: new(2000e9), DiskLasts: 52 * 24 * time.Hour,
+		},
 		Core: coreView{
 			State: "idle", Text: "Bitcoin Core 30.3 is installed and checked.", InUse: "30.3",
 			Choices: []string{"31.1", "30.3", "29.4"}, File: "bitcoin-31.1-x86_64-linux-gnu.tar.gz", Site: "https://bitcoincore.org/bin/bitcoin-core-31.1/",
@@ -227,7 +236,7 @@ func (g *golden) empty() *golden {
 	g.workers, g.blocks, g.owed, g.payouts, g.shares, g.paid = nil, nil, nil, nil, nil, nil
 	g.jobs, g.monitoring = jobsView{}, monitoringView{Started: noon, Machine: []meter{newMeter("cpu", inPercent, nil, nil, sampleSlots), newMeter("warmth", inCelsius, nil, nil, sampleSlots)}}
 	g.people = g.people[:1]
-	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934)}
+	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934), Figures: nodeFigures{Stratum: "waiting"}}
 	g.observer = observerView{Address: newAddress}
 	g.slips, g.crew = slips{}, crew{}
 	return g

@@ -45,6 +45,7 @@ type machine struct {
 	window recent[window]
 	sizes  recent[appliance.BoxStatus]
 	mining recent[mining]
+	trial  lastTrial
 
 	receipts receiptCache
 	reached  answers[string, reached]
@@ -67,6 +68,13 @@ func (r *recent[T]) get(ttl time.Duration, ask func() T) T {
 		r.until = time.Now().Add(ttl)
 	}
 	return r.value
+}
+
+// forget has the next one ask again, after something was changed.
+func (r *recent[T]) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = time.Time{}
 }
 
 const (

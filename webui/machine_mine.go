@@ -284,32 +284,3 @@ func (m *machine) feed(ctx context.Context, s pool.Status) feedView {
 	}
 	return v
 }
-
-func (m *machine) Node(ctx context.Context) nodeView {
-	n := m.nodeStatus(ctx)
-	w := m.walletStatus(ctx)
-	var status pool.Status
-	if p := m.box.Pool(); p != nil {
-		status = p.Status()
-	} else {
-		status.Reason = n.Text
-	}
-	v := nodeView{
-		Feed: m.feed(ctx, status), Serving: status.Serving, Reason: status.Reason,
-		Headers: n.Headers, PID: n.PID, Restarts: n.Restarts, Since: n.Since, Log: n.Log,
-		Next: n.Next, Notice: n.Notice, Address: n.Address, Abilities: abilitiesOf(n), LeftLeast: n.LeftLeast, LeftMost: n.LeftMost,
-		Wallet: walletView{Name: w.Name, Mode: w.Unlock, Problem: w.Problem, Locked: w.NeedsKey, Address: w.Address},
-	}
-	v.Pruned, v.DiskFree, v.Announced = n.Pruned, float(n.DiskFree), status.Announced
-	v.Core, v.Repair, v.Snapshot = m.core(), n.Repair, snapshotOf(n)
-	for _, w := range n.Warnings {
-		v.Warnings = append(v.Warnings, w.Text+" "+w.Next)
-	}
-	if n.Asked {
-		v.Progress, v.OnDisk = &n.Progress, float(&n.OnDisk)
-	}
-	if w.Known {
-		v.Wallet.Trusted, v.Wallet.Immature, v.Wallet.Pending = &w.Trusted, &w.Immature, &w.Pending
-	}
-	return v
-}

@@ -263,6 +263,7 @@ func (m *machine) UnlockWallet(ctx context.Context, passphrase string, op operat
 	if _, err := m.desk(); err != nil {
 		return err
 	}
+	defer m.wallet.forget()
 	return asProblem(m.box.UnlockWallet(ctx, passphrase, op.Name, ip))
 }
 

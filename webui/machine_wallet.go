@@ -14,9 +14,10 @@ func (m *machine) Wallet(ctx context.Context) (walletPage, error) {
 	if _, err := m.desk(); err != nil {
 		return walletPage{}, err
 	}
-	w := m.box.Wallet(ctx)
+	w, sounding := m.walletStatus(ctx), m.box.Sounding()
 	v := walletPage{
-		Name: w.Name, Address: w.Address, Problem: w.Problem, Loaded: w.Loaded, Cold: w.Cold, Locked: w.NeedsKey, Unlock: w.Unlock, Kept: w.Kept, KeptIn: w.KeptIn,
+		FeeRates: feesOf(sounding),
+		Name:     w.Name, Address: w.Address, Problem: w.Problem, Loaded: w.Loaded, Cold: w.Cold, Locked: w.NeedsKey, Unlock: w.Unlock, Kept: w.Kept, KeptIn: w.KeptIn,
 		Restorable: w.Restorable, Paid: w.Paid, Missing: w.Missing, Words: w.Words, Ask: w.Ask, Print: w.Print, TestedAt: w.TestedAt,
 		Copied: w.Backup.LastSound(), Failed: w.Backup.Problem, Copies: w.Copies, Folder: w.Folder,
 		Limit: w.Limit.Sats, Over: w.Limit.Over, Advice: w.Limit.Advice, Target: w.Limit.Cold, Next: w.Limit.NextCold, NextAt: w.Limit.NextAt,
@@ -25,6 +26,9 @@ func (m *machine) Wallet(ctx context.Context) (walletPage, error) {
 	if w.Known {
 		v.Trusted, v.Immature, v.Pending = &w.Trusted, &w.Immature, &w.Pending
 	}
+	if c := sounding.Coins; c != nil && w.Loaded {
+		v.Coins = &coinsView{c.Free, c.Taken}
+	}
 	return v, nil
 }
 
@@ -32,6 +36,7 @@ func (m *machine) DrawWords(ctx context.Context, op operator, ip string) ([]stri
 	if _, err := m.desk(); err != nil {
 		return nil, err
 	}
+	defer m.wallet.forget()
 	words, err := m.box.DrawWords(ctx, op.Name, ip)
 	return words, asProblem(err)
 }
@@ -40,6 +45,7 @@ func (m *machine) ChangeWallet(ctx context.Context, c walletChange) error {
 	if _, err := m.desk(); err != nil {
 		return err
 	}
+	defer m.wallet.forget()
 	restoring := appliance.Restoring{Passphrase: c.Passphrase, Actor: c.Operator.Name, IP: c.IP}
 	switch c.Action {
 	case walletConfirm:
@@ -76,6 +82,7 @@ func (m *machine) UploadWallet(ctx context.Context, file io.Reader, c walletChan
 	if _, err := m.desk(); err != nil {
 		return err
 	}
+	defer m.wallet.forget()
 	return asProblem(m.box.RestoreUpload(ctx, file, appliance.Restoring{Passphrase: c.Passphrase, Actor: c.Operator.Name, IP: c.IP}))
 }
 
@@ -83,6 +90,7 @@ func (m *machine) CopyOfWallet(ctx context.Context, op operator, ip string) (wal
 	if _, err := m.desk(); err != nil {
 		return walletCopyFile{}, err
 	}
+	defer m.wallet.forget()
 	file, err := m.box.CopyOfWallet(ctx, op.Name, ip)
 	if err != nil {
 		return walletCopyFile{}, asProblem(err)

@@ -19,11 +19,6 @@ type nodeView struct {
 	Wrong    bool     // the password for it was wrong
 	Address  string   // of a node that somebody else runs; empty: the box runs it
 
-	OnDisk    *float64 // bytes of its blocks and coins
-	Pruned    bool     // only the newest of them are kept
-	DiskFree  *float64 // bytes; nil also of a node that somebody else runs
-	Announced bool     // it says by itself when there is a new block
-
 	Abilities []abilityView // of that node
 
 	LeftLeast, LeftMost time.Duration // of the download; zero is not known
@@ -31,6 +26,8 @@ type nodeView struct {
 	Restarts            int
 	Since               time.Time
 	Log                 []string
+	Figures             nodeFigures
+	Tried               *trialView // the last "test now" of somebody; nil: none lately
 	Wallet              walletView
 	Core                coreView
 	Snapshot            snapshotView

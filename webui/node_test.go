@@ -19,9 +19,8 @@ func TestNodePageTellsProgress(t *testing.T) {
 		not    []string
 	}{
 		{"ready", func(*nodeView) {}, []string{"running", "It has every block that its peers have"}, []string{"<progress", "The rest takes"}},
-		{"its disk", func(*nodeView) {}, []string{"812", "(all there are)", "1.18", "announces it at once"}, []string{"the newest; older"}},
-		{"pruned, without announcements", func(v *nodeView) { v.Pruned, v.Announced = true, false }, []string{"the newest; older", "asks several times a second"}, []string{"(all there are)"}},
-		{"disk of somebody else", func(v *nodeView) { v.Address, v.DiskFree = "http://10.0.0.7:8332", nil }, nil, []string{"Free on its disk"}},
+		{"pruned, without announcements", func(v *nodeView) { v.Figures.Pruned, v.Figures.News.Way = true, "poll" }, []string{"the newest; older", "asked several times a second"}, []string{"(all there are)"}},
+		{"disk of somebody else", func(v *nodeView) { v.Address, v.Figures.DiskFree = "http://10.0.0.7:8332", nil }, nil, []string{"Free on that disk"}},
 		{"download", func(v *nodeView) {
 			v.Feed.Phase, v.Feed.Text = "ibd", "It downloads and checks the chain."
 			v.Progress, v.LeftLeast, v.LeftMost = new(0.5), 20*time.Hour, 30*time.Hour

@@ -84,6 +84,7 @@ func (s *site) routes() []route {
 		{"GET /hashrate.csv", operators, desk, false, s.poolSeries},
 		{"GET /ledger.csv", operators, desk, false, s.poolCSV},
 		{"GET /node", operators, desk, false, s.page("node", s.node)},
+		{"POST /node/test", operators, desk, false, s.tryNode},
 		{"POST /node/repair", operators, login, false, s.repairNode},
 		{"POST /node/snapshot", operators, login, false, s.loadSnapshot},
 		{"POST /node/snapshot/node", operators, login, false, s.loadSnapshotOf},

@@ -27,8 +27,10 @@ type walletPage struct {
 
 	Trusted, Immature, Pending *int64
 	Reserved                   *int64 // what payouts under way will send
-	Code                       qr     // of Address
-	Missing                    int64  // coins in blocks that the node does not have any more
+	Coins                      *coinsView
+	FeeRates                   []feeLine
+	Code                       qr    // of Address
+	Missing                    int64 // coins in blocks that the node does not have any more
 
 	Words    string // "none", "wanted", "drawn" or "confirmed"
 	Ask      []int  // with "drawn": which words to type

@@ -58,7 +58,8 @@ func withWallet(words string) *golden {
 	g.vault = vault{
 		page: walletPage{
 			Name: "dmpool-practice", Address: newAddress, Loaded: true, Unlock: "ask", Kept: "memory", Restorable: true, Paid: true,
-			Trusted: &amount, Immature: &amount, Pending: new(int64), Missing: 5, Words: words, Print: "73c5da0a",
+			Trusted: &amount, Immature: &amount, Pending: new(int64), Missing: 5,
+			Coins: &coinsView{14, 3}, FeeRates: []feeLine{{2, "8.2"}, {6, "4.1"}, {144, "1"}}, Words: words, Print: "73c5da0a",
 			Copied: noon.Add(-time.Hour), Copies: []string{"2026-11-22-dmpool-practice.wallet"}, Folder: "/var/lib/dmpool/wallet-backups",
 			Limit: 300_000_000, Over: 66_366_793, Advice: "Approve the payouts that wait.", Target: aliceAddress, Next: bobAddress, NextAt: noon.Add(20 * time.Hour),
 		},
@@ -76,9 +77,13 @@ func TestWalletPage(t *testing.T) {
 		not   []string
 	}{
 		{"of words", nil, "confirmed", []string{"73c5da0a", "Try your words", "Nobody has tried", "Download the newest copy", "are not shown", "takes the place of the cold address"}, []string{"Restore it from", "Make the wallet"}},
+		{"with figures", nil, "confirmed", []string{
+			"In payouts under way", ">14 <span", "(and 3 taken by payouts under way)", "within an hour <b>4.1</b>", "BITCOIN:" + strings.ToUpper(newAddress), `id="live-sums"`,
+		}, []string{"This box cannot spend"}},
+		{"without figures", func(p *walletPage) { p.Coins, p.FeeRates, p.Address = nil, nil, "" }, "confirmed", []string{"no data"}, []string{"<dd>0", "sat/vB", "BITCOIN:"}},
 		{"of the node", func(p *walletPage) { p.TestedAt = noon }, "none", []string{"Made by the node"}, []string{"Try your words", "Nobody has tried"}},
 		{"its address", nil, "none", []string{"BITCOIN:" + strings.ToUpper(newAddress), "In payouts under way"}, nil},
-		{"without an address", func(p *walletPage) { p.Address = "" }, "none", nil, []string{"QR code", "Its address as a code"}},
+		{"without an address", func(p *walletPage) { p.Address = "" }, "none", nil, []string{"Blocks pay to"}},
 		{"not made yet", func(p *walletPage) { p.Loaded, p.Restorable, p.Problem = false, false, "it waits" }, "wanted", []string{"Make the wallet", "Miners get no work", "Restore it from words"}, []string{"Confirm your words"}},
 		{"words shown", func(p *walletPage) { p.Loaded, p.Ask = false, []int{2, 7, 11} }, "drawn", []string{"Confirm your words", `id="word-7"`, "Draw other words"}, nil},
 		{"damaged", func(p *walletPage) { p.Loaded, p.Problem = false, "it is damaged" }, "confirmed", []string{"Restore it from a copy", "Upload and restore", "Mining goes on, because"}, []string{"Take a copy away"}},
@@ -88,7 +93,7 @@ func TestWalletPage(t *testing.T) {
 		{"in a file", func(p *walletPage) {
 			p.Unlock, p.Kept, p.KeptIn, p.Next = "auto", "file", "/var/lib/dmpool/passphrase", ""
 		}, "none", []string{"Ask me after each start", "an SSD, or a copy of the disk", "Whoever takes the disk", "/var/lib/dmpool/passphrase</span>; keep that, too", "The cold address ends"}, nil},
-		{"signed elsewhere", func(p *walletPage) { p.Cold, p.Trusted = true, nil }, "none", []string{"it has no passphrase", "no data"}, []string{"/wallet/keep"}},
+		{"signed elsewhere", func(p *walletPage) { p.Cold, p.Trusted = true, nil }, "none", []string{"it has no passphrase", "no data", "This box cannot spend from it"}, []string{"/wallet/keep"}},
 		{
 			"with something to move", func(p *walletPage) { p.OwnOver, p.Own, p.DraftsSweep = 5_000_000, 9_000_000, true }, "none",
 			[]string{`Move <data value="5000000">`, `Move all <data value="9000000">`, `value="1" checked`, aliceAddress},

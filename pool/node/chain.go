@@ -22,8 +22,9 @@ type ChainInfo struct {
 	VerificationProgress float64        `json:"verificationprogress"`
 	InitialBlockDownload bool           `json:"initialblockdownload"`
 	Pruned               bool           `json:"pruned"`
-	PruneHeight          int32          `json:"pruneheight"`  // the lowest block that a pruned node has in full
-	SizeOnDisk           int64          `json:"size_on_disk"` // bytes
+	PruneHeight          int32          `json:"pruneheight"`       // the lowest block that a pruned node has in full
+	PruneTarget          int64          `json:"prune_target_size"` // bytes that it keeps of blocks; 0: no limit of its own
+	SizeOnDisk           int64          `json:"size_on_disk"`      // bytes of blocks
 	SignetChallenge      string         `json:"signet_challenge"`
 	Warnings             Warnings       `json:"warnings"`
 }
