@@ -2,6 +2,7 @@ package webui
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -198,6 +199,18 @@ func TestMinersPagesInChinese(t *testing.T) {
 			if !slices.Contains(known, found) && !regexp.MustCompile(`^[0-9a-f]+$|^tb1`).MatchString(found) {
 				t.Errorf("%s says %q", path, found)
 			}
+		}
+	}
+}
+
+func TestAsSentence(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "",
+		"payouts are frozen":            "Payouts are frozen.",
+		"payouts are frozen: Ask Anna.": "Payouts are frozen: Ask Anna.",
+	} {
+		if got := asSentence(errors.New(text)); got != want {
+			t.Errorf("%q becomes %q", text, got)
 		}
 	}
 }
