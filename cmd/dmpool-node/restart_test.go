@@ -4,11 +4,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,93 +16,27 @@ import (
 // a pause at the ports of miners and pages: nobody is refused, every miner comes
 // back to its session, and what it had found meanwhile counts.
 func checkRestart(t *testing.T) {
-	const miners = 50
-	profile := minersim.Profiles()[0]
-	for _, p := range minersim.Profiles() {
-		if strings.HasPrefix(p.Name, "cpuminer") { // it takes small difficulties, and asks for its session again
-			profile = p
-		}
-	}
-	profile.Retry = 100 * time.Millisecond
-	var refused atomic.Int64
-	dial := func(ctx context.Context, addr string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-		if err != nil && ctx.Err() == nil {
-			refused.Add(1)
-		}
-		return conn, err
-	}
+	const stratum = "127.0.0.1:3333"
+	crowd := minersim.NewCrowd(stratum, "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", 50)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var group sync.WaitGroup
-	devices := make([]*minersim.Device, miners)
-	for i := range devices {
-		devices[i] = &minersim.Device{
-			Profile: profile, User: fmt.Sprintf("tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx.rig%d", i),
-			Password: "d=0.00001", Hashrate: 8000, Patience: 50, // a share in about five seconds
-			Dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "127.0.0.1:3333") },
-		}
-		group.Go(func() {
-			if err := devices[i].Run(ctx); err != nil && ctx.Err() == nil {
-				t.Errorf("miner %d: %v", i, err)
-			}
-		})
-	}
-	accepted := func(than []uint64) bool {
-		for i, d := range devices {
-			if d.Stats().Accepted <= than[i] {
-				return false
-			}
-		}
-		return true
-	}
-	waitFor(t, "each miner has a share accepted", func() bool { return accepted(make([]uint64, miners)) })
-
-	var knocks atomic.Int64
-	knocking, rest := context.WithCancel(ctx)
-	for _, addr := range []string{"127.0.0.1:3333", "127.0.0.1:8080", "127.0.0.1:8443"} {
-		group.Go(func() {
-			for knocking.Err() == nil {
-				if conn, err := dial(knocking, addr); err == nil {
-					knocks.Add(1)
-					_ = conn.Close()
-				}
-				time.Sleep(5 * time.Millisecond)
-			}
-		})
-	}
-	before := make([]uint64, miners)
+	ended := make(chan error, 1)
+	go func() { ended <- crowd.Run(ctx, stratum, "127.0.0.1:8080", "127.0.0.1:8443") }()
+	waitFor(t, "each miner has a share accepted", func() bool { return crowd.GoesOn(make([]uint64, 50)) })
 	for range 2 {
-		for i, d := range devices {
-			before[i] = d.Stats().Accepted
-		}
-		begun := time.Now()
+		before, begun := crowd.Accepted(), time.Now()
 		command(t, "systemctl", "restart", "dmpool.service")
-		waitFor(t, "each miner goes on", func() bool { return accepted(before) })
+		waitFor(t, "each miner goes on", func() bool { return crowd.GoesOn(before) })
 		t.Logf("restart to the last miner's next share: %s", time.Since(begun).Round(10*time.Millisecond))
 	}
-	rest()
 	cancel()
-	group.Wait()
-	rejected := map[string]uint64{}
-	for i, d := range devices {
-		s := d.Stats()
-		if s.Connections < 3 {
-			t.Errorf("miner %d had %d connections through two restarts", i, s.Connections)
-		}
-		for why, n := range s.Rejected {
-			rejected[why] += n
-		}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
-	for why := range rejected {
-		// A new job may come between a share and its way; a session that is not its own any more may not.
-		if !strings.Contains(strings.ToLower(why), "stale") && !strings.Contains(strings.ToLower(why), "job not found") {
-			t.Errorf("shares were rejected: %v", rejected)
-		}
-	}
-	t.Logf("%d knocks, %d refused, rejected shares %v", knocks.Load(), refused.Load(), rejected)
-	if refused.Load() > 0 || knocks.Load() < 100 {
-		t.Errorf("%d of %d connections were refused", refused.Load(), knocks.Load())
+	e := crowd.Experience()
+	t.Logf("%+v", e)
+	if e.Refused > 0 || e.Knocks < 100 || e.FewestConnections < 3 || len(e.Rejected) > 0 {
+		t.Errorf("through two restarts: %+v", e)
 	}
 }
 

@@ -10,7 +10,8 @@
 // and connects again as the firmware would. It returns a [*FaultError] as soon as
 // the pool does what the firmware cannot bear: a line that is too long, an
 // answer out of order, a job number that comes back, a difficulty without its
-// job, silence. A rejected share is no fault; [Device.Stats] counts it.
+// job, silence. A rejected share is no fault; [Device.Stats] counts it. A [Crowd]
+// is many devices, for tests that restart the pool under them.
 //
 // # A second opinion
 //
