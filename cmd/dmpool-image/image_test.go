@@ -113,9 +113,9 @@ func (m *vm) mineBlock() {
 			return err
 		}
 		var answer struct {
-			Blocks []struct{ State string }
+			Items []struct{ State string }
 		}
-		if err := json.Unmarshal([]byte(got.body), &answer); err != nil || len(answer.Blocks) == 0 {
+		if err := json.Unmarshal([]byte(got.body), &answer); err != nil || len(answer.Items) == 0 {
 			return fmt.Errorf("%s", got.body)
 		}
 		return nil

@@ -47,6 +47,12 @@ func TestPowerCuts(t *testing.T) {
 	m.await("the first payment", 2*time.Hour, m.hasPaid)
 	t.Logf("%d shares are answered before the first cut", w.answered())
 
+	m.cutAgainAndAgain(w, rounds)
+}
+
+// cutAgainAndAgain takes the power away that many times and compares in the end.
+func (m *vm) cutAgainAndAgain(w *witness, rounds int) {
+	t := m.t
 	cuts, whole := 0, 0
 	for round := range rounds {
 		if end, ok := t.Deadline(); ok && time.Until(end) < 20*time.Minute {
@@ -87,8 +93,8 @@ func TestPowerCuts(t *testing.T) {
 	})
 	books := m.copyBooks()
 	result := books.compare(t, w, m.node())
-	t.Logf("power cuts: %d, integrity_check ok %d; %d shares answered, %d lost, %d doubled; %d found blocks, %d lost; %d payments, %d doubled",
-		cuts, whole, result.answered, result.lost, result.doubled, result.blocks, result.blocksLost, result.payments, result.paidTwice)
+	t.Logf("power cuts: %d, integrity_check ok %d; %d shares answered, %d lost, %d doubled; %d found blocks, %d lost (%d stale); %d payments, %d doubled",
+		cuts, whole, result.answered, result.lost, result.doubled, result.blocks, result.blocksLost, result.stale, result.payments, result.paidTwice)
 }
 
 // answer answers the wizard; after is told each page that is done.

@@ -153,7 +153,7 @@ func (m *vm) await(what string, limit time.Duration, ready func() error) {
 		case err := <-m.ended:
 			m.ended <- err
 			m.t.Fatalf("%s: the computer is off: %v\n%s", what, err, m.qemu.Stdout)
-		case <-time.After(250 * time.Millisecond):
+		case <-time.After(2 * time.Second): // strangers may ask the API once a second
 		}
 	}
 }
