@@ -166,7 +166,7 @@ func newGolden() *golden {
 			Mempool:  &mempoolView{24_113, new(84e6)},
 			FeeRates: []feeLine{{2, "8.2"}, {6, "4.1"}, {144, "1"}},
 			RPC:      &rpcFigures{Median: new(0.003), P99: new(0.04), Calls: 15_204, Failed: 3, Span: time.Hour},
-			Blocks:   new(812e9), Pruned: true, PruneTo: new(10e9), DiskFree: new(1188e9), DiskTotal: new(2000e9), DiskLasts: 52 * 24 * time.Hour,
+			Blocks:   new(9.87e9), Pruned: true, PruneTo: new(10e9), DiskFree: new(1188e9), DiskTotal: new(2000e9), DiskLasts: 52 * 24 * time.Hour,
 		},
 		Core: coreView{
 			State: "idle", Text: "Bitcoin Core 30.3 is installed and checked.", InUse: "30.3",

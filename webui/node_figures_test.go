@@ -24,7 +24,7 @@ func TestNodePageTellsFigures(t *testing.T) {
 	}{
 		{"all known", func(*nodeView) {}, []string{
 			"(2 called us, we called 8)", `class="mono">main<`, "(a warning comes after 90 min)", "the node tells at once (ZMQ)", "the node (ZMQ)",
-			"41.0<span class=\"unit\"> ms", "45.2<span class=\"unit\"> ms", "3 of 15,204 within 60 min", "40.0<span class=\"unit\"> ms", "812<span class=\"unit\"> GB",
+			"41.0<span class=\"unit\"> ms", "45.2<span class=\"unit\"> ms", "3 of 15,204 within 60 min", "40.0<span class=\"unit\"> ms", "9.87<span class=\"unit\"> GB",
 			"10.0<span class=\"unit\"> GB", "52 days", "24,113, 84.0<span class=\"unit\"> MB", "This is a pre-release test build &lt;script&gt;", "get work",
 		}, []string{"None.", "Tested"}},
 		{"nothing known", func(v *nodeView) { v.Figures, v.Feed, v.Progress = nodeFigures{}, feedView{}, nil }, []string{"no data"}, []string{
