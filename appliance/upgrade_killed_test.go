@@ -14,7 +14,7 @@ import (
 // heavyBooks are books whose next version takes a while to get to.
 func heavyBooks(dir string) books {
 	const heavy = `CREATE TABLE heavy (n INTEGER PRIMARY KEY, noise BLOB NOT NULL) STRICT;
-		INSERT INTO heavy WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 30000) SELECT n, randomblob(40) FROM c;`
+		INSERT INTO heavy WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 10000) SELECT n, randomblob(40) FROM c;`
 	ledger, shares := oldSchemas()
 	return booksOf(dir, append(ledger, heavy, `ALTER TABLE event ADD COLUMN more TEXT;`), append(shares, heavy))
 }
@@ -42,7 +42,7 @@ func TestKilledWithBooks(t *testing.T) {
 	}
 	old := used(t)
 	b := heavyBooks(old.dir)
-	const rounds = 4
+	const rounds = 3
 	for round := range rounds {
 		kills := untilThrough(t, "upgrade", b.dir)
 		have, newest, err := b.versions(t.Context())
@@ -52,8 +52,8 @@ func TestKilledWithBooks(t *testing.T) {
 		if kept, err := b.allKept(); err != nil || len(kept) != 1 || kept[0].From != (BooksVersion{1, 1}) {
 			t.Fatalf("round %d: copies %+v, %v", round, kept, err)
 		}
-		if heavy := count(t, b.file(ledgerFile), `SELECT COUNT(*) FROM heavy`); heavy != 30000 {
-			t.Errorf("round %d: %d of 30000 rows were changed", round, heavy)
+		if heavy := count(t, b.file(ledgerFile), `SELECT COUNT(*) FROM heavy`); heavy != 10000 {
+			t.Errorf("round %d: %d of 10000 rows were changed", round, heavy)
 		}
 		kills += untilThrough(t, "rollback", b.dir)
 		if have, newest, err := old.versions(t.Context()); err != nil || have != newest {
