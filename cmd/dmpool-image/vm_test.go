@@ -183,7 +183,7 @@ func (m *vm) sshArgs(more ...string) []string {
 	return append([]string{
 		"-F", "none", "-p", m.shell, "-i", filepath.Join(m.dir, "key"), "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes",
 		"-o", "UserKnownHostsFile=" + filepath.Join(m.dir, "known"), "-o", "StrictHostKeyChecking=accept-new",
-		"-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=10", "-o", "LogLevel=ERROR", "root@127.0.0.1",
+		"-o", "ConnectTimeout=120", "-o", "ServerAliveInterval=30", "-o", "ServerAliveCountMax=20", "-o", "LogLevel=ERROR", "root@127.0.0.1",
 	}, more...)
 }
 
