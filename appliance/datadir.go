@@ -141,8 +141,11 @@ func knownNetwork(network string) error {
 // isSetUp tells whether the directory has an operator on a network. It waits for
 // a set-up that is under way: two that open a new database would both migrate it.
 func (d dataDir) isSetUp(ctx context.Context, network string) (bool, error) {
-	if network == "" || !exists(d.ledger(network)) {
+	if network == "" {
 		return false, nil
+	}
+	if !exists(d.ledger(network)) {
+		return false, d.books(network).checkRollback() // a box whose books are on their way back is not a new one
 	}
 	turn, err := d.turn()
 	if err != nil {
@@ -155,7 +158,7 @@ func (d dataDir) isSetUp(ctx context.Context, network string) (bool, error) {
 // hasOperator is isSetUp for who has the turn.
 func (d dataDir) hasOperator(ctx context.Context, network string) (bool, error) {
 	if !exists(d.ledger(network)) {
-		return false, nil
+		return false, d.books(network).checkRollback()
 	}
 	// Nothing is changed by a look: what a new version changes it copies first.
 	if _, _, err := sqlite.Version(ctx, d.ledger(network), ledger.Schema); err != nil {

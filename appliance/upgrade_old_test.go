@@ -121,3 +121,36 @@ func TestUpgradeOldRealBooks(t *testing.T) {
 		t.Errorf("after going back the books say\n%q\nand said\n%q", after, before)
 	}
 }
+
+// A box whose books are put aside, with the older ones not in their place yet, is not
+// taken for one that nobody has set up.
+func TestRollbackCutShortIsSetUp(t *testing.T) {
+	b := oldRealBooks(t)
+	old, _, err := b.versions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.upgrade(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	o, err := b.newOrder(t.Context(), fmt.Sprintf("books-%d-%d", old.Ledger, old.Shares), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	absent := 0
+	for _, s := range b.rollbackSteps(o) {
+		if err := s.do(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !exists(b.file(ledgerFile)) {
+			absent++
+		}
+		needed, err := NeedsSetUp(t.Context(), filepath.Dir(b.dir), "practice")
+		if needed && err == nil {
+			t.Errorf("after %q it asks to be set up", s.name)
+		}
+	}
+	if absent == 0 {
+		t.Error("the books were there all the time")
+	}
+}
