@@ -30,7 +30,7 @@ func TestLifeCycle(t *testing.T) { boot(t, "TestInsideLifeCycle", 10*time.Minute
 func TestFaults(t *testing.T) { boot(t, "TestInsideFaults", 10*time.Minute) }
 
 // boot runs one test of this program in a container.
-func boot(t *testing.T, name string, most time.Duration) {
+func boot(t *testing.T, name string, most time.Duration, prepare ...func(root string)) {
 	t.Helper()
 	if os.Getenv("DMPOOL_INSIDE") != "" {
 		t.Skip("this is the container")
@@ -43,6 +43,9 @@ func boot(t *testing.T, name string, most time.Duration) {
 		t.Skip("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
 	}
 	root := furnish(t, base, bitcoind, deb, name)
+	for _, do := range prepare {
+		do(root)
+	}
 	alone(t)
 
 	ctx, cancel := context.WithTimeout(t.Context(), most)
@@ -95,6 +98,7 @@ func furnish(t *testing.T, base, bitcoind, deb, name string) (root string) {
 	}
 	command(t, "cp", self, at("test/deb.test"))
 	command(t, "cp", deb, at("test/dmpool.deb"))
+	command(t, "cp", "../README.md", at("test/README.md"))
 
 	// The whole tree: the program may be a script that looks for its libraries.
 	command(t, "cp", "-a", filepath.Dir(filepath.Dir(bitcoind)), at("usr/lib/dmpool/node/test"))

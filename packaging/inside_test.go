@@ -19,6 +19,7 @@ const (
 	deb      = "/test/dmpool.deb"
 	nodeUnit = "dmpool-bitcoind@practice.service"
 	payTo    = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx.test"
+	password = "at least 12 characters, An upper-case one, and a special one" // in the README's example
 )
 
 // outside skips what is for the container only.
@@ -95,10 +96,19 @@ func setUp(t *testing.T) {
 	}
 }
 
-// answersFile writes the answers, for root alone.
+// answersFile writes the answers of the README's example, for root alone.
 func answersFile(t *testing.T) string {
 	t.Helper()
-	const answers = `{"network":"practice","operator":{"password":"Correct horse battery staple 42"}}`
+	readme, err := os.ReadFile("/test/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "`dmpool setup --answers answers.json` is")
+	_, rest, _ := strings.Cut(section, "```json\n")
+	answers, _, found := strings.Cut(rest, "```")
+	if !found || !strings.Contains(answers, password) {
+		t.Fatalf("the README has no example:\n%s", answers)
+	}
 	file := filepath.Join(t.TempDir(), "answers.json")
 	if err := os.WriteFile(file, []byte(answers), 0o600); err != nil {
 		t.Fatal(err)
@@ -109,15 +119,9 @@ func answersFile(t *testing.T) string {
 // mine lets a miner mine until there are blocks.
 func mine(t *testing.T) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), "dmpool", "miner", "-o", "stratum+tcp://127.0.0.1:3333", "-u", payTo, "-t", "1")
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	rest := startMiner(t)
 	waitFor(t, "there are blocks", func() bool { return blocks() >= 3 })
-	if err := c.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
+	rest()
 }
 
 // upgrade brings a newer package, which leaves the node alone, and goes back to the
@@ -186,10 +190,20 @@ func contents(t *testing.T, file string) string {
 // another makes the package anew, under another version.
 func another(t *testing.T, version string) string {
 	t.Helper()
+	return repack(t, version, "")
+}
+
+// repack makes the package anew, under another version and, if there is one, with
+// another program.
+func repack(t *testing.T, version, program string) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "tree")
 	command(t, "dpkg-deb", "--raw-extract", deb, dir)
 	control := filepath.Join(dir, "DEBIAN/control")
 	command(t, "sed", "-i", "s/^Version: .*/Version: "+version+"/", control)
+	if program != "" {
+		command(t, "cp", program, filepath.Join(dir, "usr/bin/dmpool"))
+	}
 	file := "/test/dmpool_" + version + ".deb"
 	command(t, "dpkg-deb", "-Znone", "--build", dir, file)
 	return file
@@ -246,15 +260,20 @@ func purge(t *testing.T) {
 // noTrouble looks for what has gone wrong without anybody saying so.
 func noTrouble(t *testing.T) {
 	t.Helper()
-	if failed := command(t, "systemctl", "--failed", "--no-legend"); failed != "" {
-		t.Errorf("failed units:\n%s", failed)
-	}
+	nothingFailed(t)
 	for _, what := range [][]string{{"--priority=err", "--grep=dmpool|bitcoin"}, {"--unit=dmpool*", "--grep=level=ERROR|panic"}} {
 		// Nothing that fits is a failure to journalctl.
 		out, _ := exec.CommandContext(t.Context(), "journalctl", append([]string{"--no-pager", "--quiet"}, what...)...).CombinedOutput()
 		if len(out) > 0 {
 			t.Errorf("errors in the journal:\n%s", out)
 		}
+	}
+}
+
+func nothingFailed(t *testing.T) {
+	t.Helper()
+	if failed := command(t, "systemctl", "--failed", "--no-legend"); failed != "" {
+		t.Errorf("failed units:\n%s", failed)
 	}
 }
 
@@ -299,8 +318,12 @@ func healthy() bool {
 	return get("/api/health", &health) && health.Status == "healthy"
 }
 
+// calm keeps whoever waits for an answer of the API below what the pool allows.
+const calm = time.Second
+
 // blocks returns how many blocks the pool has found.
 func blocks() (n int) {
+	time.Sleep(calm)
 	var list struct{ Total int }
 	get("/api/v1/blocks", &list)
 	return list.Total
@@ -308,7 +331,7 @@ func blocks() (n int) {
 
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(2 * time.Minute); !done(); time.Sleep(100 * time.Millisecond) {
+	for limit := time.Now().Add(5 * time.Minute); !done(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("it never came to be that %s", what)
 		}

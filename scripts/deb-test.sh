@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the package, twice, and puts it through everything on a booted Debian 13:
-# install, mine, upgrade, go back, remove, purge; kill dpkg in the middle, fill the
+# install, mine, pay, upgrade, go back, remove, purge; kill it in the middle, fill the
 # disk, take polkit away. Needs root; see packaging/boot_test.go.
 set -euo pipefail
 cd "$(dirname "$0")/.."
