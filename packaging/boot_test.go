@@ -32,17 +32,7 @@ func TestFaults(t *testing.T) { boot(t, "TestInsideFaults", 10*time.Minute) }
 // boot runs one test of this program in a container.
 func boot(t *testing.T, name string, most time.Duration, prepare ...func(root string)) {
 	t.Helper()
-	if os.Getenv("DMPOOL_INSIDE") != "" {
-		t.Skip("this is the container")
-	}
-	base, bitcoind, deb := os.Getenv("DMPOOL_TRIXIE"), os.Getenv("DMPOOL_BITCOIND"), os.Getenv("DMPOOL_DEB")
-	if base == "" || bitcoind == "" || deb == "" || os.Getuid() != 0 {
-		if os.Getenv("DMPOOL_TEST_ALL") != "" {
-			t.Fatal("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
-		}
-		t.Skip("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
-	}
-	root := furnish(t, base, bitcoind, deb, name)
+	root := furnish(t, name)
 	for _, do := range prepare {
 		do(root)
 	}
@@ -50,12 +40,26 @@ func boot(t *testing.T, name string, most time.Duration, prepare ...func(root st
 
 	ctx, cancel := context.WithTimeout(t.Context(), most)
 	defer cancel()
-	machine := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--directory="+root, "--boot", "--private-network",
-		"--register=no", "--keep-unit", "--console=pipe")
+	console, err := container(ctx, root).CombinedOutput()
+	judge(t, root, console, err)
+}
+
+// container is a machine that boots a root file system, has no network, and is gone
+// with the context.
+func container(ctx context.Context, root string, more ...string) *exec.Cmd {
+	machine := exec.CommandContext(ctx, "systemd-nspawn", append([]string{
+		"--quiet", "--directory=" + root, "--boot", "--private-network",
+		"--register=no", "--keep-unit", "--console=pipe",
+	}, more...)...)
 	machine.Env = append(os.Environ(), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
 	machine.Cancel = func() error { return machine.Process.Signal(os.Interrupt) } // ends the container, too
 	machine.WaitDelay = 20 * time.Second
-	console, err := machine.CombinedOutput()
+	return machine
+}
+
+// judge reads what the test inside has written.
+func judge(t *testing.T, root string, console []byte, err error) {
+	t.Helper()
 	log, readErr := os.ReadFile(filepath.Join(root, "test/log"))
 	if readErr != nil {
 		t.Fatalf("nothing was tested (%v, %v); console:\n%s", err, readErr, console)
@@ -82,8 +86,18 @@ func alone(t *testing.T) {
 
 // furnish makes a root file system that has the package lying around, the node that
 // stands in for Bitcoin Core, and a unit that runs the test at the end of the boot.
-func furnish(t *testing.T, base, bitcoind, deb, name string) (root string) {
+func furnish(t *testing.T, name string) (root string) {
 	t.Helper()
+	if os.Getenv("DMPOOL_INSIDE") != "" {
+		t.Skip("this is the container")
+	}
+	base, bitcoind, deb := os.Getenv("DMPOOL_TRIXIE"), os.Getenv("DMPOOL_BITCOIND"), os.Getenv("DMPOOL_DEB")
+	if base == "" || bitcoind == "" || deb == "" || os.Getuid() != 0 {
+		if os.Getenv("DMPOOL_TEST_ALL") != "" {
+			t.Fatal("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
+		}
+		t.Skip("it needs root, DMPOOL_TRIXIE, DMPOOL_BITCOIND and DMPOOL_DEB")
+	}
 	root = filepath.Join(t.TempDir(), "root")
 	at := func(name string) string { return filepath.Join(root, name) }
 	command(t, "cp", "-a", "--reflink=auto", base, root)
@@ -116,7 +130,7 @@ Environment=DMPOOL_INSIDE=1 HOME=/root DEBIAN_FRONTEND=noninteractive
 ExecStart=/test/deb.test -test.v -test.run ^%s$
 StandardOutput=file:/test/log
 StandardError=inherit
-TimeoutStartSec=15min
+TimeoutStartSec=40min
 `, name)
 	if err := os.WriteFile(at("etc/systemd/system/dmpool-test.service"), []byte(unit), 0o644); err != nil {
 		t.Fatal(err)

@@ -128,9 +128,13 @@ func stratumURL(host string, port int, tls bool) string {
 	return scheme + net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// exampleAddress shows the shape of an address without being one.
+// exampleAddress shows the shape of an address without being one. The practice chain
+// is for those who may not have one yet: there it is BIP 173's own, whose key everybody
+// knows.
 func exampleAddress(network string) string {
 	switch network {
+	case "practice":
+		return "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"
 	case "main":
 		return "bc1q…h4x2"
 	case "regtest":

@@ -16,7 +16,7 @@ func TestConnectPage(t *testing.T) {
 	body := html.UnescapeString(w.get("/connect").body)
 	for _, want := range []string{
 		"stratum+tcp://192.168.1.50:3333", "stratum+tcp://10.8.0.2:3333", "stratum+tcp://192.168.1.50:3334", "stratum+ssl://192.168.1.50:3336", "signed by nobody else",
-		"tb1q…h4x2.name", "d=1024", "dmpool miner -o stratum+tcp://192.168.1.50:3333", "cgminer -o", "bfgminer -o", "AxeOS", "NerdMiner", "Avalon", "Antminer", "Whatsminer",
+		"tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx.name", "d=1024", "dmpool miner -o stratum+tcp://192.168.1.50:3333", "cgminer -o", "bfgminer -o", "AxeOS", "NerdMiner", "Avalon", "Antminer", "Whatsminer",
 		"My address is not in the coinbase", "3 workers are at work here", "its first share was accepted",
 	} {
 		if !strings.Contains(body, want) {
@@ -36,6 +36,18 @@ func TestConnectPage(t *testing.T) {
 		checkPage(t, body)
 		if !strings.Contains(body, want) || strings.Contains(body, "pays the wallet of the pool first") {
 			t.Errorf("%s: the page does not say %q alone", settlement, want)
+		}
+	}
+}
+
+// Where coins are worth something nobody is shown an address to mine to.
+func TestConnectPageNamesNobodysAddress(t *testing.T) {
+	for network, want := range map[string]string{"main": "bc1q…h4x2.name", "testnet4": "tb1q…h4x2.name"} {
+		g := newGolden()
+		g.network = network
+		body := html.UnescapeString(open(t, g).get("/connect").body)
+		if !strings.Contains(body, want) || strings.Contains(body, "kxpjzsx") {
+			t.Errorf("%s: the page does not show the shape of an address, %q", network, want)
 		}
 	}
 }

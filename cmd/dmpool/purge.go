@@ -48,7 +48,7 @@ func purgeData(_ context.Context, c *cli) error {
 	if err != nil {
 		return fmt.Errorf("read the name of this machine: %w", err)
 	}
-	fmt.Fprintf(c.stderr, "Type the name of this machine, %s, to delete it: ", name)
+	fmt.Fprintf(c.stderr, "To delete all of it, type the name of this machine, %s: ", name)
 	typed, err := readLine(bufio.NewReader(io.LimitReader(c.stdin, 4096)))
 	if err != nil || typed != name {
 		return errors.New("that is not the name; nothing was deleted")
