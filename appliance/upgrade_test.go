@@ -18,14 +18,16 @@ import (
 // Two versions of books that are small enough to look through. The tables have the
 // names and columns that going back asks for.
 func oldSchemas() (ledger, shares []string) {
-	return []string{
+	ledger = []string{
 		`CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 			 CREATE TABLE event (id INTEGER PRIMARY KEY) STRICT; CREATE TABLE block (id INTEGER PRIMARY KEY) STRICT;
 			 CREATE TABLE payout (id INTEGER PRIMARY KEY, total INTEGER NOT NULL) STRICT;
 			 CREATE TABLE payout_tx (payout INTEGER NOT NULL, expected BLOB NOT NULL, raw BLOB) STRICT;`,
-	}, []string{
+	}
+	shares = []string{
 		`CREATE TABLE shift (to_seq INTEGER NOT NULL) STRICT;`,
 	}
+	return ledger, shares
 }
 
 func booksOf(dir string, ledger, shares []string) books {
