@@ -16,12 +16,13 @@ import (
 	"testing"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind/release"
+	"github.com/dmpool/dmpool/packaging/booted"
 )
 
 // build runs scripts/deb.sh and returns the package.
 func build(t *testing.T, arch string, env ...string) (deb, said string, err error) {
 	t.Helper()
-	if os.Getenv("DMPOOL_INSIDE") != "" {
+	if booted.Inside() {
 		t.Skip("this is the container")
 	}
 	c := exec.CommandContext(t.Context(), "../scripts/deb.sh", arch)

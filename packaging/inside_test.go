@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dmpool/dmpool/packaging/booted"
 )
 
 const (
@@ -25,7 +27,7 @@ const (
 // outside skips what is for the container only.
 func outside(t *testing.T) {
 	t.Helper()
-	if os.Getenv("DMPOOL_INSIDE") == "" {
+	if !booted.Inside() {
 		t.Skip("it is run in a container")
 	}
 	t.Cleanup(func() {

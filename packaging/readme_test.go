@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/dmpool/dmpool/packaging/booted"
 )
 
 const (
@@ -34,7 +36,7 @@ const (
 func TestReadme(t *testing.T) {
 	root := furnish(t, "TestInsideReadme")
 	atHome(t, root)
-	alone(t)
+	booted.Alone(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +85,7 @@ func TestOwner(t *testing.T) {
 		t.Fatal("it needs DMPOOL_BROWSER")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	machine := container(ctx, root, "--network-veth", "--machine=dmpool")
+	machine := booted.Machine(ctx, root, "--network-veth", "--machine=dmpool")
 	var console bytes.Buffer
 	machine.Stdout, machine.Stderr = &console, &console
 	if err := machine.Start(); err != nil {
@@ -95,7 +97,7 @@ func TestOwner(t *testing.T) {
 		if t.Failed() {
 			cancel()
 		}
-		judge(t, root, console.Bytes(), <-ended)
+		booted.Judge(t, root, console.Bytes(), <-ended)
 		cancel()
 	})
 	command(t, "ip", "link", "set", "lo", "up")

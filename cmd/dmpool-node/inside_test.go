@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/packaging/booted"
 )
 
 // credential is that of a user with a further group.
@@ -64,7 +65,7 @@ func property(t *testing.T, unit, name string) string {
 }
 
 func TestInside(t *testing.T) {
-	if os.Getenv("DMPOOL_INSIDE") == "" {
+	if !booted.Inside() {
 		t.Skip("TestOnSystemd runs it in a container")
 	}
 	p := startPool(t)

@@ -48,6 +48,7 @@ func allowedImports() map[string][]string {
 		"cmd/dmpool-node":             {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"appliance/faultdisk":         {},
 		"packaging":                   {},
+		"packaging/booted":            {},
 		"packaging/bakecore":          {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"webui": {
 			"appliance", "appliance/logbook", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
@@ -64,7 +65,7 @@ func allowedImports() map[string][]string {
 // onlyIn names packages of the standard library that belong on one floor.
 func onlyIn() map[string][]string {
 	return map[string][]string{
-		"os/exec":       {"appliance/bitcoind", "appliance/faultdisk", "cmd/stratumbench"},
+		"os/exec":       {"appliance/bitcoind", "appliance/faultdisk", "cmd/stratumbench", "packaging/booted"},
 		"html/template": {"webui"},
 		"database/sql":  {"pool/sqlite", "pool/shares", "pool/ledger", "pool/payout", "appliance", "webui"},
 	}
