@@ -32,6 +32,7 @@ type demoProcess struct {
 	stratum  string
 	password string
 	ended    chan error
+	gone     chan struct{} // closed when it has ended
 	stderr   *lockedBuffer
 
 	mu    sync.Mutex
@@ -71,7 +72,7 @@ func startDemo(t *testing.T, program, box, bitcoind string) *demoProcess {
 // start starts the program and reads along.
 func start(t *testing.T, program, box string, args ...string) *demoProcess {
 	t.Helper()
-	d := &demoProcess{t: t, box: box, ended: make(chan error, 1), grown: make(chan struct{}), stderr: &lockedBuffer{}}
+	d := &demoProcess{t: t, box: box, ended: make(chan error, 1), gone: make(chan struct{}), grown: make(chan struct{}), stderr: &lockedBuffer{}}
 	d.cmd = exec.CommandContext(t.Context(), program, args...)
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(os.Interrupt) }
 	d.cmd.WaitDelay = time.Minute
@@ -86,13 +87,18 @@ func start(t *testing.T, program, box string, args ...string) *demoProcess {
 	go func() {
 		d.read(out)
 		d.ended <- d.cmd.Wait()
+		close(d.gone)
 	}()
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("it printed:\n%s\nand logged:\n%s", strings.Join(d.printed(), "\n"), d.stderr)
 		}
-		if d.cmd.ProcessState == nil {
-			_ = d.cmd.Process.Signal(os.Interrupt) // it may have ended by now
+		// Its node still writes into the folder that is removed next.
+		_ = d.cmd.Process.Signal(os.Interrupt) // it may have ended by now
+		select {
+		case <-d.gone:
+		case <-time.After(time.Minute):
+			t.Error("the program did not end within a minute")
 		}
 	})
 	return d
