@@ -91,6 +91,7 @@ func (m *vm) cutAgainAndAgain(w *witness, rounds int) {
 		}
 		return nil
 	})
+	w.rest()
 	books := m.copyBooks()
 	result := books.compare(t, w, m.node())
 	t.Logf("power cuts: %d, integrity_check ok %d; %d shares answered, %d lost, %d doubled; %d found blocks, %d lost (%d stale); %d payments, %d doubled",

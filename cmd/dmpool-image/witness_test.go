@@ -38,6 +38,7 @@ type witness struct {
 	round   int
 	shares  map[float64]*told // by the difficulty that their hash achieved, which the share log keeps
 	answers int               // true ones
+	over    bool              // what is promised from now on does not count
 }
 
 // listen lets miners connect, until ctx ends.
@@ -169,11 +170,18 @@ func (s *session) said(m stratum.Message) {
 	case m.Method == "" && s.waiting[string(m.ID)] != nil:
 		share := s.waiting[string(m.ID)]
 		delete(s.waiting, string(m.ID))
-		if stratum.ErrorText(m.Error) == "" && string(m.Result) == "true" {
+		if stratum.ErrorText(m.Error) == "" && string(m.Result) == "true" && !s.over {
 			share.yes = true
 			s.answers++
 		}
 	}
+}
+
+// rest ends what counts: the books that are copied after it have to hold all of it.
+func (w *witness) rest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
 }
 
 // answered returns how many shares were answered true.
