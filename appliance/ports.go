@@ -21,7 +21,7 @@ func Listen(ctx context.Context, purpose, addr, flag string) (net.Listener, erro
 		return ln, nil
 	}
 	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("port %s for %s is taken by %s; stop that program or choose another port with %s", addr, purpose, holder(addr), flag)
+		return nil, fmt.Errorf("port %s for %s is taken by %s; stop that program or choose another port with %s", addr, purpose, holder(ctx, addr), flag)
 	}
 	if errors.Is(err, unix.EACCES) {
 		return nil, fmt.Errorf("port %s for %s needs more rights than this user has; choose a port above 1023 with %s", addr, purpose, flag)
@@ -30,12 +30,12 @@ func Listen(ctx context.Context, purpose, addr, flag string) (net.Listener, erro
 }
 
 // holder names the program that listens on addr's port, or how to find out.
-func holder(addr string) string {
+func holder(ctx context.Context, addr string) string {
 	_, service, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "another program"
 	}
-	port, err := net.LookupPort("tcp", service)
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
 	if err != nil {
 		return "another program"
 	}

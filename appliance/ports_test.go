@@ -21,7 +21,7 @@ func TestListenTaken(t *testing.T) {
 			t.Errorf("it says %v, without %q", err, part)
 		}
 	}
-	if got := holder("127.0.0.1:1"); got != "another program (sudo ss -ltnp 'sport = :1' names it)" {
+	if got := holder(t.Context(), "127.0.0.1:1"); got != "another program (sudo ss -ltnp 'sport = :1' names it)" {
 		t.Errorf("of a port that nobody is seen at it says %q", got)
 	}
 }

@@ -173,7 +173,7 @@ func (p Purge) idle() (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	lock, err := root.OpenFile("lock", os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // no pool has ever run
@@ -215,7 +215,7 @@ func lockedBy(dir string) int {
 	if err != nil {
 		return 0
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	files, _ := fs.Glob(root.FS(), "*/.lock")
 	for _, name := range slices.Concat([]string{".lock"}, files) {
 		f, err := root.OpenFile(name, os.O_RDWR, 0)

@@ -99,7 +99,7 @@ func TestWizardGetsBitcoinCore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer box.Close()
+	defer func() { _ = box.Close() }()
 	if c := box.Core(); c.InUse != "31.1" || c.State != CoreIdle {
 		t.Errorf("the box has %+v", c)
 	}

@@ -109,7 +109,7 @@ func TestWizardFactor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer box.Close()
+	defer func() { _ = box.Close() }()
 	signsInWith(t, box, codes[0], lost[0])
 	foundNowhere(t, dir, secret, codes[0])
 }

@@ -2,7 +2,6 @@ package webui
 
 import (
 	"html"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -57,7 +56,7 @@ func TestLogs(t *testing.T) {
 // page then has the details, and nobody else can do it.
 func TestLogLevel(t *testing.T) {
 	w := open(t, newGolden())
-	log := slog.New(w.site.book.Handler(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: w.site.level})))
+	log := slog.New(w.site.book.Handler(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: w.site.level})))
 	log.Debug("A detail before")
 	if got := w.do(http.MethodPost, "/logs/level", url.Values{"level": {"debug"}}); got.StatusCode != http.StatusUnauthorized || w.site.level.Level() != slog.LevelInfo {
 		t.Errorf("a stranger: status %d, level %s", got.StatusCode, w.site.level.Level())

@@ -47,7 +47,8 @@ func TestImage(t *testing.T) {
 	v := newVisitor(t, quiet)
 	quiet.await("the wizard", 30*time.Minute, v.wizardReady)
 	t.Logf("from power on to the wizard: %.0f s", time.Since(quiet.on).Seconds())
-	if conn, err := net.DialTimeout("tcp", "127.0.0.1:"+quiet.shell, 5*time.Second); err == nil {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	if conn, err := dialer.DialContext(t.Context(), "tcp", "127.0.0.1:"+quiet.shell); err == nil {
 		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 		if n, err := conn.Read(make([]byte, 100)); err == nil {
 			t.Errorf("port 22 says %d bytes to a box without keys", n)

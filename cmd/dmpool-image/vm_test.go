@@ -133,7 +133,9 @@ func (m *vm) cut() {
 	if err := m.qemu.Process.Kill(); err != nil {
 		m.t.Error(err)
 	}
-	<-m.ended
+	if err := <-m.ended; err == nil {
+		m.t.Error("the killed computer ended as if it had been asked to")
+	}
 	m.qemu = nil
 }
 
