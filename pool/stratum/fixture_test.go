@@ -313,9 +313,10 @@ func (m *miner) ask(line string) string {
 	return strings.TrimSuffix(lines[0], "\n")
 }
 
-// session returns the server's side.
+// session returns the server's side, once it has taken the connection.
 func (m *miner) session() *session {
 	m.w.Helper()
+	synctest.Wait()
 	live := m.w.server.live()
 	if len(live) != 1 {
 		m.w.Fatalf("%d sessions, want 1", len(live))
