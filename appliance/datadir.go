@@ -68,6 +68,15 @@ func (d dataDir) network() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
+// used returns the network of a directory that a box has been set up in.
+func (d dataDir) used() (string, error) {
+	network, err := d.network()
+	if err == nil && network == "" {
+		err = fmt.Errorf("%s is not the data directory of a box; name it with --data-dir", d.root)
+	}
+	return network, err
+}
+
 func (d dataDir) setNetwork(network string) error {
 	if err := renameio.WriteFile(d.networkFile(), []byte(network+"\n"), 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", d.networkFile(), err)

@@ -89,12 +89,9 @@ func ResetFactor(ctx context.Context, dir, user string) (name string, had bool, 
 // daemon that may run.
 func atTerminal(ctx context.Context, dir string, change func(tx *sql.Tx) error) error {
 	d := dataDir{dir}
-	network, err := d.network()
+	network, err := d.used()
 	if err != nil {
 		return err
-	}
-	if network == "" {
-		return fmt.Errorf("%s is not the data directory of a box; name it with --data-dir", dir)
 	}
 	db, err := d.openLedger(ctx, network)
 	if err != nil {

@@ -74,10 +74,7 @@ func usedBooks(dir string) (books, error) {
 		return books{}, fmt.Errorf("data directory: %w", err)
 	}
 	d := dataDir{root}
-	network, err := d.network()
-	if err == nil && network == "" {
-		err = fmt.Errorf("%s is not the data directory of a box; name it with --data-dir", dir)
-	}
+	network, err := d.used()
 	return d.books(network), err
 }
 

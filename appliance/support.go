@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -76,12 +75,9 @@ func SupportOf(ctx context.Context, dir string, b *support.Bundle) error {
 	ctx, cancel := context.WithTimeout(ctx, supportPatient)
 	defer cancel()
 	d := dataDir{dir}
-	network, err := d.network()
+	network, err := d.used()
 	if err != nil {
 		return err
-	}
-	if network == "" {
-		return fmt.Errorf("%s is not the data directory of a box; name it with --data-dir", dir)
 	}
 	db := sqlite.Look(d.ledger(network))
 	defer db.Close()

@@ -62,6 +62,22 @@ func parseHTML(t *testing.T, html string) []element {
 	return all
 }
 
+// checkSays reads a page that is in order, says all of want and nothing of not.
+func checkSays(t *testing.T, page string, want, not []string) {
+	t.Helper()
+	checkPage(t, page)
+	for _, part := range want {
+		if !strings.Contains(page, part) {
+			t.Errorf("the page does not say %q", part)
+		}
+	}
+	for _, part := range not {
+		if strings.Contains(page, part) {
+			t.Errorf("the page says %q", part)
+		}
+	}
+}
+
 // checkPage holds a page to the rules that every page obeys.
 func checkPage(t *testing.T, html string) {
 	t.Helper()

@@ -47,17 +47,7 @@ func TestNodePageTellsFigures(t *testing.T) {
 			w := open(t, g)
 			w.signIn()
 			body := w.get("/node").body
-			checkPage(t, body)
-			for _, want := range test.want {
-				if !strings.Contains(body, want) {
-					t.Errorf("the page does not say %q", want)
-				}
-			}
-			for _, not := range test.not {
-				if strings.Contains(body, not) {
-					t.Errorf("the page says %q", not)
-				}
-			}
+			checkSays(t, body, test.want, test.not)
 			checkPage(t, w.get("/node?lang=zh-Hans").body)
 		})
 	}

@@ -50,17 +50,7 @@ func TestNodePageTellsProgress(t *testing.T) {
 			w := open(t, g)
 			w.signIn()
 			body := w.get("/node").body
-			checkPage(t, body)
-			for _, want := range test.want {
-				if !strings.Contains(body, want) {
-					t.Errorf("the page does not say %q", want)
-				}
-			}
-			for _, not := range test.not {
-				if strings.Contains(body, not) {
-					t.Errorf("the page says %q", not)
-				}
-			}
+			checkSays(t, body, test.want, test.not)
 		})
 	}
 }

@@ -68,17 +68,7 @@ func TestSnapshotOnTheNodePage(t *testing.T) {
 				w.signIn()
 				w.box.node.Snapshot = test.view
 				body := w.get("/node?lang=" + lang.Tag).body
-				checkPage(t, body)
-				for _, want := range test.want {
-					if !strings.Contains(body, want) {
-						t.Errorf("the page does not say %q", want)
-					}
-				}
-				for _, not := range test.not {
-					if strings.Contains(body, not) {
-						t.Errorf("the page says %q", not)
-					}
-				}
+				checkSays(t, body, test.want, test.not)
 			})
 		}
 	}

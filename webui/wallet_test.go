@@ -112,17 +112,7 @@ func TestWalletPage(t *testing.T) {
 			w := open(t, g)
 			w.signIn()
 			page := w.get("/wallet").body
-			checkPage(t, page)
-			for _, part := range v.want {
-				if !strings.Contains(page, part) {
-					t.Errorf("the page does not say %q", part)
-				}
-			}
-			for _, part := range v.not {
-				if strings.Contains(page, part) {
-					t.Errorf("the page says %q", part)
-				}
-			}
+			checkSays(t, page, v.want, v.not)
 		})
 	}
 }

@@ -219,26 +219,32 @@ func TestFault31Reorg(t *testing.T) {
 	r.checkAgree()
 }
 
-// TestFault33CoinbaseOrphaned: a reorganisation of more than a hundred blocks takes
-// away the rewards that a payout spends.
-func TestFault33CoinbaseOrphaned(t *testing.T) {
-	r := newRealBox(t)
+// rewardsGone sends a payout and then takes all blocks away in which its money was
+// earned; dead is what it is after that.
+func (r realBox) rewardsGone() (sent, dead Payout) {
+	r.t.Helper()
 	var rewards []chainhash.Hash
 	for n := range int32(10) {
-		hash, err := r.node.BlockHash(t.Context(), n+1)
+		hash, err := r.node.BlockHash(r.t.Context(), n+1)
 		r.must(err)
 		rewards = append(rewards, hash)
 	}
-	p := r.onTheWay()
+	sent = r.onTheWay()
 	height := r.tip().Blocks
-
 	r.invalidate(rewards[0])
 	r.mine(int(height) + 1)
 	for _, hash := range rewards {
 		r.observe(hash, -1)
 	}
 	r.advance()
-	dead := r.want(p.ID, Broadcast, "no longer in the chain")
+	return sent, r.want(sent.ID, Broadcast, "no longer in the chain")
+}
+
+// TestFault33CoinbaseOrphaned: a reorganisation of more than a hundred blocks takes
+// away the rewards that a payout spends.
+func TestFault33CoinbaseOrphaned(t *testing.T) {
+	r := newRealBox(t)
+	p, dead := r.rewardsGone()
 	if sums := r.sums(); !dead.Can.GiveUpDead || sums.Reserved != p.Total || sums.Payable != -p.Total {
 		t.Errorf("can %+v, %+v", dead.Can, sums)
 	}

@@ -3,8 +3,6 @@ package payout
 import (
 	"testing"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
-
 	"github.com/dmpool/dmpool/pool/ledger"
 )
 
@@ -85,21 +83,7 @@ func TestSweepCancelledOnBitcoind(t *testing.T) {
 func TestSweepOfOrphanedRewards(t *testing.T) {
 	r := newRealBox(t)
 	r.coldly()
-	var rewards []chainhash.Hash
-	for n := range int32(10) {
-		hash, err := r.node.BlockHash(t.Context(), n+1)
-		r.must(err)
-		rewards = append(rewards, hash)
-	}
-	p := r.onTheWay()
-	height := r.tip().Blocks
-	r.invalidate(rewards[0])
-	r.mine(int(height) + 1)
-	for _, hash := range rewards {
-		r.observe(hash, -1)
-	}
-	r.advance()
-	dead := r.want(p.ID, Broadcast, "no longer in the chain")
+	p, dead := r.rewardsGone()
 	r.must(r.desk.GiveUpDead(t.Context(), changeOf(dead, "")))
 	r.advance()
 	r.want(p.ID, Failed, "")
