@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/dmpool/dmpool/packaging/booted"
+	"github.com/dmpool/dmpool/webui/browsertest"
 )
 
 const (
@@ -80,10 +81,6 @@ func TestOwner(t *testing.T) {
 	if root == "" {
 		t.Skip("it is run by TestReadme")
 	}
-	browser := os.Getenv("DMPOOL_BROWSER")
-	if browser == "" {
-		t.Fatal("it needs DMPOOL_BROWSER")
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	machine := booted.Machine(ctx, root, "--network-veth", "--machine=dmpool")
 	var console bytes.Buffer
@@ -111,7 +108,7 @@ func TestOwner(t *testing.T) {
 	if page != "http://"+boxAddress+":8080/setup" || code == nil {
 		t.Fatalf("the installation does not say where to go on:\n%s", said)
 	}
-	tab := openBrowser(t, browser)
+	tab := browsertest.Open(t, 1280, 900)
 	answers(t, tab, page, code[1])
 	mines(t, tab, filepath.Join(root, "usr/bin/dmpool"))
 	if err := os.WriteFile(filepath.Join(root, "test/seen"), nil, 0o644); err != nil {
@@ -194,21 +191,24 @@ func mines(t *testing.T, tab context.Context, program string) {
 	picture(t, tab, "dashboard")
 }
 
-// matures waits until the first reward belongs to the miners, after a hundred blocks
-// on top of its own, so that the dashboard has money to show.
+// matures waits until the dashboard has something to show: the first reward belongs to
+// the miners, after a hundred blocks on top of its own, and the chart has a line, after
+// its first ten minutes.
 func matures(t *testing.T, tab context.Context) {
 	t.Helper()
 	height := regexp.MustCompile(`at block (\d+)`)
 	for limit := time.Now().Add(20 * time.Minute); ; time.Sleep(time.Second) {
 		var text string
-		browse(t, tab, "look at the height", chromedp.Text("#live-health", &text, chromedp.ByQuery))
-		if at := height.FindStringSubmatch(text); at != nil {
+		var line bool
+		browse(t, tab, "look at the height", chromedp.Text("#live-health", &text, chromedp.ByQuery),
+			chromedp.Evaluate(`document.querySelector("#live-chart path.line") !== null`, &line))
+		if at := height.FindStringSubmatch(text); at != nil && line {
 			if n, err := strconv.Atoi(at[1]); err == nil && n > 105 {
 				return
 			}
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("the first reward does not mature: %s", text)
+			t.Fatalf("the first reward does not mature, or no line is drawn (%t): %s", line, text)
 		}
 	}
 }
@@ -223,34 +223,7 @@ func miner(t *testing.T, program, url, user string) {
 	t.Cleanup(func() { _ = c.Wait() })
 }
 
-func openBrowser(t *testing.T, path string) context.Context {
-	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1280, 900))
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	tab, _ := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(tab); err != nil {
-			t.Logf("close browser: %v", err)
-		}
-		cancel()
-	})
-	// The browser lives as long as the context of its first run, so that one has no
-	// limit.
-	if err := chromedp.Run(tab); err != nil {
-		t.Fatalf("start browser: %v", err)
-	}
-	return tab
-}
-
 func browse(t *testing.T, tab context.Context, what string, actions ...chromedp.Action) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, time.Minute)
-	defer cancel()
-	if err := chromedp.Run(ctx, actions...); err != nil {
-		var page string
-		last, cancel := context.WithTimeout(tab, 5*time.Second)
-		defer cancel()
-		_ = chromedp.Run(last, chromedp.Text("body", &page))
-		t.Fatalf("%s: %v; the page says:\n%s", what, err, page)
-	}
+	browsertest.Do(t, tab, time.Minute, what, actions...)
 }

@@ -6,9 +6,6 @@ import (
 	"context"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,35 +15,14 @@ import (
 	"github.com/chromedp/cdproto/network"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/dmpool/dmpool/webui/browsertest"
 )
 
-// startBrowser starts a headless Chromium, $DMPOOL_BROWSER or the one in the
-// path. Without one the test is skipped, or fails where everything has to run.
+// startBrowser starts a browser with a window that every page has to fit in.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
-	path := os.Getenv("DMPOOL_BROWSER")
-	if path == "" {
-		path = "chromium-headless-shell"
-	}
-	path, err := exec.LookPath(path)
-	if err != nil && os.Getenv("DMPOOL_TEST_ALL") != "" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip("chromium-headless-shell is not installed")
-	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox)
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx) })
-	// The browser starts here; a tab opened from a context that has not run
-	// would start a browser of its own.
-	if err := chromedp.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return ctx
+	return browsertest.Open(t, 800, 600)
 }
 
 // cookies hands the session of the visit to the browser.

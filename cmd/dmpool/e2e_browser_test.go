@@ -17,39 +17,18 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/dmpool/dmpool/webui/browsertest"
 )
 
-func openBrowser(t *testing.T, path string) context.Context {
+func openBrowser(t *testing.T) context.Context {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.WindowSize(1280, 1000))
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	tab, _ := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(tab); err != nil {
-			t.Logf("close browser: %v", err)
-		}
-		cancel()
-	})
-	// The browser lives as long as the context of its first run, so that one
-	// has no limit.
-	if err := chromedp.Run(tab); err != nil {
-		t.Fatalf("start browser: %v", err)
-	}
-	return tab
+	return browsertest.Open(t, 1280, 1000)
 }
 
 func do(t *testing.T, tab context.Context, what string, actions ...chromedp.Action) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(tab, 30*time.Second)
-	defer cancel()
-	if err := chromedp.Run(ctx, actions...); err != nil {
-		var page string
-		last, cancel := context.WithTimeout(tab, 5*time.Second)
-		defer cancel()
-		_ = chromedp.Run(last, chromedp.Text("body", &page))
-		t.Fatalf("%s: %v; the page says:\n%s", what, err, page)
-	}
+	browsertest.Do(t, tab, 30*time.Second, what, actions...)
 }
 
 // fill fills a field and looks whether it stays: the first live update of

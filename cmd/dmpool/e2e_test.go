@@ -22,7 +22,7 @@ import (
 // where browsers forbid much that they allow on localhost, with scripts and
 // without.
 func TestE2E(t *testing.T) {
-	bitcoind, browser := needed(t, "DMPOOL_BITCOIND"), needed(t, "DMPOOL_BROWSER")
+	bitcoind := needed(t, "DMPOOL_BITCOIND")
 	program := buildProgram(t)
 	box := t.TempDir()
 
@@ -38,7 +38,7 @@ func TestE2E(t *testing.T) {
 	d.await("first-mature-block", 5*time.Minute)
 	d.await("payout-drafted", time.Minute)
 
-	tab := openBrowser(t, browser)
+	tab := openBrowser(t)
 	signIn(t, tab, d, d.url)
 	allGood(t, tab)
 	approve(t, tab, d, d.url)
@@ -64,7 +64,7 @@ func TestE2E(t *testing.T) {
 	booksAgreeWithWallet(t, box)
 
 	// From the sofa, and with a browser that runs no scripts.
-	sofa := openBrowser(t, browser)
+	sofa := openBrowser(t)
 	do(t, sofa, "switch scripts off", emulation.SetScriptExecutionDisabled(true))
 	var approved []int64
 	for _, way := range []struct {

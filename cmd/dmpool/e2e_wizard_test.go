@@ -30,7 +30,7 @@ import (
 // miner. Over the home network and on the machine itself, with scripts and without;
 // once the power goes out after each answer.
 func TestE2EWizardInBrowser(t *testing.T) {
-	bitcoind, browser := needed(t, "DMPOOL_BITCOIND"), needed(t, "DMPOOL_BROWSER")
+	bitcoind := needed(t, "DMPOOL_BITCOIND")
 	program := buildProgram(t)
 	for _, tc := range []struct {
 		name, host, picture string
@@ -42,7 +42,7 @@ func TestE2EWizardInBrowser(t *testing.T) {
 		{"without scripts, on the machine, killed after each answer", "localhost", "wizard-killed", false, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			o := newOwner(t, program, bitcoind, browser, tc.host)
+			o := newOwner(t, program, bitcoind, tc.host)
 			o.factor = tc.mishaps
 			if tc.scripts {
 				o.open("/setup#code=" + o.code)
@@ -80,9 +80,9 @@ const ownersPassword = "Correct horse, battery!"
 
 // newOwner starts the program and a browser. host is how the browser calls the
 // box; empty: as the program says.
-func newOwner(t *testing.T, program, bitcoind, browser, host string) *owner {
+func newOwner(t *testing.T, program, bitcoind, host string) *owner {
 	t.Helper()
-	o := &owner{t: t, program: program, bitcoind: bitcoind, box: filepath.Join(t.TempDir(), "box"), tab: openBrowser(t, browser), host: host}
+	o := &owner{t: t, program: program, bitcoind: bitcoind, box: filepath.Join(t.TempDir(), "box"), tab: openBrowser(t), host: host}
 	o.serve("0")
 	printed := o.d.find(regexp.MustCompile(`(http://\S+)/setup$`))
 	o.code = o.d.find(regexp.MustCompile(`claim code +(\S+)`))

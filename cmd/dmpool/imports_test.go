@@ -53,6 +53,7 @@ func allowedImports() map[string][]string {
 		"webui": {
 			"appliance", "appliance/logbook", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
+		"webui/browsertest": {},
 		"cmd/stratumbench": {
 			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/node/nodetest", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
@@ -65,7 +66,7 @@ func allowedImports() map[string][]string {
 // onlyIn names packages of the standard library that belong on one floor.
 func onlyIn() map[string][]string {
 	return map[string][]string{
-		"os/exec":       {"appliance/bitcoind", "appliance/faultdisk", "cmd/stratumbench", "packaging/booted"},
+		"os/exec":       {"appliance/bitcoind", "appliance/faultdisk", "cmd/stratumbench", "packaging/booted", "webui/browsertest"},
 		"html/template": {"webui"},
 		"database/sql":  {"pool/sqlite", "pool/shares", "pool/ledger", "pool/payout", "appliance", "webui"},
 	}
