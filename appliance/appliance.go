@@ -42,7 +42,8 @@ type Config struct {
 	Built     time.Time       // its date, before which no clock can be right; zero: not known
 	Logger    *slog.Logger
 
-	lock *os.File // of the data directory, where a [Wizard] has it
+	lock       *os.File // of the data directory, where a [Wizard] has it
+	backupWork int      // what a guess at a backup's passphrase costs, see [backup.Lock]; tests have no time
 }
 
 // Appliance is one box. Make one with [New], run it, close it.

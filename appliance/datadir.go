@@ -37,6 +37,8 @@ func (d dataDir) claimFile() string          { return filepath.Join(d.root, "cla
 func (d dataDir) nodePassword() string       { return filepath.Join(d.root, "node-password") }
 func (d dataDir) passphrase(n string) string { return filepath.Join(d.of(n), "passphrase") }
 func (d dataDir) sealKey(n string) string    { return filepath.Join(d.of(n), "second-factor.key") }
+func (d dataDir) backupKey(n string) string  { return filepath.Join(d.of(n), "backup.key") }
+func (d dataDir) backups(n string) string    { return filepath.Join(d.of(n), "backups") }
 
 // prepare makes the folder, and the network's folder inside it, and checks that
 // they can be written to. The errors are sentences with the next step.

@@ -103,7 +103,7 @@ func (s *scheduler) record(ctx context.Context, row job) {
 	if row.node && !s.a.nodeIsReady() {
 		return // runNodeJobs comes when it is
 	}
-	ctx, cancel := context.WithTimeout(ctx, jobTimeout)
+	ctx, cancel := context.WithTimeout(ctx, row.deadline())
 	defer cancel()
 	started := time.Now()
 	message, err := row.run(ctx)

@@ -242,6 +242,9 @@ func (b books) allKept() ([]Kept, error) {
 	}
 	var all []Kept
 	for _, e := range entries {
+		if !e.IsDir() {
+			continue // a backup of the whole box
+		}
 		k, found, err := b.readKept(e.Name())
 		if err != nil {
 			return nil, err

@@ -132,9 +132,29 @@ func (w *walletKeeper) copyNow(ctx context.Context, now time.Time) (name string,
 	return name, info.Size(), nil
 }
 
-// tryCopy restores the copy under a name of its own, compares its keys with those
-// of the wallet, and throws it away.
-func (w *walletKeeper) tryCopy(ctx context.Context, file string) (err error) {
+// tryCopy opens a copy and compares its keys with those of the wallet.
+func (w *walletKeeper) tryCopy(ctx context.Context, file string) error {
+	return w.openTrial(ctx, file, func(n *node.Client) error {
+		want, err := w.a.node.Descriptors(ctx)
+		if err != nil {
+			return err
+		}
+		got, err := n.Descriptors(ctx)
+		if err != nil {
+			return err
+		}
+		for _, d := range want {
+			if !slices.ContainsFunc(got, func(o node.Descriptor) bool { return o.Desc == d.Desc }) {
+				return errors.New("it lacks keys of the wallet")
+			}
+		}
+		return nil
+	})
+}
+
+// openTrial restores a copy under a name of its own, looks at it, and throws it away.
+// No wallet that is there is touched. The caller holds making.
+func (w *walletKeeper) openTrial(ctx context.Context, file string, look func(*node.Client) error) (err error) {
 	scratch := filepath.Join(w.dir, "trial")
 	n := w.a.node.ForWallet(scratch)
 	if err := n.UnloadWallet(ctx, scratch); err != nil && !node.IsCode(err, node.ErrCodeNoWallet) {
@@ -150,20 +170,7 @@ func (w *walletKeeper) tryCopy(ctx context.Context, file string) (err error) {
 		after := context.WithoutCancel(ctx)
 		err = errors.Join(err, n.UnloadWallet(after, scratch), w.a.clearTrial(after, scratch))
 	}()
-	want, err := w.a.node.Descriptors(ctx)
-	if err != nil {
-		return err
-	}
-	got, err := n.Descriptors(ctx)
-	if err != nil {
-		return err
-	}
-	for _, d := range want {
-		if !slices.ContainsFunc(got, func(o node.Descriptor) bool { return o.Desc == d.Desc }) {
-			return errors.New("it lacks keys of the wallet")
-		}
-	}
-	return nil
+	return look(n)
 }
 
 // CopyOfWallet opens the newest sound copy for somebody who takes it away, and

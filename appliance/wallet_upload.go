@@ -103,6 +103,15 @@ func (w *walletKeeper) openToNode(f *os.File) error {
 	return errors.Join(f.Chown(-1, int(folder.Gid)), f.Chmod(0o640))
 }
 
+// letIn is openToNode of a file that is closed.
+func (w *walletKeeper) letIn(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open a file to the node: %w", err)
+	}
+	return errors.Join(w.openToNode(f), f.Close())
+}
+
 // checkWalletFile refuses a file that is no whole wallet of the network, in words.
 // The node would do so, too, and in its own.
 func checkWalletFile(ctx context.Context, file, network string) error {

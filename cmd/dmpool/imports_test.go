@@ -31,6 +31,7 @@ func allowedImports() map[string][]string {
 		"pool/receipt":                {"pool/ledger", "pool/work"},
 		"pool/payout":                 {"pool/sqlite", "pool/ledger", "pool/node"},
 		"pool":                        {"pool/work", "pool/stratum", "pool/node", "pool/shares", "pool/ledger", "pool/payout"},
+		"appliance/backup":            {},
 		"appliance/bitcoind":          {"appliance/bitcoind/laid"},
 		"appliance/seed":              {},
 		"appliance/logbook":           {},
@@ -39,7 +40,7 @@ func allowedImports() map[string][]string {
 		"appliance/device":            {},
 		"appliance/device/devicetest": {"appliance/device"},
 		"appliance": {
-			"appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/backup", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/bitcoind/laid":     {},
 		"appliance/bitcoind/release":  {"appliance/bitcoind/laid"},

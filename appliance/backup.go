@@ -1,0 +1,224 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/dmpool/dmpool/appliance/backup"
+	"github.com/dmpool/dmpool/pool/node"
+)
+
+// vault returns what makes and keeps the backups of this box.
+func (a *Appliance) vault() *vault {
+	v := &vault{
+		dir: a.dir, network: a.network, db: a.db, program: a.config.Release, log: a.log, work: a.config.backupWork,
+		wallet: a.walletForBackup,
+	}
+	if a.wallet != nil && a.nodeIsReady() {
+		v.try = a.tryWalletCopy
+	}
+	return v
+}
+
+// ErrStarting says that the parts of the box are not there yet.
+var ErrStarting = errors.New("the box is still starting; try again in a minute")
+
+// CreateBackup makes a backup, restores it to a scratch place to see that this can be
+// done, and brings it to all places. The backup is returned also with an error, when
+// there is something of it: it then says what is wrong with it.
+func (a *Appliance) CreateBackup(ctx context.Context, actor, ip string) (Backup, error) {
+	if a.pool.Load() == nil {
+		return Backup{}, ErrStarting
+	}
+	return a.vault().create(ctx, actor, ip)
+}
+
+// VerifyBackup restores a backup of this box to a scratch place once more, under the
+// passphrase that is set now, and writes down what came out. One that does not stand
+// the test is returned with the error that says why.
+func (a *Appliance) VerifyBackup(ctx context.Context, id int64, actor, ip string) (Backup, error) {
+	return a.vault().verify(ctx, id, actor, ip)
+}
+
+// Backups returns the newest backups and attempts older than the one numbered before,
+// 0 for all.
+func (a *Appliance) Backups(ctx context.Context, before int64, limit int) ([]Backup, error) {
+	return a.vault().history().list(ctx, before, limit)
+}
+
+// Backup returns one of them, or ErrNoBackup.
+func (a *Appliance) Backup(ctx context.Context, id int64) (Backup, error) {
+	return a.vault().history().one(ctx, id)
+}
+
+// OpenBackup opens a backup for somebody who takes it away, and writes that down. The
+// caller closes it. One that is nowhere any more is ErrNoBackup.
+func (a *Appliance) OpenBackup(ctx context.Context, id int64, actor, ip string) (io.ReadCloser, Backup, error) {
+	v := a.vault()
+	b, err := v.history().one(ctx, id)
+	if err != nil {
+		return nil, b, err
+	}
+	content, err := v.open(ctx, b)
+	if err != nil {
+		return nil, b, err
+	}
+	if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: "backup.download", Object: b.Name, Result: "ok", IP: ip}); err != nil {
+		return nil, b, errors.Join(err, content.Close())
+	}
+	return content, b, nil
+}
+
+// RemoveBackup deletes a backup in one place. The last sound one stays.
+func (a *Appliance) RemoveBackup(ctx context.Context, id int64, place, actor, ip string) error {
+	return a.vault().drop(ctx, id, place, actor, ip)
+}
+
+// walletForBackup has the node copy the wallet and returns the copy. No state of the
+// wallet keeps the books from being backed up: where there is no copy of today, the
+// newest one is taken, or none, and the backup says so.
+func (a *Appliance) walletForBackup(ctx context.Context) (part walletPart, err error) {
+	w := a.wallet
+	if _, err := a.backUpWallet(ctx); ctx.Err() != nil {
+		return part, err
+	} else if err != nil && a.config.External.named() && !node.Unavailable(err) {
+		part.Notice = "The wallet is not in it: it is on the machine of the node, which belongs to somebody else. Copy it there."
+		return part, nil
+	}
+	if w.ready() {
+		if keys, err := a.node.Descriptors(ctx); err == nil {
+			part.Descriptors = keys
+		}
+	}
+	part.File, part.Name, part.Notice, err = newestCopy(ctx, a.db.Reader(), w.dir, w.current())
+	if err == nil && part.File == "" && !a.Wallet(ctx).Wanted {
+		part.Notice = "" // there is no wallet, and none is needed
+	}
+	return part, err
+}
+
+// tryWalletCopy has the node open a copy of the wallet that lies elsewhere.
+func (a *Appliance) tryWalletCopy(ctx context.Context, file string) error {
+	if a.config.External.named() {
+		return nil // it may see other files than this box
+	}
+	w := a.wallet
+	w.making.Lock()
+	defer w.making.Unlock()
+	laid := filepath.Join(w.dir, "trial.tmp")
+	if err := os.RemoveAll(laid); err != nil {
+		return fmt.Errorf("lay the wallet before the node: %w", err)
+	}
+	if err := copyFile(file, laid); err != nil {
+		return fmt.Errorf("lay the wallet before the node: %w", err)
+	}
+	err := w.letIn(laid)
+	if err == nil {
+		err = w.openTrial(ctx, laid, func(*node.Client) error { return nil })
+	}
+	return errors.Join(when(err != nil && !node.Unavailable(err), fmt.Errorf("the node does not open the wallet in the backup: %w", err)), os.Remove(laid))
+}
+
+// BackupState is how the backups of the box are, in a few words.
+type BackupState struct {
+	Ready        bool      // there is a passphrase, so that backups are made
+	LastVerified time.Time // when the newest backup was made that is there and was restored to a scratch place; zero: there is none
+	Last         Backup    // the newest attempt; zero: there was none
+	Kept         int       // backups that are there
+	Problem      string    // a sentence, empty when all is well
+	Next         string    // what to do about it, a sentence
+}
+
+// backupOld is the age from which on the newest backup is a reason to look.
+const backupOld = 48 * time.Hour
+
+// BackupState looks at the history of the backups; it asks neither node nor places.
+func (a *Appliance) BackupState(ctx context.Context) (s BackupState, err error) {
+	if _, s.Ready, err = a.HasBackupPassphrase(ctx); err != nil {
+		return s, err
+	}
+	all, err := a.vault().history().list(ctx, 0, historyMost)
+	if err != nil {
+		return s, err
+	}
+	for i, b := range all {
+		if i == 0 {
+			s.Last = b
+		}
+		if !b.There() {
+			continue
+		}
+		s.Kept++
+		if b.Sound && b.At.After(s.LastVerified) {
+			s.LastVerified = b.At
+		}
+	}
+	s.judge(time.Now())
+	return s, nil
+}
+
+func (s *BackupState) judge(now time.Time) {
+	const open = "Open the backup page."
+	switch {
+	case !s.Ready:
+		s.Problem, s.Next = "Nothing is backed up: there is no passphrase for the backups yet.", "Open the backup page and set one; backups are then made every night."
+	case s.Last.Problem != "":
+		s.Problem, s.Next = "The last backup is not good: "+s.Last.Problem, open
+	case s.LastVerified.IsZero():
+		s.Problem, s.Next = "There is no backup yet.", "Open the backup page and make one, or wait for the night."
+	case now.Sub(s.LastVerified) > backupOld:
+		s.Problem = fmt.Sprintf("The newest backup that is known to restore is %d days old.", int(now.Sub(s.LastVerified).Hours()/24))
+		s.Next = open
+	case s.Last.Notice != "":
+		s.Problem, s.Next = "Something is missing in the newest backup: "+s.Last.Notice, open
+	default:
+		for _, c := range s.Last.Copies {
+			if c.Problem != "" {
+				s.Problem, s.Next = fmt.Sprintf("The newest backup is not in the place %s: %s", c.Place, c.Problem), open
+			}
+		}
+	}
+}
+
+// backUp is the scheduled job. The schedule begins anew with each start of the box, so it
+// looks first whether there is a backup of today.
+func (a *Appliance) backUp(ctx context.Context) (string, error) {
+	s, err := a.BackupState(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case !s.Ready:
+		return "no passphrase is set for the backups", nil
+	case time.Since(s.LastVerified) < backupEvery-time.Hour:
+		return "there is a backup of today", nil
+	}
+	b, err := a.CreateBackup(ctx, "schedule", "")
+	if errors.Is(err, ErrBackupBusy) {
+		return "another one is being made", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return "made and restored to a scratch place: " + b.Name, nil
+}
+
+// open returns the content of a backup, from this box if it is here.
+func (v *vault) open(ctx context.Context, b Backup) (io.ReadCloser, error) {
+	for _, p := range v.places() {
+		for _, c := range b.Copies {
+			if c.Place != p.Name || !c.There() {
+				continue
+			}
+			content, err := p.Open(ctx, b.Name)
+			if err == nil || !errors.Is(err, backup.ErrMissing) && !errors.Is(err, backup.ErrAway) {
+				return content, err
+			}
+		}
+	}
+	return nil, ErrNoBackup
+}

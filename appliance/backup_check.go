@@ -1,0 +1,140 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/dmpool/dmpool/appliance/backup"
+	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/shares"
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// judge restores a backup to a scratch folder and writes its verdict into b. The error
+// is what is wrong with the backup, or why that could not be found out; only the first
+// is a verdict.
+func (v *vault) judge(ctx context.Context, scratch, passphrase string, b *Backup) error {
+	err := v.tryOut(ctx, v.here(), scratch, passphrase, b.Name)
+	if ctx.Err() != nil {
+		return err
+	}
+	b.CheckedAt, b.Sound, b.Problem = time.Now(), err == nil, ""
+	if err != nil {
+		return fmt.Errorf("the backup was made, but to restore it failed: %w", err)
+	}
+	return nil
+}
+
+func (v *vault) tryOut(ctx context.Context, place backup.Place, scratch, passphrase, name string) (err error) {
+	folder := filepath.Join(scratch, "trial")
+	if err := os.RemoveAll(folder); err != nil {
+		return fmt.Errorf("make scratch folder: %w", err)
+	}
+	in, err := place.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	m, err := unpack(ctx, in, passphrase, folder)
+	if err != nil {
+		return err
+	}
+	if m.Network != v.network {
+		return wrongNetwork(m.Network, v.network)
+	}
+	if err := checkParts(ctx, m, folder, v.log); err != nil {
+		return err
+	}
+	if _, there := m.File(partWallet); !there || v.try == nil {
+		return nil
+	}
+	return v.try(ctx, filepath.Join(folder, partWallet))
+}
+
+// unpack restores a backup into a folder that it makes.
+func unpack(ctx context.Context, in interface{ Read([]byte) (int, error) }, passphrase, folder string) (m backup.Manifest, err error) {
+	archive, err := backup.Open(ctx, in, passphrase)
+	if err != nil {
+		return m, err
+	}
+	m = archive.Manifest()
+	d := dataDir{}
+	for _, f := range m.Files {
+		if _, known := d.home(m.Network, f.Name); !known {
+			return m, backup.ErrNewer
+		}
+	}
+	if _, there := m.File(ledgerFile); !there {
+		return m, fmt.Errorf("%w (there is no ledger in it)", backup.ErrAltered)
+	}
+	if err := knownNetwork(m.Network); err != nil {
+		return m, backup.ErrNewer
+	}
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return m, fmt.Errorf("make scratch folder: %w", err)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return m, fmt.Errorf("make scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return m, archive.Extract(root)
+}
+
+// wrongNetwork refuses a backup of another network.
+func wrongNetwork(of, box string) error {
+	return fmt.Errorf("this is a backup of a box on the network %s; this one is on %s, and nothing of the one can be used on the other", of, box)
+}
+
+// checkParts opens everything that was unpacked: the databases are whole and of a kind
+// that this program reads, the ledger adds up when it is replayed from its first
+// booking on, and the wallet is one of the network. The databases are of this
+// version afterwards.
+func checkParts(ctx context.Context, m backup.Manifest, folder string, log *slog.Logger) error {
+	for _, name := range []string{ledgerFile, sharesFile} {
+		if _, there := m.File(name); !there {
+			continue
+		}
+		if _, err := sqlite.Examine(ctx, filepath.Join(folder, name)); err != nil {
+			return fmt.Errorf("%s in the backup: %w", name, err)
+		}
+	}
+	if err := checkBackedUpLedger(ctx, filepath.Join(folder, ledgerFile)); err != nil {
+		return fmt.Errorf("%s in the backup: %w", ledgerFile, err)
+	}
+	if _, there := m.File(sharesFile); there {
+		opened, err := shares.Open(ctx, filepath.Join(folder, sharesFile), shares.Options{Logger: log})
+		if err == nil {
+			err = opened.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("%s in the backup: %w", sharesFile, err)
+		}
+	}
+	if _, there := m.File(partWallet); there {
+		if err := checkWalletFile(ctx, filepath.Join(folder, partWallet), m.Network); err != nil {
+			return fmt.Errorf("the wallet in the backup: %w", err)
+		}
+	}
+	return nil
+}
+
+func checkBackedUpLedger(ctx context.Context, path string) (err error) {
+	db, err := sqlite.Open(ctx, path, ledger.Schema)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if done, err := hasOperator(ctx, db.Reader()); err != nil || !done {
+		return errors.Join(err, when(!done, errors.New("it is of a box that was never set up")))
+	}
+	if err := ledger.New(db).Check(ctx); err != nil && !ledger.Uncovered(err) {
+		return err
+	}
+	return nil
+}

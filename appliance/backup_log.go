@@ -1,0 +1,179 @@
+package appliance
+
+import (
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dmpool/dmpool/appliance/backup"
+	"github.com/dmpool/dmpool/pool/sqlite"
+)
+
+// Backup is a backup of this box, or an attempt at one.
+type Backup struct {
+	ID        int64
+	Name      string // of the file
+	At        time.Time
+	Actor     string
+	Size      int64  // bytes
+	SHA256    string // of the file, in hex; empty: it was not made
+	CheckedAt time.Time
+	Sound     bool   // it was restored to a scratch place, and all was well
+	Problem   string // why it was not made, or what was wrong with it: a sentence
+	Notice    string // what is not in it, and why: a sentence
+	Copies    []BackupCopy
+}
+
+// BackupCopy is a place in which a backup is, was, or should be.
+type BackupCopy struct {
+	Place   string
+	At      time.Time // since when all of it is there; zero: it did not get there
+	GoneAt  time.Time // zero: it is still there, if it ever was
+	Problem string    // why it did not get there, or could not be removed: a sentence
+}
+
+// There tells whether the copy can be had.
+func (c BackupCopy) There() bool { return !c.At.IsZero() && c.GoneAt.IsZero() }
+
+// There tells whether the backup can be had from some place.
+func (b Backup) There() bool {
+	for _, c := range b.Copies {
+		if c.There() {
+			return true
+		}
+	}
+	return false
+}
+
+// PlaceBox is the name of the place that every box has: the folder backups in its
+// data directory.
+const PlaceBox = "box"
+
+// ErrNoBackup says that there is no backup of that number, or that it is nowhere any
+// more.
+var ErrNoBackup = errors.New("there is no such backup any more")
+
+// backupLog is the history of the backups in the ledger's file.
+type backupLog struct{ db *sqlite.DB }
+
+// list returns the newest backups older than the one of id before, 0 for all.
+func (l backupLog) list(ctx context.Context, before int64, limit int) ([]Backup, error) {
+	rows, err := l.db.Reader().QueryContext(ctx, `
+		SELECT id, name, at, actor, size, sha256, COALESCE(checked_at, 0), sound, problem, notice
+		FROM backup WHERE ?1 = 0 OR id < ?1 ORDER BY id DESC LIMIT ?2`, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list backups: %w", err)
+	}
+	all, err := sqlite.Collect(rows, func(r *sql.Rows) (b Backup, err error) {
+		var at, checked int64
+		var sum []byte
+		err = r.Scan(&b.ID, &b.Name, &at, &b.Actor, &b.Size, &sum, &checked, &b.Sound, &b.Problem, &b.Notice)
+		b.At, b.CheckedAt, b.SHA256 = time.UnixMilli(at), orZero(checked), hex.EncodeToString(sum)
+		return b, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list backups: %w", err)
+	}
+	for i := range all {
+		if all[i].Copies, err = l.copies(ctx, all[i].ID); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (l backupLog) copies(ctx context.Context, id int64) ([]BackupCopy, error) {
+	rows, err := l.db.Reader().QueryContext(ctx, `
+		SELECT place, COALESCE(at, 0), COALESCE(gone_at, 0), problem FROM backup_copy WHERE backup = ? ORDER BY place <> 'box', place`, id)
+	if err != nil {
+		return nil, fmt.Errorf("list copies of a backup: %w", err)
+	}
+	all, err := sqlite.Collect(rows, func(r *sql.Rows) (c BackupCopy, err error) {
+		var at, gone int64
+		err = r.Scan(&c.Place, &at, &gone, &c.Problem)
+		c.At, c.GoneAt = orZero(at), orZero(gone)
+		return c, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list copies of a backup: %w", err)
+	}
+	return all, nil
+}
+
+// one returns a backup, or ErrNoBackup.
+func (l backupLog) one(ctx context.Context, id int64) (Backup, error) {
+	all, err := l.list(ctx, id+1, 1)
+	if err != nil {
+		return Backup{}, err
+	}
+	if len(all) == 0 || all[0].ID != id {
+		return Backup{}, ErrNoBackup
+	}
+	return all[0], nil
+}
+
+// begin writes down that a backup is being made, and gives it its name.
+func (l backupLog) begin(ctx context.Context, network string, at time.Time, entry AuditEntry) (b Backup, err error) {
+	b = Backup{At: at, Actor: entry.Actor}
+	err = l.db.Update(ctx, func(tx *sql.Tx) error {
+		for number := 1; ; number++ {
+			b.Name = backup.Name(network, at, number)
+			err := tx.QueryRowContext(ctx, `
+				INSERT INTO backup (name, at, actor, problem) VALUES (?, ?, ?, 'It was cut short.') ON CONFLICT (name) DO NOTHING RETURNING id`,
+				b.Name, at.UnixMilli(), entry.Actor).Scan(&b.ID)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("write down backup: %w", err)
+			}
+			entry.Object = b.Name
+			return writeAudit(ctx, tx, entry)
+		}
+	})
+	return b, err
+}
+
+// save writes down how a backup is.
+func (l backupLog) save(ctx context.Context, b Backup) error {
+	sum, err := hex.DecodeString(b.SHA256)
+	if err != nil {
+		return fmt.Errorf("write down backup: %w", err)
+	}
+	return l.change(ctx, `UPDATE backup SET size = ?, sha256 = ?, checked_at = ?, sound = ?, problem = ?, notice = ? WHERE id = ?`,
+		b.Size, orNull(len(sum) > 0, sum), orNull(!b.CheckedAt.IsZero(), b.CheckedAt.UnixMilli()), b.Sound, b.Problem, b.Notice, b.ID)
+}
+
+// arrived writes down that all of a backup is in a place, or why not.
+func (l backupLog) arrived(ctx context.Context, id int64, place string, at time.Time, problem string) error {
+	return l.change(ctx, `
+		INSERT INTO backup_copy (backup, place, at, problem) VALUES (?, ?, ?, ?)
+		ON CONFLICT (backup, place) DO UPDATE SET at = excluded.at, gone_at = NULL, problem = excluded.problem`,
+		id, place, orNull(problem == "", at.UnixMilli()), problem)
+}
+
+// left writes down that a backup is not in a place any more.
+func (l backupLog) left(ctx context.Context, id int64, place string, at time.Time) error {
+	return l.change(ctx, `UPDATE backup_copy SET gone_at = ?, problem = '' WHERE backup = ? AND place = ? AND gone_at IS NULL`, at.UnixMilli(), id, place)
+}
+
+func (l backupLog) change(ctx context.Context, query string, args ...any) error {
+	err := l.db.Update(context.WithoutCancel(ctx), func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write down backup: %w", err)
+	}
+	return nil
+}
+
+func orNull(known bool, value any) any {
+	if !known {
+		return nil
+	}
+	return value
+}
