@@ -66,6 +66,7 @@ type Appliance struct {
 	keys    *keyring
 	wallet  *walletKeeper
 	core    *coreKeeper
+	drills  *drillKeeper
 
 	snapshot  snapshotKeeper
 	login     node.Config            // of a node that somebody else runs
@@ -150,6 +151,9 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 	if err := a.snapshot.open(ctx, a); err != nil {
 		return err
 	}
+	if a.drills, err = newDrillKeeper(a); err != nil {
+		return err
+	}
 	a.ledger = ledger.New(a.db)
 	defaults := pool.DefaultSettings(a.network)
 	a.rules.now.Store(&defaults)
@@ -202,6 +206,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 		return stopped(ctx, err)
 	}
 	keeper.Go(func() { a.core.run(keeping) })
+	keeper.Go(func() { a.drills.run(keeping) })
 	keeper.Go(func() { a.monitor.run(keeping, a) })
 	a.lookAround(ctx)
 	a.core.getWanted(ctx)

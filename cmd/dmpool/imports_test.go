@@ -40,7 +40,11 @@ func allowedImports() map[string][]string {
 		"appliance/device":            {},
 		"appliance/device/devicetest": {"appliance/device"},
 		"appliance": {
-			"appliance/backup", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/backup", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/drill", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+		},
+		"appliance/drill": {"appliance/bitcoind"},
+		"appliance/rehearsal": {
+			"appliance", "appliance/bitcoind", "appliance/drill", "appliance/logbook", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/work",
 		},
 		"appliance/bitcoind/laid":     {},
 		"appliance/bitcoind/release":  {"appliance/bitcoind/laid"},
@@ -61,7 +65,7 @@ func allowedImports() map[string][]string {
 			"appliance/bitcoind", "pool", "pool/ledger", "pool/node", "pool/node/nodetest", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"cmd/dmpool": {
-			"webui", "packaging", "appliance", "appliance/bitcoind", "appliance/logbook", "appliance/support", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"webui", "packaging", "appliance", "appliance/bitcoind", "appliance/drill", "appliance/logbook", "appliance/rehearsal", "appliance/support", "appliance/systemd", "pool", "pool/cpuminer", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 	}
 }
@@ -69,7 +73,7 @@ func allowedImports() map[string][]string {
 // onlyIn names packages of the standard library that belong on one floor.
 func onlyIn() map[string][]string {
 	return map[string][]string{
-		"os/exec":       {"appliance/bitcoind", "appliance/faultdisk", "cmd/stratumbench", "packaging/booted", "webui/browsertest"},
+		"os/exec":       {"appliance/bitcoind", "appliance/drill", "appliance/faultdisk", "cmd/stratumbench", "packaging/booted", "webui/browsertest"},
 		"html/template": {"webui"},
 		"database/sql":  {"pool/sqlite", "pool/shares", "pool/ledger", "pool/payout", "appliance", "webui"},
 	}

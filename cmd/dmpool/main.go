@@ -40,6 +40,7 @@ func commands() []command {
 		{"claim-code", "claim-code [flags]", "print where the first set-up is, and its code", claimCode},
 		{"setup", "setup --answers FILE.json [flags]", "answer the first set-up from a file", setup},
 		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
+		{"drill", "drill [flags]", "prove on a throw-away chain that all from the share to the payout works", fireDrill},
 		{"passwd", "passwd [flags]", "set an operator's password, or add an operator", passwd},
 		{"support-bundle", "support-bundle [flags]", "write a file, without secrets, for somebody who helps", supportBundle},
 		{"rollback", "rollback [flags]", "go back to the books of an older version", rollback},
@@ -81,8 +82,12 @@ type cli struct {
 	stderr io.Writer
 }
 
-// errUsage says that the usage was printed already.
-var errUsage = errors.New("usage")
+var (
+	// errUsage says that the usage was printed already.
+	errUsage = errors.New("usage")
+	// errTold says that what went wrong was told already.
+	errTold = errors.New("told")
+)
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
@@ -116,6 +121,8 @@ func exitCode(err error, stderr io.Writer) int {
 		return 0
 	case errors.Is(err, errUsage):
 		return 2
+	case errors.Is(err, errTold):
+		return 1
 	}
 	fmt.Fprintln(stderr, "dmpool: "+err.Error())
 	return 1
