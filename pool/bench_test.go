@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -24,6 +25,7 @@ import (
 type bench struct {
 	t      *testing.T
 	node   *nodetest.Node // nil with a real one
+	real   *realNode      // nil with a fake one
 	rpc    node.Config
 	wallet string // address of the pool's wallet
 	tip    func() chainhash.Hash
@@ -34,8 +36,10 @@ type bench struct {
 	events Events
 	stop   func()
 
-	settlement string   // wait for jobs that are settled so; "" = any
-	opinion    *opinion // of the node on proposed blocks
+	network    string        // "" = regtest
+	settlement string        // wait for jobs that are settled so; "" = any
+	opinion    *opinion      // of the node on proposed blocks
+	gate       chan struct{} // no block reaches the node before it is closed; nil: each does
 }
 
 // opinion is a node whose opinion on proposed blocks a test can change.
@@ -44,6 +48,18 @@ type opinion struct {
 	refusal atomic.Pointer[string]
 	silence atomic.Pointer[chan struct{}] // no answer until it is closed
 	asked   atomic.Int32
+	gate    chan struct{}
+}
+
+func (o *opinion) SubmitBlock(ctx context.Context, raw []byte) (string, error) {
+	if o.gate != nil {
+		select {
+		case <-o.gate:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	return o.Node.SubmitBlock(ctx, raw)
 }
 
 func (o *opinion) ProposeBlock(ctx context.Context, raw []byte) (string, error) {
@@ -95,15 +111,16 @@ func (b *bench) start() {
 		b.t.Fatal(err)
 	}
 	client := node.New(b.rpc)
-	_, script, err := ParseAddress(b.wallet, "regtest")
+	network := cmp.Or(b.network, "regtest")
+	_, script, err := ParseAddress(b.wallet, network)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.opinion = &opinion{Node: client}
+	b.opinion = &opinion{Node: client, gate: b.gate}
 	b.pool, err = New(Config{
-		Network: "regtest", Maturity: testMaturity, Script: script, Node: b.opinion,
+		Network: network, Maturity: testMaturity, Script: script, Node: b.opinion,
 		Source: node.NewSource(client, "", log), Shares: b.shares, Ledger: b.ledger, Dir: b.dir,
-		Settings: DefaultSettings("regtest"), Listeners: []net.Listener{ln}, Events: &b.events, Logger: log,
+		Settings: DefaultSettings(network), Listeners: []net.Listener{ln}, Events: &b.events, Logger: log,
 	})
 	if err != nil {
 		b.t.Fatal(err)

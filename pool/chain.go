@@ -82,16 +82,24 @@ func (p *Pool) followOnce(ctx context.Context, wanted sweep) error {
 	if err := p.Node.Vouch(ctx); err != nil {
 		return fmt.Errorf("trust the node: %w", err)
 	}
+	reached, err := p.Ledger.Reached(ctx)
+	if err != nil {
+		return fmt.Errorf("read reached height: %w", err)
+	}
 	info, err := p.Node.BlockchainInfo(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the chain: %w", err)
 	}
-	height, hash, followed, err := p.Ledger.Cursor(ctx)
+	if info.Blocks < reached {
+		var wait bool
+		if info, wait, err = p.giveBack(ctx, info, reached); err != nil || wait {
+			return err
+		}
+		wanted = sweepAll
+	}
+	_, hash, followed, err := p.Ledger.Cursor(ctx)
 	if err != nil {
 		return fmt.Errorf("read chain cursor: %w", err)
-	}
-	if followed && info.Blocks < height {
-		return p.giveBack(ctx, info, height)
 	}
 	if followed && wanted == sweepDue {
 		if h, err := p.Node.Header(ctx, hash); err != nil || h.Confirmations < 1 {
@@ -120,6 +128,7 @@ func (p *Pool) followOnce(ctx context.Context, wanted sweep) error {
 			errs = append(errs, fmt.Errorf("move chain cursor: %w", err))
 		}
 	}
+	p.offerHeld(ctx, info)
 	return errors.Join(errs...)
 }
 
@@ -137,6 +146,7 @@ func (p *Pool) checkBlock(ctx context.Context, block ledger.Block, info node.Cha
 	seen := ledger.Observation{Known: true, Maturity: p.Maturity}
 	header, err := p.Node.Header(ctx, block.Hash)
 	code, _ := node.Code(err)
+	var failed error
 	switch {
 	case err == nil:
 		seen.Confirmations = header.Confirmations
@@ -146,13 +156,8 @@ func (p *Pool) checkBlock(ctx context.Context, block ledger.Block, info node.Cha
 		return fmt.Errorf("ask for header: %w", err)
 	}
 	if !seen.Known && len(block.Raw) > 0 && !info.InitialBlockDownload && block.State != ledger.StateRejected {
-		result, err := p.Node.SubmitBlock(ctx, block.Raw)
-		if err != nil {
-			return fmt.Errorf("submit again: %w", err)
-		}
-		p.Logger.Warn("Block submitted again", "height", block.Height, "hash", block.Hash, "answer", result)
-		if err := p.Ledger.RecordSubmit(ctx, block.Hash, result); err != nil {
-			return fmt.Errorf("record answer: %w", err)
+		if failed = p.submitAgain(ctx, block); node.Unavailable(failed) {
+			return failed
 		}
 		if header, err = p.Node.Header(ctx, block.Hash); err == nil {
 			seen.Known, seen.Confirmations = true, header.Confirmations
@@ -169,58 +174,20 @@ func (p *Pool) checkBlock(ctx context.Context, block ledger.Block, info node.Cha
 			Address: block.Address, Worker: block.Worker, State: string(change.To), Amount: block.Value,
 		})
 	}
-	return nil
+	return failed
 }
 
-// nodeBehind tells whether the node's tip lies below the height that the ledger
-// has already seen.
-func (p *Pool) nodeBehind(ctx context.Context, height int32) bool {
-	reached, _, followed, err := p.Ledger.Cursor(ctx)
-	return err == nil && followed && height < reached
-}
-
-// giveBack submits our own blocks above the node's height again, lowest first.
-// A node forgets blocks that it had not flushed when it was killed; on a chain
-// with few peers nobody else has them (appliance.md 1.6).
-func (p *Pool) giveBack(ctx context.Context, info node.ChainInfo, reached int32) error {
-	blocks, err := p.Ledger.Above(ctx, info.Blocks)
+// submitAgain offers a block that the node does not know. One that cannot even be
+// submitted, because what is stored of it is damaged, stays one that it does not
+// know.
+func (p *Pool) submitAgain(ctx context.Context, block ledger.Block) error {
+	result, err := p.Node.SubmitBlock(ctx, block.Raw)
 	if err != nil {
-		return fmt.Errorf("read own blocks: %w", err)
+		return fmt.Errorf("submit again: %w", err)
 	}
-	for _, block := range blocks {
-		if len(block.Raw) == 0 {
-			continue // so deep that its bytes were dropped: the node's peers have it
-		}
-		result, err := p.Node.SubmitBlock(ctx, block.Raw)
-		if node.Unavailable(err) {
-			return fmt.Errorf("submit block %s again: %w", block.Hash, err)
-		}
-		p.Logger.Debug("Block given back", "height", block.Height, "hash", block.Hash, "answer", result, "err", err)
+	p.Logger.Warn("Block submitted again", "height", block.Height, "hash", block.Hash, "answer", result)
+	if err := p.Ledger.RecordSubmit(ctx, block.Hash, result); err != nil {
+		return fmt.Errorf("record answer: %w", err)
 	}
-	after, err := p.Node.BlockchainInfo(ctx)
-	if err != nil {
-		return fmt.Errorf("ask for the chain: %w", err)
-	}
-	p.Logger.Warn("Node was behind", "height", info.Blocks, "own_blocks", len(blocks), "now", after.Blocks)
-	if after.Blocks >= reached || !p.privateChain() {
-		return nil
-	}
-	if after.InitialBlockDownload && after.Headers > after.Blocks {
-		return nil // it still reads its own block files: what is missing may come
-	}
-	// Nobody else has this chain, so what is missing now stays missing. Mining
-	// goes on from here; blocks above keep their state, and their money, until
-	// their headers are known again.
-	p.Logger.Error("Private chain lost blocks for good", "height", after.Blocks, "was", reached)
-	if err := p.Ledger.SetCursor(ctx, after.Blocks, after.BestBlockHash); err != nil {
-		return fmt.Errorf("move chain cursor back: %w", err)
-	}
-	p.wakeChain(sweepAll) // some of them may be known, and off the chain
-	p.offerAgain()
 	return nil
-}
-
-// privateChain tells whether the chain lives on this box alone.
-func (p *Pool) privateChain() bool {
-	return p.Network == "practice" || p.Network == "regtest"
 }

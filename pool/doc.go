@@ -25,6 +25,10 @@
 // approved by the operator, signed, stored, and only then broadcast, the same
 // bytes as often as it takes (payout). Nothing is ever built twice.
 //
+// A node that was killed comes back without its newest blocks, and nobody else may
+// have ours. It gets them again before any work on its tip leaves the pool, and until
+// then it is no witness against any of them (behind.go).
+//
 // # Whom the coinbase pays
 //
 // With the settlement "ledger" every coinbase pays the pool's wallet. With "solo"

@@ -56,11 +56,12 @@ type Pool struct {
 	settings atomic.Pointer[Settings]
 	script   atomic.Pointer[[]byte]
 	serving  atomic.Pointer[serving]
-	again    chan struct{}  // asks the template loop for another job of the last template
-	doubts   chan error     // jobs of single miners that failed their check
-	rejected chan rejection // coinbases that cost a block
-	direct   direct         // of the template loop alone
-	ports    chan struct{}  // tells the extra ports of new settings
+	heldTip  atomic.Pointer[chainhash.Hash] // of the last template that was held back
+	again    chan struct{}                  // asks the template loop for another job of the last template
+	doubts   chan error                     // jobs of single miners that failed their check
+	rejected chan rejection                 // coinbases that cost a block
+	direct   direct                         // of the template loop alone
+	ports    chan struct{}                  // tells the extra ports of new settings
 
 	portStatus atomic.Pointer[[]PortStatus]
 	began      atomic.Bool  // Run has started its loops

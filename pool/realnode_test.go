@@ -50,30 +50,17 @@ func newRealBench(t *testing.T, more ...string) (*bench, *node.Client) {
 	}
 	dir := t.TempDir()
 	rpc := node.Config{URL: "http://127.0.0.1:" + port, CookieFile: filepath.Join(dir, ".cookie"), Wallet: "pool"}
-	command := exec.CommandContext(context.Background(), binary, append([]string{
+	client := node.New(rpc)
+	real := &realNode{t: t, client: client, dir: dir, command: append([]string{
+		binary,
 		"-regtest", "-datadir=" + dir, "-rpccookiefile=" + rpc.CookieFile, "-rpcport=" + port, "-connect=0", "-listen=0",
 		"-addresstype=bech32", "-nosettings", "-printtoconsole=0", "-blockmaxsize=4000000", "-blockmaxweight=4000000", "-blockreservedweight=32000",
-	}, more...)...)
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	client := node.New(rpc)
+	}, more...)}
+	real.start()
 	t.Cleanup(func() {
 		client.CloseIdle()
-		_ = command.Process.Kill()
-		_ = command.Wait()
+		real.kill()
 	})
-	for {
-		_, err := client.BlockchainInfo(t.Context())
-		if err == nil {
-			break
-		}
-		if !node.Unavailable(err) || t.Context().Err() != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
 	if err := client.CreateWallet(t.Context(), "pool", "correct horse battery staple"); err != nil {
 		t.Fatal(err)
 	}
@@ -81,13 +68,59 @@ func newRealBench(t *testing.T, more ...string) (*bench, *node.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{t: t, dir: t.TempDir(), rpc: rpc, wallet: wallet, tip: func() chainhash.Hash {
+	return &bench{t: t, real: real, dir: t.TempDir(), rpc: rpc, wallet: wallet, tip: func() chainhash.Hash {
 		tip, err := client.BestBlockHash(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return tip
 	}}, client
+}
+
+// realNode is a bitcoind that a test can kill.
+type realNode struct {
+	t       *testing.T
+	client  *node.Client
+	dir     string
+	command []string
+	process *exec.Cmd
+}
+
+// start runs the node and waits until it answers.
+func (n *realNode) start() {
+	n.t.Helper()
+	n.process = exec.CommandContext(context.Background(), n.command[0], n.command[1:]...)
+	n.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.process.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	for {
+		_, err := n.client.BlockchainInfo(n.t.Context())
+		if err == nil {
+			return
+		}
+		if !node.Unavailable(err) || n.t.Context().Err() != nil {
+			n.t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// kill ends the node as a power cut does.
+func (n *realNode) kill() {
+	_ = n.process.Process.Kill()
+	_ = n.process.Wait()
+}
+
+// end stops the node in order: all of its chain is on disk then.
+func (n *realNode) end() {
+	n.t.Helper()
+	if err := n.client.Stop(n.t.Context()); err != nil {
+		n.t.Fatal(err)
+	}
+	if err := n.process.Wait(); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 // agree compares ledger, wallet and chain to the satoshi.

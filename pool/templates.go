@@ -59,14 +59,9 @@ func (p *Pool) offer(ctx context.Context, update node.Update) {
 	t, arrived := update.Template, time.Now()
 	last := p.serving.Load()
 	newTip := last.template == nil || last.template.PrevHash != t.PrevHash
-	if newTip {
-		if behind := p.nodeBehind(ctx, t.Height-1); behind {
-			p.pause(last, "the node is behind a height that it had already reached; the pool gives it its own blocks again")
-			p.wakeChain(sweepAll)
-			return
-		}
+	if p.holdBack(ctx, t, last, newTip) {
+		return
 	}
-
 	settings := *p.settings.Load()
 	script, wanting := p.restScript(settings)
 	if wanting != "" {

@@ -404,19 +404,3 @@ func TestBlocksAt(t *testing.T) {
 		t.Errorf("CountBlocks (-want +got):\n%s%v", diff, err)
 	}
 }
-
-func TestCursor(t *testing.T) {
-	l, _ := open(t)
-	if _, _, ok, err := l.Cursor(t.Context()); ok || err != nil {
-		t.Errorf("Cursor of a new ledger = %v, %v", ok, err)
-	}
-	for _, height := range []int32{5, 3} {
-		if err := l.SetCursor(t.Context(), height, hash(int(height))); err != nil {
-			t.Fatal(err)
-		}
-		got, at, ok, err := l.Cursor(t.Context())
-		if got != height || at != hash(int(height)) || !ok || err != nil {
-			t.Errorf("Cursor = %d, %s, %v, %v", got, at, ok, err)
-		}
-	}
-}

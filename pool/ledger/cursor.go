@@ -23,6 +23,22 @@ func (l *Ledger) Cursor(ctx context.Context) (height int32, hash chainhash.Hash,
 	return height, hash, true, nil
 }
 
+// Reached returns the greatest height that the node has had, as far as the ledger
+// knows: the cursor's, or that of a found block which the node took, or got without
+// its answer being known. Blocks count that come faster than the cursor moves, but
+// not those that the node did not keep although they were submitted again, or that
+// are off its chain.
+func (l *Ledger) Reached(ctx context.Context) (height int32, err error) {
+	err = l.db.Reader().QueryRowContext(ctx, `
+		SELECT MAX(COALESCE((SELECT height FROM chain_cursor), 0),
+		           COALESCE((SELECT MAX(height) FROM block WHERE state IN ('found', 'accepted', 'mature')), 0))`).Scan(&height)
+	if err != nil {
+		return 0, fmt.Errorf("read reached height: %w", err)
+	}
+
+	return height, nil
+}
+
 // SetCursor remembers how far the chain was followed. It can go back.
 func (l *Ledger) SetCursor(ctx context.Context, height int32, hash chainhash.Hash) error {
 	err := l.Update(ctx, func(tx *Tx) error {
