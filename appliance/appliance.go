@@ -77,6 +77,7 @@ type Appliance struct {
 	pool      atomic.Pointer[pool.Pool]
 	runner    atomic.Pointer[nodeRunner]
 	schedule  atomic.Pointer[scheduler]
+	orders    backupOrders
 	speed     speedometer // of the node's download
 	monitor   monitor
 	sounder   sounder
@@ -106,6 +107,7 @@ func New(ctx context.Context, c Config) (*Appliance, error) {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	a := &Appliance{config: c, dir: dataDir{root}, log: c.Logger, lockFile: c.lock, startedAt: time.Now(), nodeReady: make(chan struct{}, 1)}
+	a.orders.next = make(chan func(context.Context) error, 1)
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -253,6 +255,7 @@ func (a *Appliance) runPool(ctx context.Context, p *pool.Pool, nodeEnded chan er
 	g.Go(func() error { return a.sounder.run(ctx, a) })
 	g.Go(func() error { return a.snapshot.run(ctx) })
 	g.Go(func() error { return a.followPayouts(ctx) })
+	g.Go(func() error { return a.carryOutBackups(ctx) })
 	g.Go(func() error {
 		s, err := newScheduler(a)
 		if err != nil {

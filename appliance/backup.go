@@ -14,16 +14,23 @@ import (
 )
 
 // vault returns what makes and keeps the backups of this box.
-func (a *Appliance) vault() *vault {
+func (a *Appliance) vault(ctx context.Context) (*vault, error) {
+	others, err := plannedPlaces(ctx, a.dir, a.network, a.db)
+	if err != nil {
+		return nil, err
+	}
 	v := &vault{
 		dir: a.dir, network: a.network, db: a.db, program: a.config.Release, log: a.log, work: a.config.backupWork,
-		wallet: a.walletForBackup,
+		wallet: a.walletForBackup, others: others,
 	}
 	if a.wallet != nil && a.nodeIsReady() {
 		v.try = a.tryWalletCopy
 	}
-	return v
+	return v, nil
 }
+
+// backupLog is the history of the backups.
+func (a *Appliance) backupLog() backupLog { return backupLog{a.db} }
 
 // ErrStarting says that the parts of the box are not there yet.
 var ErrStarting = errors.New("the box is still starting; try again in a minute")
@@ -35,31 +42,44 @@ func (a *Appliance) CreateBackup(ctx context.Context, actor, ip string) (Backup,
 	if a.pool.Load() == nil {
 		return Backup{}, ErrStarting
 	}
-	return a.vault().create(ctx, actor, ip)
+	v, err := a.vault(ctx)
+	if err != nil {
+		return Backup{}, err
+	}
+	defer a.underWay(BackupCreate)()
+	return v.create(ctx, actor, ip)
 }
 
 // VerifyBackup restores a backup of this box to a scratch place once more, under the
 // passphrase that is set now, and writes down what came out. One that does not stand
 // the test is returned with the error that says why.
 func (a *Appliance) VerifyBackup(ctx context.Context, id int64, actor, ip string) (Backup, error) {
-	return a.vault().verify(ctx, id, actor, ip)
+	v, err := a.vault(ctx)
+	if err != nil {
+		return Backup{}, err
+	}
+	defer a.underWay(BackupVerify)()
+	return v.verify(ctx, id, actor, ip)
 }
 
 // Backups returns the newest backups and attempts older than the one numbered before,
 // 0 for all.
 func (a *Appliance) Backups(ctx context.Context, before int64, limit int) ([]Backup, error) {
-	return a.vault().history().list(ctx, before, limit)
+	return a.backupLog().list(ctx, before, limit)
 }
 
 // Backup returns one of them, or ErrNoBackup.
 func (a *Appliance) Backup(ctx context.Context, id int64) (Backup, error) {
-	return a.vault().history().one(ctx, id)
+	return a.backupLog().one(ctx, id)
 }
 
 // OpenBackup opens a backup for somebody who takes it away, and writes that down. The
 // caller closes it. One that is nowhere any more is ErrNoBackup.
 func (a *Appliance) OpenBackup(ctx context.Context, id int64, actor, ip string) (io.ReadCloser, Backup, error) {
-	v := a.vault()
+	v, err := a.vault(ctx)
+	if err != nil {
+		return nil, Backup{}, err
+	}
 	b, err := v.history().one(ctx, id)
 	if err != nil {
 		return nil, b, err
@@ -76,7 +96,11 @@ func (a *Appliance) OpenBackup(ctx context.Context, id int64, actor, ip string) 
 
 // RemoveBackup deletes a backup in one place. The last sound one stays.
 func (a *Appliance) RemoveBackup(ctx context.Context, id int64, place, actor, ip string) error {
-	return a.vault().drop(ctx, id, place, actor, ip)
+	v, err := a.vault(ctx)
+	if err != nil {
+		return err
+	}
+	return v.drop(ctx, id, place, actor, ip)
 }
 
 // walletForBackup has the node copy the wallet and returns the copy. No state of the
@@ -142,7 +166,7 @@ func (a *Appliance) BackupState(ctx context.Context) (s BackupState, err error) 
 	if _, s.Ready, err = a.HasBackupPassphrase(ctx); err != nil {
 		return s, err
 	}
-	all, err := a.vault().history().list(ctx, 0, historyMost)
+	all, err := a.backupLog().list(ctx, 0, historyMost)
 	if err != nil {
 		return s, err
 	}
@@ -183,28 +207,6 @@ func (s *BackupState) judge(now time.Time) {
 			}
 		}
 	}
-}
-
-// backUp is the scheduled job. The schedule begins anew with each start of the box, so it
-// looks first whether there is a backup of today.
-func (a *Appliance) backUp(ctx context.Context) (string, error) {
-	s, err := a.BackupState(ctx)
-	switch {
-	case err != nil:
-		return "", err
-	case !s.Ready:
-		return "no passphrase is set for the backups", nil
-	case time.Since(s.LastVerified) < backupEvery-time.Hour:
-		return "there is a backup of today", nil
-	}
-	b, err := a.CreateBackup(ctx, "schedule", "")
-	if errors.Is(err, ErrBackupBusy) {
-		return "another one is being made", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return "made and restored to a scratch place: " + b.Name, nil
 }
 
 // open returns the content of a backup, from this box if it is here.

@@ -65,26 +65,57 @@ func checkBackupPassphrase(passphrase string) error {
 
 // keepBackupPassphrase seals and stores a passphrase, with its entry of the audit log.
 func keepBackupPassphrase(ctx context.Context, d dataDir, network string, db *sqlite.DB, passphrase string, entry AuditEntry) error {
-	if err := checkBackupPassphrase(passphrase); err != nil {
+	write, err := newBackupPassphrase(d, network, passphrase, entry)
+	if err != nil {
 		return err
 	}
-	key, err := sealKey(d.backupKey(network), true)
-	if err != nil {
-		return fmt.Errorf("keep passphrase of the backups: %w", err)
+	return db.Update(ctx, func(tx *sql.Tx) error { return write(ctx, tx) })
+}
+
+// newBackupPassphrase seals a passphrase and returns what stores it in a transaction.
+func newBackupPassphrase(d dataDir, network, passphrase string, entry AuditEntry) (write func(context.Context, *sql.Tx) error, err error) {
+	if err := checkBackupPassphrase(passphrase); err != nil {
+		return nil, err
 	}
-	sealed, err := seal(key, nobody, []byte(passphrase))
+	sealed, err := backupSealed(d, network, passphrase)
 	if err != nil {
-		return fmt.Errorf("keep passphrase of the backups: %w", err)
+		return nil, err
 	}
 	now := time.Now()
-	s := backupSettings{Sealed: base64.StdEncoding.EncodeToString(sealed), SetAt: now.UnixMilli()}
 	entry.At, entry.Action, entry.Result = now, "backup.passphrase", "ok"
-	return db.Update(ctx, func(tx *sql.Tx) error {
-		if err := writeSetting(ctx, tx, settingBackups, s, now); err != nil {
+	return func(ctx context.Context, tx *sql.Tx) error {
+		if err := writeSetting(ctx, tx, settingBackups, backupSettings{Sealed: sealed, SetAt: now.UnixMilli()}, now); err != nil {
 			return err
 		}
 		return writeAudit(ctx, tx, entry)
-	})
+	}, nil
+}
+
+// backupSealed seals a secret of the backups for the database.
+func backupSealed(d dataDir, network, text string) (string, error) {
+	key, err := sealKey(d.backupKey(network), true)
+	if err != nil {
+		return "", fmt.Errorf("keep secret of the backups: %w", err)
+	}
+	sealed, err := seal(key, nobody, []byte(text))
+	if err != nil {
+		return "", fmt.Errorf("keep secret of the backups: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(sealed), nil
+}
+
+// backupUnsealed is the way back.
+func backupUnsealed(d dataDir, network, sealed string) (string, error) {
+	key, err := sealKey(d.backupKey(network), false)
+	if err != nil {
+		return "", err
+	}
+	text, err := base64.StdEncoding.DecodeString(sealed)
+	if err != nil {
+		return "", fmt.Errorf("decode secret of the backups: %w", err)
+	}
+	secret, err := unseal(key, nobody, text)
+	return string(secret), err
 }
 
 // readBackupSettings returns the zero value when nothing was set.
@@ -112,19 +143,11 @@ func backupPassphrase(ctx context.Context, d dataDir, network string, db *sqlite
 	if s.Sealed == "" {
 		return "", ErrNoBackupPassphrase
 	}
-	key, err := sealKey(d.backupKey(network), false)
+	passphrase, err := backupUnsealed(d, network, s.Sealed)
 	if err != nil {
 		return "", errBackupKey
 	}
-	sealed, err := base64.StdEncoding.DecodeString(s.Sealed)
-	if err != nil {
-		return "", errBackupKey
-	}
-	text, err := unseal(key, nobody, sealed)
-	if err != nil {
-		return "", errBackupKey
-	}
-	return string(text), nil
+	return passphrase, nil
 }
 
 // SetBackupPassphrase sets what backups are encrypted with from now on; those that

@@ -39,7 +39,10 @@ func vaultOf(t *testing.T) (*Appliance, *vault) {
 	if err := a.SetBackupPassphrase(t.Context(), backupPhrase, "admin", ""); err != nil {
 		t.Fatal(err)
 	}
-	v := a.vault()
+	v, err := a.vault(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	v.wallet = func(context.Context) (walletPart, error) { return walletPart{}, nil }
 	return a, v
 }

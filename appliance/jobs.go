@@ -22,10 +22,8 @@ type job struct {
 	run   func(ctx context.Context) (message string, err error)
 }
 
-const (
-	backupEvery = 24 * time.Hour
-	backupTakes = 2 * time.Hour // at most, on a slow disk or line
-)
+// backupTakes is how long a backup may take, on a slow disk or line.
+const backupTakes = 2 * time.Hour
 
 // deadline is how long a job may take.
 func (j job) deadline() time.Duration {
@@ -45,7 +43,7 @@ func (a *Appliance) jobs() []job {
 		{"payout-track", "Funds, sends and follows payouts up to their confirmation; approves what the rule allows", 30 * time.Second, true, a.trackPayouts},
 		{"ledger-check", "Adds up the whole ledger and compares it with its own balances; freezes payouts if it does not agree", time.Hour, false, a.checkLedger},
 		{"wallet-backup", "Copies the wallet, opens the copy to see that it is whole, and keeps one for each of seven days", 24 * time.Hour, true, a.backUpWallet},
-		{"backup", "Makes a backup of the whole box, restores it to a scratch place to see that this can be done, and lets old ones go", backupEvery, true, a.backUp},
+		{"backup", "Once a day makes a backup of the whole box, restores it to a scratch place to see that this can be done, and lets old ones go", 10 * time.Minute, true, a.backUp},
 		{"wallet-reminder", "Asks for a test of the way back to the wallet, until there was one", 7 * 24 * time.Hour, false, a.remindOfWords},
 		{"disk-guard", "Looks at the free space; when there is little, forgets single shares, which only the list of the newest shares needs", time.Minute, false, a.guardDisk},
 		{"audit-check", "Sees that no entry of the audit log was changed or taken out, and sums up what failed again and again", 6 * time.Hour, false, a.checkAudit},

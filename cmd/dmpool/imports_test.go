@@ -32,6 +32,7 @@ func allowedImports() map[string][]string {
 		"pool/payout":                 {"pool/sqlite", "pool/ledger", "pool/node"},
 		"pool":                        {"pool/work", "pool/stratum", "pool/node", "pool/shares", "pool/ledger", "pool/payout"},
 		"appliance/backup":            {},
+		"appliance/backup/place":      {"appliance/backup"},
 		"appliance/bitcoind":          {"appliance/bitcoind/laid"},
 		"appliance/seed":              {},
 		"appliance/logbook":           {},
@@ -40,7 +41,7 @@ func allowedImports() map[string][]string {
 		"appliance/device":            {},
 		"appliance/device/devicetest": {"appliance/device"},
 		"appliance": {
-			"appliance/backup", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/drill", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/backup", "appliance/backup/place", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/drill", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/drill": {"appliance/bitcoind"},
 		"appliance/rehearsal": {
