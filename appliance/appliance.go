@@ -17,6 +17,7 @@ import (
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
 	"github.com/dmpool/dmpool/appliance/bitcoind/snapshot"
+	"github.com/dmpool/dmpool/appliance/device"
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/node"
@@ -36,6 +37,7 @@ type Config struct {
 	Offline   bool            // the node looks for no peers: for rehearsals
 	Core      CoreConfig      // where Bitcoin Core comes from when there is none
 	Snapshots []snapshot.Base // blocks behind which the node can begin, the newest first; nil: those in this program
+	Devices   device.Config   // where miners are looked for; zero: in the home network
 	Stratum   []net.Listener  // open ports for miners; the appliance closes them
 	Sockets   Sockets         // what the service manager has opened; those for miners are closed, too
 	Release   string          // of this program
@@ -67,6 +69,7 @@ type Appliance struct {
 	wallet  *walletKeeper
 	core    *coreKeeper
 	drills  *drillKeeper
+	devices *deviceKeeper
 
 	snapshot  snapshotKeeper
 	login     node.Config            // of a node that somebody else runs
@@ -156,6 +159,7 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 	if a.drills, err = newDrillKeeper(a); err != nil {
 		return err
 	}
+	a.devices = newDeviceKeeper(a, a.config.Devices)
 	a.ledger = ledger.New(a.db)
 	defaults := pool.DefaultSettings(a.network)
 	a.rules.now.Store(&defaults)
@@ -210,6 +214,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	keeper.Go(func() { a.core.run(keeping) })
 	keeper.Go(func() { a.drills.run(keeping) })
 	keeper.Go(func() { a.monitor.run(keeping, a) })
+	keeper.Go(func() { a.devices.run(keeping) })
 	a.lookAround(ctx)
 	a.core.getWanted(ctx)
 	if err := a.core.await(ctx); err != nil {

@@ -165,6 +165,9 @@ func (a *Appliance) upkeep(ctx context.Context) (string, error) {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM job_run WHERE started_at < ?`, now.Add(-jobHistory).UnixMilli()); err != nil {
 			return fmt.Errorf("prune job history: %w", err)
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM device_hour WHERE hour < ?`, now.Add(-deviceHistory).Unix()); err != nil {
+			return fmt.Errorf("prune energy: %w", err)
+		}
 		return nil
 	})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 // Event is something that happened and that a page may want to show at once.
 // It carries enough for a log line; pages read the rest from its owner.
 type Event struct {
-	Kind    string // "tip", "job", "share", "block", "block-state", "payout", "node", "core", "worker", "settlement"
+	Kind    string // "tip", "job", "share", "block", "block-state", "payout", "node", "core", "worker", "settlement", "device"
 	At      time.Time
 	Height  int32
 	Hash    string // block hash or txid, display order

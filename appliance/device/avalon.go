@@ -2,7 +2,6 @@ package device
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,37 +62,26 @@ func avalonWatts(text string) *float64 {
 // tells the new one only then.
 func (l *LAN) setAvalon(ctx context.Context, before Device, want Pool, login Login) (Done, error) {
 	if login.User == "" || login.Password == "" {
-		return Done{}, refuse("the miner asks for the user name and the password of its own page")
+		return Done{}, refused("the miner asks for the user name and the password of its own page")
 	}
 	list := []string{login.User, login.Password, want.URL, want.User, login.PoolPassword}
 	if slices.ContainsFunc(list, func(s string) bool { return strings.ContainsAny(s, ",|\\\"") || !keepable(s) }) {
-		return Done{}, refuse("the miner cannot be told a name or password with a comma, a bar, a quotation mark or a backslash: use its own page")
+		return Done{}, refused("the miner cannot be told a name or password with a comma, a bar, a quotation mark or a backslash: use its own page")
 	}
 	slotted := slices.Insert(slices.Clone(list), 2, strconv.Itoa(before.Setting.Slot))
 	r, err := l.command(ctx, before.IP, "setpool", strings.Join(slotted, ","))
 	if err == nil && r.status.code == codeUnknown { // an A10 or older
 		r, err = l.command(ctx, before.IP, "ascset", "0,setpool,"+strings.Join(list, ","))
 	}
-	if err := failed(r, err); err != nil {
-		return Done{}, hiding(err, login)
+	if err != nil {
+		return Done{}, failed(r, err)
 	}
-	if !strings.Contains(strings.ToLower(r.status.text), "success") {
-		return Done{}, hiding(refuse(fmt.Sprintf("the miner refused: %q", r.status.text)), login)
+	if !r.status.ok() || !strings.Contains(strings.ToLower(r.status.text), "success") { // it may repeat the password, so nobody is told what it says
+		return Done{}, refused("the miner refused: its user name or its password is another")
 	}
 	done := Done{Lasting: true}
 	if r, err := l.command(ctx, before.IP, "ascset", "0,reboot,0"); err == nil && r.status.ok() {
 		done.Restarting = true
 	}
 	return done, nil
-}
-
-// hiding takes passwords out of what a device says of them: some repeat them.
-func hiding(err error, login Login) error {
-	text := err.Error()
-	for _, secret := range []string{login.Password, login.PoolPassword} {
-		if len(secret) > 1 && strings.Contains(text, secret) {
-			return refuse("the miner refused, and says no more")
-		}
-	}
-	return err
 }

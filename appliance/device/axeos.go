@@ -202,9 +202,9 @@ func (l *LAN) setAxeOS(ctx context.Context, ip netip.Addr, fields map[string]jso
 
 // lookAgain asks AxeOS what it is told now, after a change that ended with err.
 func (l *LAN) lookAgain(ctx context.Context, ip netip.Addr, want Pool, err error) (done Done, _ error) {
-	var refused *statusError
-	if errors.As(err, &refused) {
-		return done, refuse(fmt.Sprintf("the miner refused the change (HTTP %d); nothing was changed", refused.code))
+	var no *statusError
+	if errors.As(err, &no) {
+		return done, refused(fmt.Sprintf("the miner refused the change (HTTP %d); nothing was changed", no.code))
 	}
 	now, look := l.readAxeOS(ctx, ip)
 	if look != nil {

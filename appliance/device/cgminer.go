@@ -193,13 +193,18 @@ func (l *LAN) findWay(ctx context.Context, d *Device) {
 
 // switchTo adds a pool to the list of a device and moves it to the first place.
 func (l *LAN) switchTo(ctx context.Context, before Device, want Pool) (Done, error) {
-	if !before.Setting.has(want) {
-		r, err := l.command(ctx, before.IP, "addpool", parameters(want.URL, want.User, poolPassword))
-		if err := failed(r, err); err != nil {
-			return Done{}, err
-		}
+	if before.Setting.has(want) {
+		return l.toFront(ctx, before.IP, want)
 	}
-	return l.toFront(ctx, before.IP, want)
+	r, err := l.command(ctx, before.IP, "addpool", parameters(want.URL, want.User, poolPassword))
+	if err := failed(r, err); err != nil {
+		return Done{}, err
+	}
+	done, err := l.toFront(ctx, before.IP, want)
+	if err != nil {
+		err = refuse(err.Error()) // its list has changed at least
+	}
+	return done, err
 }
 
 // toFront moves a pool of the list to the first place, and looks whether it is there.
@@ -224,7 +229,7 @@ func (l *LAN) toFront(ctx context.Context, ip netip.Addr, want Pool) (done Done,
 }
 
 // errNotListed says that a pool is not in the list of a device.
-var errNotListed = refuse("the pool is not in the list of the miner any more: enter it on its own page")
+var errNotListed = refused("the pool is not in the list of the miner any more: enter it on its own page")
 
 // slot finds the number of a pool in the list of a device, as a parameter.
 func (l *LAN) slot(ctx context.Context, ip netip.Addr, want Pool) (string, error) {
@@ -265,7 +270,7 @@ func failed(r reply, err error) error {
 	case err != nil:
 		return refuse("the miner does not answer: nothing is known to have changed, look at it again")
 	case !r.status.ok():
-		return refuse(fmt.Sprintf("the miner refused: %q", r.status.text))
+		return refused(fmt.Sprintf("the miner refused: %q", r.status.text))
 	}
 	return nil
 }

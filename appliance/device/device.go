@@ -96,7 +96,10 @@ type Done struct {
 var ErrNotMiner = errors.New("no miner answers there")
 
 // Error says in a sentence what a device did not do.
-type Error struct{ Err error }
+type Error struct {
+	Err       error
+	Unchanged bool // nothing was changed, for certain
+}
 
 // Error implements error.
 func (e *Error) Error() string { return e.Err.Error() }
@@ -104,8 +107,10 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the sentence.
 func (e *Error) Unwrap() error { return e.Err }
 
-// refuse makes an [Error].
-func refuse(sentence string) error { return &Error{errors.New(sentence)} }
+// refuse makes an [Error] after which a device may be told either pool, and refused one
+// after which it is told what it was.
+func refuse(sentence string) error  { return &Error{errors.New(sentence), false} }
+func refused(sentence string) error { return &Error{errors.New(sentence), true} }
 
 // Same reports whether two pools are the same to a miner. Whether the URL names its
 // protocol is a matter of taste.

@@ -122,7 +122,7 @@ func (l *LAN) Set(ctx context.Context, before Device, want Pool, login Login) (D
 		login.PoolPassword = poolPassword
 		return l.setAvalon(ctx, before, want, login)
 	}
-	return Done{}, refuse("the pool of this miner can be changed on its own page only")
+	return Done{}, refused("the pool of this miner can be changed on its own page only")
 }
 
 // PutBack tells a device to mine for whom it did before [LAN.Set] told it to mine for
@@ -140,7 +140,7 @@ func (l *LAN) PutBack(ctx context.Context, before Device, kept Setting, ours Poo
 		before.Setting.Slot = kept.Slot
 		return l.setAvalon(ctx, before, kept.Pool, login)
 	}
-	return Done{}, refuse("the pool of this miner can be changed on its own page only")
+	return Done{}, refused("the pool of this miner can be changed on its own page only")
 }
 
 // poolPassword is what a device shows this pool: it is not looked at, see package

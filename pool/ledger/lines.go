@@ -144,3 +144,21 @@ func (l *Ledger) Credits(ctx context.Context, address string, limit int) ([]Bloc
 
 	return credits, nil
 }
+
+// Credited returns what the miner with this canonical address gets of the blocks that
+// were found from one time to another, in satoshis. What has left the chain since does
+// not count.
+func (l *Ledger) Credited(ctx context.Context, address string, from, to time.Time) (sats int64, err error) {
+	err = l.db.Reader().QueryRowContext(ctx, `
+		SELECT COALESCE(SUM(c.amount), 0)
+		FROM account a
+		JOIN block_credit c ON c.account = a.id
+		JOIN block b        ON b.id = c.block
+		WHERE a.address = ? AND b.found_at >= ? AND b.found_at < ? AND b.state IN ('accepted', 'mature')`,
+		address, from.UnixMilli(), to.UnixMilli()).Scan(&sats)
+	if err != nil {
+		return 0, fmt.Errorf("read credits: %w", err)
+	}
+
+	return sats, nil
+}

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,5 +89,32 @@ func TestCredits(t *testing.T) {
 	}
 	if got, err = l.Credits(t.Context(), "erin", 10); err != nil || got != nil {
 		t.Errorf("Credits of a stranger = %v, %v", got, err)
+	}
+}
+
+func TestCredited(t *testing.T) {
+	l, _ := open(t)
+	ctx := t.Context()
+	first := mine(t, l, 1)
+	observe(t, l, first, confirmed(1), confirmed(101))
+	found, err := l.Block(ctx, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine(t, l, 2) // nobody knows yet whether it stays
+	for name, tc := range map[string]struct {
+		address  string
+		from, to time.Duration // from when the block was found
+		want     int64
+	}{
+		"in it":     {"bob", 0, time.Second, 107_191_734},
+		"before":    {"bob", -time.Hour, 0, 0},
+		"after":     {"bob", time.Millisecond, time.Hour, 0},
+		"a nobody":  {"nobody", -time.Hour, time.Hour, 0},
+		"all times": {"bob", -1000 * time.Hour, 1000 * time.Hour, 107_191_734},
+	} {
+		if got, err := l.Credited(ctx, tc.address, found.At.Add(tc.from), found.At.Add(tc.to)); got != tc.want || err != nil {
+			t.Errorf("%s: %d, %v, want %d", name, got, err, tc.want)
+		}
 	}
 }

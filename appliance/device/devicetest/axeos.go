@@ -25,6 +25,7 @@ type AxeOS struct {
 	restarts int
 	deaf     bool
 	dead     bool
+	asked    func()
 }
 
 // Bitaxe adds one with Bitaxe's own firmware, which mines elsewhere.
@@ -63,8 +64,10 @@ func (a *AxeOS) Put(name string, value any) {
 	a.info[name] = value
 }
 
-// Deafen has it say yes to changes and make none; Unplug takes it out of the network,
-// or puts it back.
+// Asked has a function called before it makes a change.
+func (a *AxeOS) Asked(f func()) { a.mu.Lock(); a.asked = f; a.mu.Unlock() }
+
+// Deafen has it say yes to changes and make none.
 func (a *AxeOS) Deafen() { a.mu.Lock(); a.deaf = true; a.mu.Unlock() }
 
 // Unplug takes it out of the network, or puts it back.
@@ -126,6 +129,9 @@ func (a *AxeOS) patch(body []byte) int {
 	var change map[string]any
 	if json.Unmarshal(body, &change) != nil {
 		return http.StatusBadRequest
+	}
+	if a.asked != nil {
+		a.asked()
 	}
 	if a.info["otp"] == true {
 		return http.StatusUnauthorized
