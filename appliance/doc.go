@@ -22,6 +22,7 @@
 //	setup.db, claim-code        of a box that is not set up yet; gone with its first start
 //	setup.key                   what seals a typed passphrase in there; overwritten then
 //	node-password               of a node that somebody else runs, 0600
+//	drills/                     reports of fire drills, see package drill
 //	core/                       versions of Bitcoin Core that the box has got, see package release
 //	<network>/ledger.db         money, settings, operators, audit: precious
 //	<network>/shares.db         the share log: large and replaceable

@@ -35,14 +35,14 @@ func (w *words) badge(family, state string) template.HTML {
 
 func tone(state string) string {
 	switch state {
-	case "mature", "settled", "online", "ready", "healthy", "done":
+	case "mature", "settled", "online", "ready", "healthy", "done", "pass":
 		return "ok"
 	case "accepted", "approved", "signed", "broadcast", "confirmed", "waiting", "running":
 		return "info"
 	case "found", "unknown", "pending", "cancelling", "evicted", "idle", "degraded",
 		"warming", "starting", "stopping", "headers-presync", "ibd", "catching-up":
 		return "warn"
-	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent", "banned":
+	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent", "banned", "fail":
 		return "bad"
 	}
 	return ""

@@ -85,6 +85,7 @@ type box interface {
 	figures
 	factors
 	auditLog
+	fireDrills
 }
 
 const (

@@ -56,6 +56,10 @@
 // The support page (support.go) shows, file by file, what a support bundle will hold
 // before it is taken; appliance/support keeps secrets out of it.
 //
+// The drill page (drill.go) begins a fire drill, shows how it goes, and keeps the last
+// reports; appliance/rehearsal is what a drill does. It moves no money and asks for no
+// password.
+//
 // Help (help.go) is linked at the foot of each page and answers what is asked most.
 //
 // The people page (people.go) is where operators come and go. Everybody may do

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance/drill"
 	"github.com/dmpool/dmpool/pool"
 )
 
@@ -44,6 +45,7 @@ type golden struct {
 	vault      vault
 	safe       safe
 	crew
+	brigade
 	hosts []string
 
 	settings pool.Settings
@@ -76,6 +78,7 @@ func newGolden() *golden {
 	g.books = booksView{Compared: &compareLine{At: at(4 * time.Minute), Height: 925001, Booked: 366_878_793, OnTheWay: 512_000, Wallet: 366_366_793}}
 	g.people = []personLine{{operator: operator{1, "admin"}, AddedAt: at(9000 * time.Hour), PasswordAt: at(900 * time.Hour), Sessions: 2, Factor: true}, {operator: operator{2, "bert"}, AddedAt: at(50 * time.Hour), PasswordAt: at(50 * time.Hour)}}
 	g.settings, g.rev = pool.DefaultSettings("practice"), 7
+	g.drills.Last = []drill.Report{goodDrill(), badDrill()}
 	g.health = health{Status: "healthy", Checks: []check{
 		{Name: "node", Status: "healthy", Reason: "The node is at block 925001."},
 		{Name: "stratum", Status: "healthy", Reason: "5 miners are connected."},
@@ -238,6 +241,6 @@ func (g *golden) empty() *golden {
 	g.people = g.people[:1]
 	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934), Figures: nodeFigures{Stratum: "waiting"}}
 	g.observer = observerView{Address: newAddress}
-	g.slips, g.crew = slips{}, crew{}
+	g.slips, g.crew, g.brigade = slips{}, crew{}, brigade{}
 	return g
 }

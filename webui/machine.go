@@ -161,6 +161,7 @@ func asProblem(err error) error {
 	var core *appliance.CoreError
 	var snapshot *appliance.SnapshotError
 	var miner *appliance.MinerError
+	var fire *appliance.DrillError
 	switch {
 	case err == nil:
 		return nil
@@ -191,6 +192,8 @@ func asProblem(err error) error {
 		return refused(asSentence(person))
 	case errors.As(err, &miner):
 		return refused(asSentence(miner))
+	case errors.As(err, &fire):
+		return refused(asSentence(fire))
 	case errors.Is(err, payout.ErrExpired), errors.Is(err, payout.ErrFrozen), errors.Is(err, payout.ErrCap), errors.Is(err, payout.ErrNothingDue),
 		errors.Is(err, payout.ErrHold), errors.Is(err, payout.ErrSweep), errors.Is(err, payout.ErrNothingOwn), errors.Is(err, payout.ErrExported), errors.Is(err, payout.ErrSecondPerson), errors.Is(err, payout.ErrNotNow):
 		return refused(asSentence(err))

@@ -46,6 +46,7 @@ func moreMenu() []section {
 			{"monitoring", "/monitoring", nil},
 			{"logs", "/logs", nil},
 			{"jobs", "/jobs", nil},
+			{"drill", "/drill", []string{"report"}},
 		}},
 		{"rules", []entry{
 			{"settings", "/settings", []string{"review"}},

@@ -36,6 +36,7 @@ func targets(t *testing.T) []target {
 	bare := newGolden()
 	bare.safe.needed = true
 	needing := enter(bare)
+	burning := enter(drilling(newGolden()))
 	sound, lost := enter(withWallet("confirmed")), enter(withWallet("drawn"))
 	lost.box.vault.page.Loaded, lost.box.vault.page.Ask, lost.box.vault.page.Problem = false, []int{2, 7, 11}, "it waits"
 	brief := open(t, newGolden()) // a few routes are like all, and axe looks at each element
@@ -77,12 +78,14 @@ func targets(t *testing.T) []target {
 		{"offer", "factor?next=/wallet", full, false, false, true},
 		{"needs-factor", "payouts/42", needing, false, false, true},
 		{"private", "o/" + linkToken, full, true, false, false},
+		{"drill-running", "drill", burning, false, false, false},
+		{"drill-failed", "drill/20261121T080000Z", full, false, false, false},
 		{"observer-month", alice + "?range=30d&from=50", full, true, false, false},
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "monitoring", "logs", "about", "support"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "monitoring", "logs", "drill", "about", "support"} {
 		list = append(list, target{strings.TrimSuffix("full-"+p, "-"), p, full, false, false, true})
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "sessions", "audit", "connect", "monitoring"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "sessions", "audit", "connect", "monitoring", "drill"} {
 		list = append(list, target{strings.TrimSuffix("empty-"+p, "-"), p, empty, false, false, false})
 	}
 	return list

@@ -62,7 +62,7 @@ func (r *Report) Fail(i int, why, next string) {
 }
 
 // Failure is the step that failed, nil when none did.
-func (r *Report) Failure() *Step {
+func (r Report) Failure() *Step {
 	i := slices.IndexFunc(r.Steps, func(s Step) bool { return s.State == Failed })
 	if i < 0 {
 		return nil
@@ -71,7 +71,7 @@ func (r *Report) Failure() *Step {
 }
 
 // Done counts the steps that passed.
-func (r *Report) Done() (n int) {
+func (r Report) Done() (n int) {
 	for _, s := range r.Steps {
 		if s.State == Passed {
 			n++
@@ -90,7 +90,7 @@ func (r *Report) cutOff() {
 }
 
 // Text is the report to be read, and to be printed.
-func (r *Report) Text() string {
+func (r Report) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "DMPool fire drill of %s\n%s\n\n", r.Began.Format("2 January 2006, 15:04:05 MST"), r.about())
 	for _, s := range r.Steps {
@@ -101,7 +101,7 @@ func (r *Report) Text() string {
 }
 
 // Remains is what else there is of the drill: lines, or nothing.
-func (r *Report) Remains() string {
+func (r Report) Remains() string {
 	var b strings.Builder
 	if r.Kept != "" {
 		fmt.Fprintf(&b, "Its box was kept in %s.\n", r.Kept)
@@ -112,7 +112,7 @@ func (r *Report) Remains() string {
 	return b.String()
 }
 
-func (r *Report) about() string {
+func (r Report) about() string {
 	if r.Node == "" {
 		return "DMPool " + r.Version
 	}
@@ -139,7 +139,7 @@ func (s Step) Line() string {
 }
 
 // Summary is the verdict in a sentence.
-func (r *Report) Summary() string {
+func (r Report) Summary() string {
 	switch f := r.Failure(); {
 	case f != nil:
 		return fmt.Sprintf("FAILED at the step %q, after %d of %d.", f.Title, r.Done(), len(r.Steps))

@@ -59,7 +59,7 @@ func allowedImports() map[string][]string {
 		"packaging/booted":            {},
 		"packaging/bakecore":          {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"webui": {
-			"appliance", "appliance/logbook", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance", "appliance/drill", "appliance/logbook", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"webui/browsertest": {},
 		"cmd/stratumbench": {
