@@ -118,6 +118,9 @@ func New(ctx context.Context, c Config) (*Appliance, error) {
 }
 
 func (a *Appliance) open(ctx context.Context) (err error) {
+	if err := a.dir.goOnRestoring(); err != nil { // first, for it decides which network this is
+		return err
+	}
 	if a.network, err = a.dir.chosenNetwork(a.config.Network); err != nil {
 		return err
 	}
@@ -128,6 +131,9 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 		if a.lockFile, err = a.dir.lock(); err != nil {
 			return err
 		}
+	}
+	if err := a.dir.finishRestore(); err != nil {
+		return err
 	}
 	if err := a.dir.upgrade(ctx, a.network, a.log); err != nil {
 		return err

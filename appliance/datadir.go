@@ -73,6 +73,9 @@ func (d dataDir) network() (string, error) {
 // used returns the network of a directory that a box has been set up in.
 func (d dataDir) used() (string, error) {
 	network, err := d.network()
+	if err == nil {
+		err = d.checkRestore()
+	}
 	if err == nil && network == "" {
 		err = fmt.Errorf("%s is not the data directory of a box; name it with --data-dir", d.root)
 	}
@@ -163,11 +166,17 @@ func (d dataDir) isSetUp(ctx context.Context, network string) (bool, error) {
 		return false, err
 	}
 	defer turn.Close()
+	if exists(d.restoreOrder()) {
+		return false, nil // not before all of it is there
+	}
 	return d.hasOperator(ctx, network)
 }
 
 // hasOperator is isSetUp for who has the turn.
 func (d dataDir) hasOperator(ctx context.Context, network string) (bool, error) {
+	if err := d.checkRestore(); err != nil {
+		return false, err
+	}
 	if !exists(d.ledger(network)) {
 		return false, d.books(network).checkRollback()
 	}

@@ -26,7 +26,10 @@
 //	core/                       versions of Bitcoin Core that the box has got, see package release
 //	<network>/ledger.db         money, settings, operators, audit: precious
 //	<network>/shares.db         the share log: large and replaceable
-//	<network>/backups/          copies of both from before an upgrade, see upgrade.go
+//	<network>/backups/          backups of the box; copies of both from before an upgrade, see upgrade.go
+//	<network>/backup.key        what seals the passphrase of the backups, 0600
+//	<network>/second-factor.key the same for the second factors, 0600
+//	restore/, restore.json      while a backup takes its place, see restore.go
 //	<network>/jobs.held         from one stop to the next start: the miners' last jobs
 //	<network>/ballast           room held back for the databases; not for private chains
 //	<network>/passphrase        the wallet's passphrase when the box unlocks by itself, 0600
@@ -46,6 +49,23 @@
 // would be lost, and does not go behind a payment of the pool unless it is told to;
 // payouts freeze then by themselves, as after any old backup. Both survive a power
 // cut at every moment. Commands beside the daemon change no books of an older version.
+//
+// # Backups
+//
+// A backup is one encrypted file of all that makes a fresh box this box (package backup;
+// backup_parts.go says what is in it). One is made each day and on demand, and is good
+// when it could be restored to a scratch place: the databases are whole, the ledger adds
+// up when it is replayed from its first booking on, and the node opens the wallet
+// ([Appliance.CreateBackup]). History and verdicts are in the ledger's file; 7 daily, 4
+// weekly and 12 monthly ones are kept, and one that is not good pushes out no good one.
+// [Appliance.BackupState] tells how that is going in two sentences.
+//
+// [OpenRestoration] and [Wizard.ReceiveBackup] are the way back: the backup is unpacked
+// beside what is there, looked at, and takes its place by renames that a power cut cannot
+// leave half done; what was there is put aside. The node brings the wallet back after
+// the start. A restored ledger is older than the chain may be, and nobody here can know
+// of a payout that was sent since and is in no block: so when miners are owed something,
+// payouts are frozen until a person has said that there was none (payout.FreezeOld).
 //
 // Removing the package keeps all data; [Purge] is `dmpool purge-data`.
 //

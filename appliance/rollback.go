@@ -156,7 +156,7 @@ func (b books) newOrder(ctx context.Context, name string, paid bool) (o order, e
 		if w.Loss.Payouts > 0 && !paid {
 			return o, ErrPaidSince
 		}
-		o = order{Copy: name, Aside: b.newAside()}
+		o = order{Copy: name, Aside: b.newAside("undone")}
 		if w.Ledger {
 			o.Files = append(o.Files, ledgerFile)
 		}
@@ -169,8 +169,8 @@ func (b books) newOrder(ctx context.Context, name string, paid bool) (o order, e
 }
 
 // newAside names a folder that is not there yet.
-func (b books) newAside() string {
-	first := "undone-" + time.Now().UTC().Format("20060102-150405")
+func (b books) newAside(what string) string {
+	first := what + "-" + time.Now().UTC().Format("20060102-150405")
 	name := first
 	for n := 2; exists(filepath.Join(b.backups(), name)); n++ {
 		name = fmt.Sprintf("%s-%d", first, n)

@@ -35,50 +35,59 @@ func (b books) writtenAs(ctx context.Context) (v BooksVersion, err error) {
 // loss compares the books with a copy. It uses only what every version has.
 func (b books) loss(ctx context.Context, w WayBack) (l Loss, err error) {
 	if w.Shares {
-		const last = `SELECT COALESCE(MAX(to_seq), 0) FROM shift`
-		now, err := number[int64](ctx, b.file(sharesFile), last)
-		if err != nil {
+		if l.Shares, err = sharesSince(ctx, b.file(sharesFile), b.kept(w.Name, sharesFile)); err != nil {
 			return l, err
 		}
-		then, err := number[int64](ctx, b.kept(w.Name, sharesFile), last)
-		if err != nil {
-			return l, err
-		}
-		l.Shares = now - then
 	}
 	if !w.Ledger {
 		return l, nil
 	}
-	for query, to := range map[string]*int{`SELECT COUNT(*) FROM event`: &l.Bookings, `SELECT COUNT(*) FROM block`: &l.Blocks} {
-		now, err := number[int](ctx, b.file(ledgerFile), query)
-		if err != nil {
-			return l, err
-		}
-		then, err := number[int](ctx, b.kept(w.Name, ledgerFile), query)
-		if err != nil {
-			return l, err
-		}
-		*to = now - then
+	return l, l.ledgerSince(ctx, b.file(ledgerFile), b.kept(w.Name, ledgerFile))
+}
+
+// sharesSince counts the shares of a log that an older one has not.
+func sharesSince(ctx context.Context, now, then string) (int64, error) {
+	const last = `SELECT COALESCE(MAX(to_seq), 0) FROM shift`
+	newest, err := number[int64](ctx, now, last)
+	if err != nil {
+		return 0, err
 	}
-	return l, b.paidSince(ctx, w.Name, &l)
+	old, err := number[int64](ctx, then, last)
+	return newest - old, err
+}
+
+// ledgerSince adds what a ledger has and an older one has not.
+func (l *Loss) ledgerSince(ctx context.Context, now, then string) error {
+	for query, to := range map[string]*int{`SELECT COUNT(*) FROM event`: &l.Bookings, `SELECT COUNT(*) FROM block`: &l.Blocks} {
+		newest, err := number[int](ctx, now, query)
+		if err != nil {
+			return err
+		}
+		old, err := number[int](ctx, then, query)
+		if err != nil {
+			return err
+		}
+		*to = newest - old
+	}
+	return l.paidSince(ctx, now, then)
 }
 
 // payment is a payout with a signed transaction, which may be in the chain.
 type payment struct{ id, sat int64 }
 
-// paidSince finds the payouts whose signatures the copy does not have.
-func (b books) paidSince(ctx context.Context, name string, l *Loss) error {
-	now, err := payments(ctx, b.file(ledgerFile))
+// paidSince finds the payouts whose signatures the older ledger does not have.
+func (l *Loss) paidSince(ctx context.Context, now, then string) error {
+	newest, err := payments(ctx, now)
 	if err != nil {
 		return err
 	}
-	then, err := payments(ctx, b.kept(name, ledgerFile))
+	old, err := payments(ctx, then)
 	if err != nil {
 		return err
 	}
 	since := map[payment]bool{}
-	for tx, p := range now {
-		if _, known := then[tx]; !known {
+	for tx, p := range newest {
+		if _, known := old[tx]; !known {
 			since[p] = true
 		}
 	}

@@ -22,6 +22,7 @@ const (
 	settingOrigin   = "wallet_origin"  // walletOrigin
 	settingRescan   = "wallet_rescan"  // walletRescan
 	settingBackup   = "wallet_backup"  // WalletBackup
+	settingBrought  = "wallet_brought" // walletBrought
 	settingCap      = "wallet_cap"     // walletCap
 	settingSnapshot = "node_snapshot"  // nodeSnapshot
 	settingRelease  = "release"        // releaseNote

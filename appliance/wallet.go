@@ -150,7 +150,7 @@ func (w *walletKeeper) openHeld(ctx context.Context) error {
 		}
 	}
 	name := w.current()
-	err = w.a.node.LoadWallet(ctx, name)
+	err = w.load(ctx, name)
 	if node.IsCode(err, node.ErrCodeNoWallet) && !known {
 		if w.words {
 			return errWordsWanted

@@ -40,6 +40,9 @@ type Wizard struct {
 	core    *coreFetcher
 	ended   chan struct{} // closed when there is an operator
 
+	receiving sync.Mutex // held while a backup is uploaded or takes its place
+	backup    *Restoration
+
 	mu     sync.Mutex // held while something is decided: a claim or an answer
 	code   ClaimCode
 	tries  map[string]*attempts
@@ -50,6 +53,9 @@ type Wizard struct {
 // that it is used with, or would be.
 func NeedsSetUp(ctx context.Context, dir, network string) (bool, error) {
 	d := dataDir{dir}
+	if err := d.goOnRestoring(); err != nil {
+		return false, err
+	}
 	network, err := d.chosenNetwork(network)
 	if err != nil {
 		return false, err
@@ -87,6 +93,9 @@ func (w *Wizard) open(ctx context.Context) error {
 		return err
 	}
 	if w.lock, err = w.dir.lock(); err != nil {
+		return err
+	}
+	if err := w.dir.finishRestore(); err != nil {
 		return err
 	}
 	// A set-up from a file that names no network means this one.
@@ -212,9 +221,12 @@ func (w *Wizard) Close() error {
 	if w.core != nil {
 		w.core.close()
 	}
+	var errs []error
+	if err := w.DropBackup(); err != nil {
+		errs = append(errs, err)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var errs []error
 	if w.db != nil && !w.closed {
 		errs = append(errs, w.db.Close())
 	}

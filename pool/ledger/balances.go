@@ -30,7 +30,12 @@ const selectBalance = `
 
 // Balances returns all miners in the order of their first block.
 func (l *Ledger) Balances(ctx context.Context) ([]Balance, error) {
-	balances, err := l.balances(ctx, selectBalance+` ORDER BY a.id`)
+	return ReadBalances(ctx, l.db.Reader())
+}
+
+// ReadBalances is [Ledger.Balances] of books that q sees, such as those of a backup.
+func ReadBalances(ctx context.Context, q sqlite.Querier) ([]Balance, error) {
+	balances, err := readBalances(ctx, q, selectBalance+` ORDER BY a.id`)
 	if err != nil {
 		return nil, fmt.Errorf("read balances: %w", err)
 	}
@@ -41,7 +46,7 @@ func (l *Ledger) Balances(ctx context.Context) ([]Balance, error) {
 // BalanceOf returns the balance of the miner with this canonical address, false
 // when no block was ever shared with it.
 func (l *Ledger) BalanceOf(ctx context.Context, address string) (Balance, bool, error) {
-	balances, err := l.balances(ctx, selectBalance+` AND a.address = ?`, address)
+	balances, err := readBalances(ctx, l.db.Reader(), selectBalance+` AND a.address = ?`, address)
 	if err != nil {
 		return Balance{}, false, fmt.Errorf("read balance: %w", err)
 	}
@@ -52,8 +57,8 @@ func (l *Ledger) BalanceOf(ctx context.Context, address string) (Balance, bool, 
 	return balances[0], true, nil
 }
 
-func (l *Ledger) balances(ctx context.Context, query string, args ...any) ([]Balance, error) {
-	rows, err := l.db.Reader().QueryContext(ctx, query, args...)
+func readBalances(ctx context.Context, q sqlite.Querier, query string, args ...any) ([]Balance, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ const (
 	freezeKind    = "freeze"
 	freezeSend    = "freeze:send:"    // and the id of a transaction that is no payout
 	freezeMissing = "freeze:missing:" // and a number, a colon, and how many satoshis
+	freezeOld     = "freeze:old:"     // and when the backup was made that the ledger comes from, in unix seconds
 	liftPrefix    = "lift:"           // and the key of the freeze
 )
 
@@ -32,6 +33,7 @@ type Freeze struct {
 	Reason  string          // a sentence
 	TxID    *chainhash.Hash // the unknown transaction, nil when coins are missing
 	Missing int64           // satoshis that were missing, zero for a transaction
+	Old     time.Time       // when the backup was made that the ledger comes from, zero for the others
 
 	LiftedAt time.Time // zero while it is in force
 	LiftedBy string    // who had the last word
@@ -72,6 +74,15 @@ func (f *Freeze) read() (err error) {
 		f.TxID, err = chainhash.NewHashFromStr(txid)
 		f.Reason = fmt.Sprintf("Transaction %s has spent money of the pool's wallet, but is no payout of this ledger. "+
 			"Somebody else uses the wallet, or the ledger was restored from an old backup.", txid)
+
+		return err
+	}
+	if at, ok := strings.CutPrefix(f.key, freezeOld); ok {
+		var seconds int64
+		seconds, err = strconv.ParseInt(at, 10, 64)
+		f.Old = time.Unix(seconds, 0)
+		f.Reason = fmt.Sprintf("The ledger comes from a backup of %s UTC. It knows no payout that was made later, and would pay it a second time. "+
+			"Lift this when the wallet has read the whole chain and you know that there was none, or that it is explained below.", f.Old.UTC().Format("2 January 2006, 15:04"))
 
 		return err
 	}
@@ -234,7 +245,29 @@ func (d *Desk) freezeMissing(ctx context.Context, c Comparison) error {
 }
 
 func (d *Desk) postFreeze(ctx context.Context, tx *ledger.Tx, key string) error {
-	return tx.Post(ctx, ledger.Event{Key: key, Kind: freezeKind, Ref: freezeRef, Actor: "payout", At: d.now()}, nil)
+	return postFreeze(ctx, tx, key, d.now())
+}
+
+func postFreeze(ctx context.Context, tx *ledger.Tx, key string, at time.Time) error {
+	return tx.Post(ctx, ledger.Event{Key: key, Kind: freezeKind, Ref: freezeRef, Actor: "payout", At: at}, nil)
+}
+
+// FreezeOld stops all payouts of a ledger that comes from a backup made at a time,
+// before anything is done with it. The wallet tells of later payouts that are in the
+// chain, and [Desk.Advance] freezes because of each; but one that is in no block yet,
+// and that this node has not heard of, nobody here can know. Where miners are owed
+// nothing, nothing can be paid twice, and nothing is frozen.
+func FreezeOld(ctx context.Context, tx *ledger.Tx, made, now time.Time) error {
+	sums, err := ledger.ReadSums(ctx, tx)
+	if err != nil || sums.Pending == 0 && sums.Payable == 0 && sums.Reserved == 0 {
+		return err
+	}
+	err = postFreeze(ctx, tx, freezeOld+strconv.FormatInt(made.Unix(), 10), now)
+	if errors.Is(err, ledger.ErrPosted) {
+		return nil
+	}
+
+	return err
 }
 
 // Uncovered reports whether payouts are frozen because miners are owed more than
