@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dmpool/dmpool/appliance/alert"
 	"github.com/dmpool/dmpool/appliance/bitcoind"
 	"github.com/dmpool/dmpool/appliance/bitcoind/snapshot"
 	"github.com/dmpool/dmpool/appliance/device"
@@ -40,6 +41,7 @@ type Config struct {
 	Devices   device.Config   // where miners are looked for; zero: in the home network
 	Stratum   []net.Listener  // open ports for miners; the appliance closes them
 	Sockets   Sockets         // what the service manager has opened; those for miners are closed, too
+	Alerts    AlertConfig     // what alerts need from outside
 	Release   string          // of this program
 	Built     time.Time       // its date, before which no clock can be right; zero: not known
 	Logger    *slog.Logger
@@ -71,6 +73,7 @@ type Appliance struct {
 	drills  *drillKeeper
 	devices *deviceKeeper
 
+	alerts    *alert.Bell
 	snapshot  snapshotKeeper
 	login     node.Config            // of a node that somebody else runs
 	abilities abilities              // of that node
@@ -84,6 +87,7 @@ type Appliance struct {
 	speed     speedometer // of the node's download
 	monitor   monitor
 	sounder   sounder
+	working   atWork
 	nodeReady chan struct{} // a value each time the node became ready
 }
 
@@ -166,6 +170,9 @@ func (a *Appliance) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.devices = newDeviceKeeper(a, a.config.Devices)
+	if a.alerts, err = a.newBell(ctx); err != nil {
+		return err
+	}
 	a.ledger = ledger.New(a.db)
 	defaults := pool.DefaultSettings(a.network)
 	a.rules.now.Store(&defaults)
@@ -221,6 +228,8 @@ func (a *Appliance) Run(ctx context.Context) error {
 	keeper.Go(func() { a.drills.run(keeping) })
 	keeper.Go(func() { a.monitor.run(keeping, a) })
 	keeper.Go(func() { a.devices.run(keeping) })
+	keeper.Go(func() { a.alerts.Run(keeping) })
+	keeper.Go(func() { a.lookOut(keeping) })
 	a.lookAround(ctx)
 	a.core.getWanted(ctx)
 	if err := a.core.await(ctx); err != nil {

@@ -145,7 +145,7 @@ func (a *Appliance) NextBackup(ctx context.Context) (time.Time, error) {
 
 // zone is the time zone of the settings.
 func (a *Appliance) zone() *time.Location {
-	zone, err := time.LoadLocation(a.Settings().TimeZone)
+	zone, err := time.LoadLocation(a.presented().TimeZone)
 	if err != nil {
 		return time.UTC
 	}

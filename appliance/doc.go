@@ -115,6 +115,12 @@
 // address, is the operators' (bans.go, marks.go, links.go), each change with its row
 // in the audit log.
 //
+// # Alerts
+//
+// Every half minute, and when something has happened, the box looks at everything
+// (lookout.go) and shows it to the bell of package alert, which says what is worth an
+// alert and sends it to whom the operators have named. Nothing is sent to anybody else.
+//
 // # The wallet
 //
 // Its keys are the node's own, made at the first start, or come from twelve words

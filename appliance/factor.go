@@ -80,11 +80,7 @@ func (a *Appliance) MaySend(ctx context.Context, op int64) error {
 // from the first code on, see [Appliance.ConfirmFactor]. The secret is base32, as
 // apps take it.
 func (a *Appliance) ProposeFactor(ctx context.Context, op Operator) (secret string, err error) {
-	var sealedOnes int
-	if err := a.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM second_factor WHERE confirmed_at IS NOT NULL`).Scan(&sealedOnes); err != nil {
-		return "", fmt.Errorf("read second factors: %w", err)
-	}
-	key, err := sealKey(a.dir.sealKey(a.network), sealedOnes == 0)
+	key, err := a.keyToSeal(ctx)
 	if err != nil {
 		return "", a.sealedAway(err)
 	}
@@ -107,6 +103,16 @@ func (a *Appliance) ProposeFactor(ctx context.Context, op Operator) (secret stri
 		return nil
 	})
 	return base32Text(raw), err
+}
+
+// keyToSeal returns the key of the box's secrets, and makes it when there is none and
+// no second factor was sealed with another.
+func (a *Appliance) keyToSeal(ctx context.Context) ([]byte, error) {
+	var sealedOnes int
+	if err := a.db.Reader().QueryRowContext(ctx, `SELECT COUNT(*) FROM second_factor WHERE confirmed_at IS NOT NULL`).Scan(&sealedOnes); err != nil {
+		return nil, fmt.Errorf("read second factors: %w", err)
+	}
+	return sealKey(a.dir.sealKey(a.network), sealedOnes == 0)
 }
 
 // ProposedFactor returns the secret that waits for its first code, so that a page

@@ -24,8 +24,9 @@ type NodeStatus struct {
 	Next     string // what to do about it, a sentence; empty when there is nothing
 	Notice   string // what to know about this network, or the way to the node; empty for most
 	Warnings []Warning
-	Repair   bool   // a repair of its databases waits for a person, see RepairNode
-	Address  string // of a node that somebody else runs; empty: the box runs it
+	Clock    *Warning // of these, the one about the clock; nil: it is right, or that is not known
+	Repair   bool     // a repair of its databases waits for a person, see RepairNode
+	Address  string   // of a node that somebody else runs; empty: the box runs it
 	PID      int
 	Restarts int
 	Since    time.Time // of the process's phase
@@ -139,7 +140,10 @@ func (a *Appliance) askChain(ctx context.Context, s *NodeStatus) error {
 	s.Says = slices.Compact(slices.Sorted(slices.Values(slices.Concat(chain.Warnings, network.Warnings))))
 	s.TipTime = time.Unix(chain.Time, 0)
 	s.OnDisk, s.Pruned = chain.SizeOnDisk, chain.Pruned
-	s.warn(clockWarning(time.Now(), s.TipTime, time.Duration(network.TimeOffset)*time.Second))
+	if w, wrong := clockWarning(time.Now(), s.TipTime, time.Duration(network.TimeOffset)*time.Second); wrong {
+		s.Clock = &w
+		s.warn(w, true)
+	}
 
 	err = a.node.Vouch(ctx)
 	if refused, ok := errors.AsType[*guard.RefusedError](err); ok {

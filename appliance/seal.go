@@ -18,7 +18,7 @@ import (
 //
 //	nonce (12 bytes)  ciphertext and tag
 //
-// bound to the operator whose it is.
+// bound to whose it is: an operator, or a channel of alerts.
 
 const sealKeySize = 32
 
@@ -47,16 +47,26 @@ func sealKey(file string, make bool) ([]byte, error) {
 
 // seal encrypts an operator's secret.
 func seal(key []byte, op int64, secret []byte) ([]byte, error) {
+	return sealFor(key, owner(op), secret)
+}
+
+// unseal is the way back, or errSealed.
+func unseal(key []byte, op int64, sealed []byte) ([]byte, error) {
+	return unsealFor(key, owner(op), sealed)
+}
+
+// sealFor encrypts a secret of somebody.
+func sealFor(key []byte, owner string, secret []byte) ([]byte, error) {
 	box, err := sealer(key)
 	if err != nil {
 		return nil, err
 	}
 	nonce := randomBytes(box.NonceSize())
-	return box.Seal(nonce, nonce, secret, owner(op)), nil
+	return box.Seal(nonce, nonce, secret, []byte(owner)), nil
 }
 
-// unseal is the way back, or errSealed.
-func unseal(key []byte, op int64, sealed []byte) ([]byte, error) {
+// unsealFor is the way back, or errSealed.
+func unsealFor(key []byte, owner string, sealed []byte) ([]byte, error) {
 	box, err := sealer(key)
 	if err != nil {
 		return nil, err
@@ -64,7 +74,7 @@ func unseal(key []byte, op int64, sealed []byte) ([]byte, error) {
 	if len(sealed) < box.NonceSize() {
 		return nil, errSealed
 	}
-	secret, err := box.Open(nil, sealed[:box.NonceSize()], sealed[box.NonceSize():], owner(op))
+	secret, err := box.Open(nil, sealed[:box.NonceSize()], sealed[box.NonceSize():], []byte(owner))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errSealed, err)
 	}
@@ -79,7 +89,7 @@ func sealer(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-func owner(op int64) []byte { return []byte("operator " + strconv.FormatInt(op, 10)) }
+func owner(op int64) string { return "operator " + strconv.FormatInt(op, 10) }
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)

@@ -40,8 +40,9 @@ func allowedImports() map[string][]string {
 		"appliance/vitals":            {},
 		"appliance/device":            {},
 		"appliance/device/devicetest": {"appliance/device"},
+		"appliance/alert":             {"pool/sqlite"},
 		"appliance": {
-			"appliance/backup", "appliance/backup/place", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/drill", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/alert", "appliance/backup", "appliance/backup/place", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/drill", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/drill": {"appliance/bitcoind"},
 		"appliance/rehearsal": {
@@ -76,7 +77,7 @@ func onlyIn() map[string][]string {
 	return map[string][]string{
 		"os/exec":       {"appliance/bitcoind", "appliance/drill", "appliance/faultdisk", "cmd/stratumbench", "packaging/booted", "webui/browsertest"},
 		"html/template": {"webui"},
-		"database/sql":  {"pool/sqlite", "pool/shares", "pool/ledger", "pool/payout", "appliance", "webui"},
+		"database/sql":  {"pool/sqlite", "pool/shares", "pool/ledger", "pool/payout", "appliance", "appliance/alert", "webui"},
 	}
 }
 

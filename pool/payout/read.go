@@ -46,6 +46,22 @@ func (d *Desk) List(ctx context.Context, states ...State) ([]Payout, error) {
 	return payouts, nil
 }
 
+// Newest returns up to limit payouts of all states, newest first. What only Get
+// fills in is left out.
+func (d *Desk) Newest(ctx context.Context, limit int) ([]Payout, error) {
+	rows, err := d.db.Reader().QueryContext(ctx, selectPayout+` ORDER BY p.id DESC LIMIT ?`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list newest payouts: %w", err)
+	}
+	tip := d.tip.Load()
+	payouts, err := sqlite.Collect(rows, func(r *sql.Rows) (Payout, error) { return scanPayout(r, tip) })
+	if err != nil {
+		return nil, fmt.Errorf("list newest payouts: %w", err)
+	}
+
+	return payouts, nil
+}
+
 // Owed returns the accounts that the pool owes mature money, with the reason
 // why the next draft would leave one out. The largest amounts come first.
 func (d *Desk) Owed(ctx context.Context) ([]Due, error) {

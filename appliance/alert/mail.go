@@ -1,0 +1,81 @@
+package alert
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strings"
+
+	"github.com/wneessen/go-mail"
+)
+
+// sendMail sends a message as plain text. The library writes the headers: it encodes
+// what could begin another one.
+func (b *Bell) sendMail(ctx context.Context, t Target, s Secret, m Message) error {
+	letter := mail.NewMsg()
+	err := errors.Join(letter.From(t.From), letter.To(strings.Split(t.To, ",")...))
+	if err != nil {
+		return &Error{errors.New("the sender or the receivers are no e-mail addresses")}
+	}
+	letter.Subject(titleOf(m))
+	letter.SetDateWithValue(m.At)
+	letter.SetMessageID()
+	letter.SetUserAgent("DMPool")
+	letter.SetGenHeader(mail.Header("Auto-Submitted"), "auto-generated") // RFC 3834: no answer, please
+	letter.SetBodyString(mail.TypeTextPlain, m.Text+"\n")
+
+	security := &tls.Config{ServerName: t.Server, MinVersion: tls.VersionTLS12, RootCAs: b.config.roots}
+	// The library looks at ctx while it connects only.
+	letGo := func() bool { return false }
+	defer func() { letGo() }()
+	options := []mail.Option{
+		mail.WithPort(t.Port), mail.WithTimeout(sendPatience), mail.WithTLSConfig(security), mail.WithHELO("localhost"),
+		mail.WithDialContextFunc(func(dial context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialMail(dial, network, address, t.Security, security)
+			if err == nil {
+				letGo = context.AfterFunc(ctx, func() { _ = conn.Close() })
+			}
+			return conn, err
+		}),
+	}
+	switch t.Security {
+	case SecurityTLS:
+		options = append(options, mail.WithSSL())
+	case SecurityStartTLS:
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	default:
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+	}
+	if t.User != "" {
+		options = append(options, mail.WithOpportunisticSMTPAuth(proofs(t.Security)...), mail.WithUsername(t.User), mail.WithPassword(s.Token))
+	}
+	client, err := mail.NewClient(t.Server, options...)
+	if err != nil {
+		return err
+	}
+	return client.DialAndSendWithContext(ctx, letter)
+}
+
+// proofs are the ways to show a password, the best first. Without encryption it is never
+// sent itself.
+func proofs(security string) []mail.SMTPAuthType {
+	hidden := []mail.SMTPAuthType{mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1, mail.SMTPAuthCramMD5}
+	if security == SecurityNone {
+		return hidden
+	}
+	return append(hidden, mail.SMTPAuthPlain, mail.SMTPAuthLogin)
+}
+
+// dialMail connects, with encryption from the first byte when that is wanted.
+func dialMail(ctx context.Context, network, address, security string, config *tls.Config) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: dialPatience}).DialContext(ctx, network, address)
+	if err != nil || security != SecurityTLS {
+		return conn, err
+	}
+	safe := tls.Client(conn, config)
+	if err := safe.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return safe, nil
+}
