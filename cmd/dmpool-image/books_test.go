@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -192,7 +191,7 @@ func (o *outcome) comparePayments(ctx context.Context, t *testing.T, db *sql.DB,
 func (m *vm) node() *node.Client {
 	m.t.Helper()
 	var port string
-	m.await("the node", 30*time.Minute, func() (err error) {
+	m.await("the node", func() (err error) {
 		port, err = m.ssh("sed -n 's/^rpcport=//p' /var/lib/dmpool-node-conf/practice.conf && test -s /run/dmpool-node-practice/.cookie")
 		return err
 	})
@@ -210,7 +209,7 @@ func (m *vm) node() *node.Client {
 	}
 	m.t.Cleanup(func() { _ = tunnel.Wait() }) // it was killed
 	client := node.New(node.Config{URL: "http://" + here, User: user, Password: password})
-	m.await("the node's RPC", 10*time.Minute, func() error {
+	m.await("the node's RPC", func() error {
 		_, err := client.BlockchainInfo(m.t.Context())
 		return err
 	})

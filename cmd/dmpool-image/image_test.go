@@ -45,11 +45,11 @@ func TestImage(t *testing.T) {
 	quiet := newVM(t, 6, "-rtc", "base=1970-01-01T00:00:00")
 	quiet.start()
 	v := newVisitor(t, quiet)
-	quiet.await("the wizard", 30*time.Minute, v.wizardReady)
+	quiet.await("the wizard", v.wizardReady)
 	t.Logf("from power on to the wizard: %.0f s", time.Since(quiet.on).Seconds())
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	if conn, err := dialer.DialContext(t.Context(), "tcp", "127.0.0.1:"+quiet.shell); err == nil {
-		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 		if n, err := conn.Read(make([]byte, 100)); err == nil {
 			t.Errorf("port 22 says %d bytes to a box without keys", n)
 		}
@@ -65,7 +65,7 @@ func TestImage(t *testing.T) {
 	m.giveKey()
 	shipped := partition(t, m.disk, "dmpool-var").size
 	m.start()
-	m.await("the partition is grown", 30*time.Minute, func() error {
+	m.await("the partition is grown", func() error {
 		if size := partition(t, m.disk, "dmpool-var").size; size == shipped {
 			return fmt.Errorf("it has %d bytes", size)
 		}
@@ -90,7 +90,7 @@ func TestImage(t *testing.T) {
 func (m *vm) setUp() {
 	m.t.Helper()
 	v := newVisitor(m.t, m)
-	m.await("the wizard", 30*time.Minute, v.wizardReady)
+	m.await("the wizard", v.wizardReady)
 	if screen := m.must("cat /dev/vcs1"); !strings.Contains(screen, imageCode) || !strings.Contains(screen, "http://10.0.2.15/setup") {
 		m.t.Errorf("the screen shows:\n%s", screen)
 	}
@@ -98,7 +98,7 @@ func (m *vm) setUp() {
 		if done == "network" {
 			m.cut()
 			m.start()
-			m.await("the wizard, again", 30*time.Minute, v.wizardReady)
+			m.await("the wizard, again", v.wizardReady)
 		}
 	})
 }
@@ -108,7 +108,7 @@ func (m *vm) mineBlock() {
 	m.t.Helper()
 	m.must("systemd-run --quiet --unit=test-miner /usr/bin/dmpool miner -o stratum+tcp://127.0.0.1:3333 -u " + minersAddress + ".box -p d=0.0002")
 	v := newVisitor(m.t, m)
-	m.await("a block", time.Hour, func() error {
+	m.await("a block", func() error {
 		got, err := v.get("/api/v1/blocks")
 		if err != nil {
 			return err

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 )
 
 // visitor is somebody with a browser that runs no scripts.
@@ -27,7 +26,7 @@ func newVisitor(t *testing.T, m *vm) *visitor {
 		t.Fatal(err)
 	}
 	return &visitor{t: t, base: "http://" + m.pages, http: &http.Client{
-		Jar: jar, Timeout: 2 * time.Minute,
+		Jar: jar, Timeout: callPatience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

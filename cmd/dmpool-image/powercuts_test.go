@@ -44,7 +44,7 @@ func TestPowerCuts(t *testing.T) {
 	}
 	go func() { _ = miner.Run(t.Context()) }()
 
-	m.await("the first payment", 2*time.Hour, m.hasPaid)
+	m.await("the first payment", m.hasPaid)
 	t.Logf("%d shares are answered before the first cut", w.answered())
 
 	m.cutAgainAndAgain(w, rounds)
@@ -59,11 +59,8 @@ func (m *vm) cutAgainAndAgain(w *witness, rounds int) {
 			t.Errorf("there was time for %d cuts of %d", cuts, rounds)
 			break
 		}
-		w.mu.Lock()
-		w.round = round
-		w.mu.Unlock()
 		before := w.answered()
-		m.await("miners are at work", time.Hour, func() error {
+		m.await("miners are at work", func() error {
 			if n := w.answered() - before; n < 50 {
 				return fmt.Errorf("%d shares are answered", n)
 			}
@@ -72,6 +69,7 @@ func (m *vm) cutAgainAndAgain(w *witness, rounds int) {
 		time.Sleep(time.Duration(rand.Int64N(int64(40 * time.Second)))) // somewhere in the middle of whatever it does
 		m.cut()
 		cuts++
+		w.next()
 		t.Logf("round %d: cut after %d shares", round+1, w.answered())
 		m.start()
 		m.awaitShell()
@@ -85,7 +83,7 @@ func (m *vm) cutAgainAndAgain(w *witness, rounds int) {
 
 	// Once more in peace, so that what a cut has left behind is finished.
 	before := w.answered()
-	m.await("miners are at work", time.Hour, func() error {
+	m.await("miners are at work", func() error {
 		if w.answered() < before+50 {
 			return fmt.Errorf("they are not")
 		}
@@ -102,17 +100,17 @@ func (m *vm) cutAgainAndAgain(w *witness, rounds int) {
 func (m *vm) answer(after func(done string)) {
 	m.t.Helper()
 	v := newVisitor(m.t, m)
-	m.await("the wizard", 30*time.Minute, v.wizardReady)
+	m.await("the wizard", v.wizardReady)
 	for _, a := range wizardAnswers(imageCode) {
 		v.send("/setup/"+a[0], a[1:]...)
 		after(a[0])
-		m.await("the wizard goes on", 30*time.Minute, func() error { _, err := v.get("/setup"); return err })
+		m.await("the wizard goes on", func() error { _, err := v.get("/setup"); return err })
 	}
 }
 
 // api sends a command, or asks without one, and returns the answer.
 func (m *vm) api(token, path string, command any) (answer map[string]any, err error) {
-	ctx, cancel := context.WithTimeout(m.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(m.t.Context(), callPatience)
 	defer cancel()
 	method, body := http.MethodGet, []byte(nil)
 	if command != nil {
@@ -145,7 +143,7 @@ func (m *vm) api(token, path string, command any) (answer map[string]any, err er
 // logIn returns a token of the operator's.
 func (m *vm) logIn() (token string) {
 	m.t.Helper()
-	m.await("the login", 30*time.Minute, func() error {
+	m.await("the login", func() error {
 		answer, err := m.api("", "/api/auth/login", map[string]string{"username": "anna", "password": imagePassword})
 		token, _ = answer["token"].(string)
 		return err

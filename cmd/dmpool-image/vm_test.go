@@ -34,6 +34,13 @@ type vm struct {
 	on    time.Time // since when the power is on
 }
 
+// How long a box may take that is emulated on a machine with other work. They only
+// end what hangs: no result depends on them.
+const (
+	patience     = 2 * time.Hour
+	callPatience = 10 * time.Minute // for one answer of its pages
+)
+
 const firmware = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 
 // newVM makes a computer whose disk is larger than the image.
@@ -140,16 +147,16 @@ func (m *vm) cut() {
 }
 
 // await tries until what is wanted is there, as long as the computer runs.
-func (m *vm) await(what string, limit time.Duration, ready func() error) {
+func (m *vm) await(what string, ready func() error) {
 	m.t.Helper()
-	deadline := time.Now().Add(limit)
+	deadline := time.Now().Add(patience)
 	for {
 		err := ready()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			m.t.Fatalf("%s: not within %v: %v", what, limit, err)
+			m.t.Fatalf("%s: not within %v: %v", what, patience, err)
 		}
 		select {
 		case err := <-m.ended:
@@ -166,7 +173,7 @@ func (m *vm) ssh(script string) (string, error) {
 }
 
 func (m *vm) pipe(in []byte, script string) (string, error) {
-	ctx, cancel := context.WithTimeout(m.t.Context(), 30*time.Minute)
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "ssh", m.sshArgs(script)...)
 	cmd.Stdin = bytes.NewReader(in)
@@ -202,7 +209,7 @@ func (m *vm) must(script string) string {
 // awaitShell waits until the box lets root in.
 func (m *vm) awaitShell() {
 	m.t.Helper()
-	m.await("SSH", 30*time.Minute, func() error {
+	m.await("SSH", func() error {
 		_, err := m.ssh("true")
 		return err
 	})

@@ -22,7 +22,7 @@ import (
 
 // told is what a pool was told and said of one share.
 type told struct {
-	round  int             // in which it was sent
+	round  int             // in which it was sent: that many cuts were before it
 	block  *chainhash.Hash // that it makes
 	yes    bool            // answered true
 	stored int             // how often the share log has it; counted at the end
@@ -175,6 +175,13 @@ func (s *session) said(m stratum.Message) {
 			s.answers++
 		}
 	}
+}
+
+// next begins a round: what is sent from now on was sent after a cut.
+func (w *witness) next() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.round++
 }
 
 // rest ends what counts: the books that are copied after it have to hold all of it.
