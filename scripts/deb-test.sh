@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 [ "$(id -u)" -eq 0 ] || { echo "deb-test: only root can boot a container" >&2; exit 1; }
 DMPOOL_BITCOIND="$(scripts/bitcoind.sh)"
-DMPOOL_TRIXIE="$(scripts/trixie.sh)"
+DMPOOL_TRIXIE="${DMPOOL_TRIXIE:-$(scripts/trixie.sh)}"
 DMPOOL_DEB="$(scripts/deb.sh)"
 export DMPOOL_BITCOIND DMPOOL_TRIXIE DMPOOL_DEB DMPOOL_TEST_ALL=1
 export DMPOOL_BROWSER="${DMPOOL_BROWSER:-/usr/bin/chromium-headless-shell}"
