@@ -89,6 +89,8 @@ type Appliance struct {
 	sounder   sounder
 	working   atWork
 	nodeReady chan struct{} // a value each time the node became ready
+
+	loginFailures atomic.Uint64
 }
 
 // nodeRunner makes any runner fit into an atomic pointer.

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/appliance/metrics"
 	"github.com/dmpool/dmpool/pool/cpuminer"
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/payout"
@@ -45,9 +46,13 @@ func TestWholeBox(t *testing.T) {
 	b.eventually("mining goes on after the node died", func() bool { return b.box.Pool().Status().Height > height+3 })
 	b.rest()
 	b.check()
+	before := b.figures()
 	b.stop()
 
 	b = startBox(t, dir, binary)
+	if after := b.figures(); after.Mine.Accepted < before.Mine.Accepted || after.Mine.Work < before.Mine.Work || after.Workers[0].Work < before.Workers[0].Work {
+		t.Errorf("counters fell from %+v to %+v", before.Mine, after.Mine)
+	}
 	b.mine()
 	second := b.approve()
 	b.eventually("a payout after the restart is settled", func() bool { return b.state(second) == payout.Settled })
@@ -188,6 +193,21 @@ func (b *runningBox) state(id int64) payout.State {
 		b.t.Fatal(err)
 	}
 	return p.State
+}
+
+// figures are what a monitor reads of the box, all of which is known.
+func (b *runningBox) figures() metrics.Snapshot {
+	b.t.Helper()
+	s, err := b.box.Metrics(context.Background())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if s.Mine == nil || s.Money == nil || s.Mine.Accepted == 0 || s.Mine.Work == 0 || len(s.Workers) != 1 || s.Workers[0].Work != s.Mine.Work ||
+		!s.Node.Synced || s.Node.Calls == 0 || s.Node.Waited == 0 || len(s.Money.Wallet) != 3 || len(s.Mine.Coinbase) != 1 || s.Mine.Coinbase[0].Sats != s.Mine.CoinbaseValue ||
+		len(s.Mine.Blocks) == 0 || s.Money.Payouts[string(payout.Settled)] == 0 || s.Mine.RoundWork == nil || len(s.Jobs) == 0 || s.Machine.DiskFree == nil {
+		b.t.Errorf("figures %+v", s)
+	}
+	return s
 }
 
 // approve waits for a payout that asks for it and approves it.

@@ -78,6 +78,11 @@
 // added there becomes the operator's with the rest. [Wizard.Open] makes the
 // [Appliance] then, in the same process and with the same open ports.
 //
+// # Figures
+//
+// [Appliance.Metrics] is the box in figures for a monitor, [Appliance.Samples] the last six
+// hours of the machine, [Appliance.Health] what is wrong and what to do.
+//
 // # Networks and nodes
 //
 // The private chains, practice and regtest, are ready at once. On a public one

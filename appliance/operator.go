@@ -188,7 +188,7 @@ func (a *Appliance) Login(ctx context.Context, user, password, ip string) (op Op
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return Operator{}, time.Time{}, fmt.Errorf("read operator: %w", err)
 	}
-	t := attempt{user: user, actor: op.Name, action: "login", ip: ip, half: second}
+	t := attempt{user: user, actor: op.Name, action: actionLogin, ip: ip, half: second}
 	if second {
 		t.right = "code needed"
 	}
@@ -208,7 +208,7 @@ func (a *Appliance) Login(ctx context.Context, user, password, ip string) (op Op
 // the operator's app, or one for recovery. The errors are those of
 // [Appliance.Login], or a [*PersonError] when there is no second factor to check.
 func (a *Appliance) LoginCode(ctx context.Context, op Operator, code, ip string) error {
-	_, err := a.checkCode(ctx, op, code, "login", ip, false)
+	_, err := a.checkCode(ctx, op, code, actionLogin, ip, false)
 	return err
 }
 
@@ -253,6 +253,9 @@ func (a *Appliance) ProvePassword(ctx context.Context, operator int64, password,
 	return a.attempt(ctx, attempt{user: name, actor: name, action: "reauthenticate", ip: ip, half: second}, a.password(password, hash))
 }
 
+// actionLogin is how the audit log calls a sign-in.
+const actionLogin = "login"
+
 // attempt is somebody's try to prove who they are.
 type attempt struct {
 	user   string // what the tries count for
@@ -279,6 +282,9 @@ func (a *Appliance) attempt(ctx context.Context, t attempt, right func() (bool, 
 	e := AuditEntry{Actor: t.actor, Action: t.action, Result: cmp.Or(t.right, "ok"), IP: t.ip}
 	if !ok {
 		e.Result = cmp.Or(t.wrong, "wrong name or password")
+		if t.action == actionLogin {
+			a.loginFailures.Add(1)
+		}
 		return errors.Join(a.auditFailure(ctx, e), ErrLogin)
 	}
 	if !t.half {

@@ -22,7 +22,7 @@ func tellable() []string {
 		"settlement", "min_output_sat", "fee_bps", "donation_bps", "window_milli", "underfill", "min_payout_sat",
 		"start_difficulty", "min_difficulty", "max_difficulty", "small_port", "high_port", "tls_port",
 		"max_sessions", "max_per_address", "submit_rate", "workless_secs", "payout_every_secs", "payout_fee_rate",
-		"public_api_cors", "compatible_api", "admin_from", "observer_pages", "amounts", "time_zone",
+		"public_api_cors", "compatible_api", "admin_from", "observer_pages", "metrics", "amounts", "time_zone",
 		"payout_fee_policy", "max_payout_sat", "max_24h_sat", "max_fee_sat", "max_fee_bps", "max_payout_items",
 		"second_factor_to_send", "second_person_above_sat", "auto_approve_below_sat", "auto_approve_daily_sat",
 	}

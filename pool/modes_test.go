@@ -11,6 +11,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/stratum"
@@ -68,6 +69,9 @@ func TestSoloBlockPaysItsMiner(t *testing.T) {
 	alice := addressOf(t, 1)
 	hash := b.mineFor(alice + ".rig")
 	b.awaitState(hash, ledger.StateAccepted)
+	if got := b.pool.NextCoinbase(); got != nil {
+		t.Errorf("everybody is told one coinbase of many: %+v", got)
+	}
 
 	const fee = subsidy / 100
 	if diff := cmp.Diff(map[string]int64{alice: subsidy - fee, poolAddress: fee}, b.paid(hash)); diff != "" {
@@ -105,6 +109,10 @@ func TestDirectBlockPaysTheWindow(t *testing.T) {
 		t.Errorf("the second coinbase pays (-want +got):\n%s", diff)
 	}
 	b.eventually("the window has both", func() bool { return len(b.pool.planOf(b.pool.serving.Load().job).Dues) == 2 })
+	want := []Output{{subsidy / 2, alice, OfMiner}, {subsidy / 2, bob, OfMiner}}
+	if diff := cmp.Diff(want, b.pool.NextCoinbase(), cmpopts.SortSlices(func(a, b Output) bool { return a.Address < b.Address })); diff != "" {
+		t.Errorf("the next coinbase (-want +got):\n%s", diff)
+	}
 	third := b.mineFor(bob + ".rig")
 	b.awaitState(third, ledger.StateAccepted)
 	if diff := cmp.Diff(map[string]int64{alice: subsidy / 2, bob: subsidy / 2}, b.paid(third)); diff != "" {

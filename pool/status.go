@@ -1,12 +1,15 @@
 package pool
 
 import (
+	"bytes"
 	"errors"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/stratum"
 )
 
@@ -98,6 +101,27 @@ type Metrics struct {
 func (p *Pool) Metrics() Metrics {
 	now := p.serving.Load()
 	return Metrics{TipSeen: now.tipAt, TemplateDone: now.offered, Metrics: p.server.Metrics()}
+}
+
+// NextCoinbase is what the coinbase of the next block would pay, the commitment to
+// its witnesses left out. It is nil where each miner has a coinbase of its own, and
+// before the first job.
+func (p *Pool) NextCoinbase() []Output {
+	now := p.serving.Load()
+	params, ok := ChainParams(p.Network)
+	if now.template == nil || now.layOut != nil || !ok {
+		return nil
+	}
+	pays := p.planOf(now.job)
+	var outputs []Output
+	for _, out := range now.job.Layout.Outputs {
+		o := Output{Amount: out.Value, Address: payee(out.Script, params), Whose: OfMiner}
+		if pays.Terms.Settlement == ledger.SettlementLedger || bytes.Equal(out.Script, pays.PoolScript) {
+			o.Whose = OfPool
+		}
+		outputs = append(outputs, o)
+	}
+	return outputs
 }
 
 // CurrentSettings returns the rules in force.

@@ -12,6 +12,7 @@ import (
 type WindowRules struct {
 	AdminFrom     string `json:"admin_from"`     // [FromPrivate] or [FromAnywhere]: where operators may come from
 	ObserverPages bool   `json:"observer_pages"` // strangers may look up one miner, on the pages and in the public API
+	Metrics       string `json:"metrics"`        // [MetricsOff], [MetricsToken] or [MetricsLocal]: who may ask for figures in the form of Prometheus
 	Amounts       string `json:"amounts"`        // [AmountsMixed], [AmountsSats] or [AmountsBTC]
 	TimeZone      string `json:"time_zone"`      // IANA name of the zone in which the pages are made
 	ExplorerURL   string `json:"explorer_url"`   // of a block explorer that the pages lead to, empty for none
@@ -23,6 +24,13 @@ const (
 	FromAnywhere = "anywhere" // the internet, too
 )
 
+// Who may ask for the figures of /metrics.
+const (
+	MetricsOff   = "off"
+	MetricsToken = "token" // whoever shows a token that may look
+	MetricsLocal = "local" // and every program on this machine
+)
+
 // How amounts are written where no decision depends on the last satoshi.
 const (
 	AmountsMixed = "mixed" // satoshis below a million, bitcoin from there on
@@ -31,7 +39,7 @@ const (
 )
 
 func defaultWindowRules() WindowRules {
-	return WindowRules{AdminFrom: FromPrivate, ObserverPages: true, Amounts: AmountsMixed, TimeZone: "UTC"}
+	return WindowRules{AdminFrom: FromPrivate, ObserverPages: true, Metrics: MetricsOff, Amounts: AmountsMixed, TimeZone: "UTC"}
 }
 
 // validate returns one error for each rule that cannot be.
@@ -39,6 +47,9 @@ func (w WindowRules) validateWindow() (errs []error) {
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if w.AdminFrom != FromPrivate && w.AdminFrom != FromAnywhere {
 		refuse("operators cannot come from %q; choose %s or %s", w.AdminFrom, FromPrivate, FromAnywhere)
+	}
+	if w.Metrics != MetricsOff && w.Metrics != MetricsToken && w.Metrics != MetricsLocal {
+		refuse("figures cannot be asked for by %q; choose %s, %s or %s", w.Metrics, MetricsOff, MetricsToken, MetricsLocal)
 	}
 	if w.Amounts != AmountsMixed && w.Amounts != AmountsSats && w.Amounts != AmountsBTC {
 		refuse("amounts cannot be written as %q; choose %s, %s or %s", w.Amounts, AmountsMixed, AmountsSats, AmountsBTC)

@@ -26,6 +26,7 @@ func TestAPIOnRealNode(t *testing.T) {
 	fill := strings.NewReplacer("{hash}", blocks[0].Hash.String(), "{height}", fmt.Sprint(blocks[0].Height),
 		"{address}", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "{worker}", "rig", "{session}", session)
 
+	b.signIn("127.0.5.3").mustDo("/api/payments/config", map[string]any{"rev": 2, "password": password, "settings": map[string]any{"metrics": "token"}})
 	doc := describedAPI(t)
 	tabs := []*tab{b.signIn("127.0.5.1"), b.signIn("127.0.5.2")} // 60 requests a minute each
 	n := 0

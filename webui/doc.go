@@ -50,6 +50,9 @@
 // a private link (links.go), /o/TOKEN, whose page has nothing on it that tells the
 // address: neither itself, nor transactions, nor receipts.
 //
+// What Prometheus scrapes (metrics.go) is off until the operator says who may ask; package
+// appliance/metrics has the names.
+//
 // Charts are drawn on the server for the spans of chart_range.go, each with a sentence,
 // a table and a CSV file.
 //

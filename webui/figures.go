@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance/metrics"
 	"github.com/dmpool/dmpool/pool"
 )
 
@@ -19,6 +20,7 @@ type figures interface {
 	Mining(ctx context.Context) (miningInfo, error)
 	CountBlocks(ctx context.Context) (map[string]int64, error) // by state
 	BlocksAt(ctx context.Context, height int32) ([]blockLine, error)
+	Measures() (metrics.Snapshot, error) // it asks the node, and waits for it as long as a monitor may
 }
 
 // pulse is what the pool does now, and what it has done so far.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance/metrics"
 	"github.com/dmpool/dmpool/pool"
 )
 
@@ -32,6 +33,15 @@ func (g *golden) Pulse(context.Context) (pulse, error) {
 		Reasons: []reasonLine{{"stale", 70}, {"duplicate", 16}, {"low-difficulty", 3}}, LastShare: noon.Add(-3 * time.Second),
 		Workers: g.workers, Effort: d.Effort,
 	}, nil
+}
+
+// Measures are few here: package metrics has the test with all of them.
+func (g *golden) Measures() (metrics.Snapshot, error) {
+	s := metrics.Snapshot{At: noon, Release: "1.2.0", Network: "practice", Mine: &metrics.Mine{Accepted: 18_511}}
+	for _, l := range g.workers {
+		s.Workers = append(s.Workers, metrics.Worker{Address: l.Address, Name: l.Name, Work: 1e15, LastShare: noon})
+	}
+	return s, g.fail
 }
 
 func (g *golden) WindowShares(context.Context) *int64 { return new(int64(98_304)) }

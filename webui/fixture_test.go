@@ -79,6 +79,7 @@ func newGolden() *golden {
 	g.people = []personLine{{operator: operator{1, "admin"}, AddedAt: at(9000 * time.Hour), PasswordAt: at(900 * time.Hour), Sessions: 2, Factor: true}, {operator: operator{2, "bert"}, AddedAt: at(50 * time.Hour), PasswordAt: at(50 * time.Hour)}}
 	g.settings, g.rev = pool.DefaultSettings("practice"), 7
 	g.drills.Last = []drill.Report{goodDrill(), badDrill()}
+	g.settings.Metrics = pool.MetricsToken
 	g.health = health{Status: "healthy", Checks: []check{
 		{Name: "node", Status: "healthy", Reason: "The node is at block 925001."},
 		{Name: "stratum", Status: "healthy", Reason: "5 miners are connected."},

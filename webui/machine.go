@@ -45,6 +45,7 @@ type machine struct {
 	window recent[window]
 	sizes  recent[appliance.BoxStatus]
 	mining recent[mining]
+	told   recent[told]
 	trial  lastTrial
 
 	receipts receiptCache

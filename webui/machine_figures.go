@@ -40,9 +40,11 @@ func (m *machine) Pulse(ctx context.Context) (pulse, error) {
 	if v.Workers, err = m.workersOf(ctx, "", status.Sessions); err != nil {
 		return v, err
 	}
-	if v.Effort, err = m.effort(ctx); err != nil {
+	effort, err := m.box.Effort(ctx)
+	if err != nil {
 		return v, err
 	}
+	v.Effort = &effort
 	if v.H6, err = m.sixHours(ctx, now); err != nil {
 		return v, err
 	}

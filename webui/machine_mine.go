@@ -54,9 +54,11 @@ func (m *machine) Dashboard(ctx context.Context) (dashboardView, error) {
 			v.Offline++
 		}
 	}
-	if v.Effort, err = m.effort(ctx); err != nil {
+	effort, err := m.box.Effort(ctx)
+	if err != nil {
 		return v, err
 	}
+	v.Effort = &effort
 	if v.Money, err = m.Money(ctx); err != nil {
 		return v, err
 	}
@@ -118,27 +120,6 @@ func lately(blocks []blockLine, payouts []payoutLine, runs []runLine, logins []a
 	}
 	slices.SortStableFunc(lines, func(a, b recentLine) int { return b.At.Compare(a.At) })
 	return lines[:min(latelyLines, len(lines))]
-}
-
-// effort is the work since the newest block over that of a block on average.
-func (m *machine) effort(ctx context.Context) (*float64, error) {
-	blocks, err := m.box.Ledger().Blocks(ctx, 10, 0)
-	if err != nil {
-		return nil, err
-	}
-	var since int64
-	for _, b := range blocks {
-		if b.Frozen {
-			since = b.WinnerSeq
-			break
-		}
-	}
-	effort, err := m.box.Shares().RoundWork(ctx, since)
-	if err != nil {
-		return nil, err
-	}
-	f, _ := effort.Float64()
-	return &f, nil
 }
 
 func (m *machine) Blocks(ctx context.Context, before int64, limit int) ([]blockLine, error) {

@@ -54,7 +54,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 		}
 	}
 	for _, rt := range mustSite(t, newGolden()).routes() {
-		for _, part := range []string{" /api/", " /pool/", " /users/"} {
+		for _, part := range []string{" /api/", " /pool/", " /users/", " /metrics"} {
 			if strings.Contains(rt.pattern, part) {
 				routed = append(routed, rt.pattern)
 			}

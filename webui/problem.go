@@ -153,7 +153,7 @@ func writeProblem(w http.ResponseWriter, v problemView) {
 // isAPI reports whether a program asks and not a person's browser.
 func isAPI(r *http.Request) bool {
 	p := r.URL.Path
-	return strings.HasPrefix(p, "/api/") || strings.HasPrefix(p, "/pool/") || strings.HasPrefix(p, "/users/") || onAPIPort(r)
+	return strings.HasPrefix(p, "/api/") || p == metricsPath || strings.HasPrefix(p, "/pool/") || strings.HasPrefix(p, "/users/") || onAPIPort(r)
 }
 
 // seconds rounds a wait up to whole seconds, as Retry-After wants them.

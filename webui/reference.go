@@ -82,7 +82,7 @@ func (d *apiDoc) route(rt route, method, path string, op operation) apiRoute {
 	a := apiRoute{
 		ID:     strings.Trim(notInID.ReplaceAllString(strings.ToLower(rt.pattern), "-"), "-"),
 		Method: method, Path: path, Summary: op.Summary,
-		Who:       map[access]string{public: "anyone", entrance: "sign_in", readers: "readers", operators: "operators"}[rt.access],
+		Who:       map[access]string{public: "anyone", entrance: "sign_in", readers: "readers", monitors: "readers", operators: "operators"}[rt.access],
 		PerMinute: rt.limit.perMinute(),
 		Errors:    errorsOf(rt, op),
 	}
@@ -148,7 +148,7 @@ func errorsOf(rt route, op operation) (list []int) {
 	if rt.access != public {
 		list = append(list, http.StatusUnauthorized, http.StatusForbidden)
 	}
-	if pathNames || isCompatible(op) {
+	if pathNames || isCompatible(op) || rt.access == monitors {
 		list = append(list, http.StatusNotFound)
 	}
 	list = append(list, http.StatusTooManyRequests, http.StatusServiceUnavailable)

@@ -15,6 +15,7 @@ const (
 	operators                   // a signed-in operator, or on the API a token of a login
 	public                      // the public API: as anyone, and also on its own port, see PublicAPI
 	entrance                    // no session needed, since one begins here: from where operators may come
+	monitors                    // as readers, and by a setting the programs of this machine, see metrics.go; GET only
 )
 
 // route is one line of the surface. Early routes answer before anybody looks who
@@ -175,7 +176,7 @@ func (s *site) mux(routes []route, wanted func(route) bool) *http.ServeMux {
 func (s *site) table(routes []route, wanted func(route) bool) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, rt := range routes {
-		if rt.access < anyone || rt.access > entrance {
+		if rt.access < anyone || rt.access > monitors {
 			panic("webui: route without an access level: " + rt.pattern)
 		}
 		if rt.limit == nil && !rt.early {
@@ -183,6 +184,9 @@ func (s *site) table(routes []route, wanted func(route) bool) *http.ServeMux {
 		}
 		if rt.access == readers && !strings.HasPrefix(rt.pattern, "GET /api/") {
 			panic("webui: route for readers that is more than looking: " + rt.pattern)
+		}
+		if rt.access == monitors && !strings.HasPrefix(rt.pattern, "GET ") {
+			panic("webui: route for monitors that is more than looking: " + rt.pattern)
 		}
 		if wanted(rt) {
 			mux.Handle(rt.pattern, s.serve(rt))

@@ -47,6 +47,8 @@ func (s *site) apiRoutes() []route {
 		{"GET /pool/pool.status", public, api, false, s.compatible(s.ckStatus)},
 		{"GET /users/{address}", public, api, false, s.observing(s.compatible(s.ckUser))},
 
+		{"GET " + metricsPath, monitors, api, false, s.prometheus},
+
 		{"GET /api/dashboard", readers, api, false, s.deskJSON(s.apiDashboard)},
 		{"GET /api/services/status", readers, api, false, s.deskJSON(s.apiServices)},
 		{"GET /api/stats", readers, api, false, s.deskJSON(s.apiStats)},

@@ -208,6 +208,13 @@ func settingsGroups() []group {
 				at:   func(s *pool.Settings) any { return &s.PublicAPICORS },
 			},
 		}},
+		{ID: "monitors", Fields: []field{
+			{
+				Key: "metrics", Effect: "now", grave: any64, Opens: true,
+				unit: oneOf(pool.MetricsOff, pool.MetricsToken, pool.MetricsLocal),
+				at:   func(s *pool.Settings) any { return &s.Metrics },
+			},
+		}},
 		{ID: "names", Fields: []field{
 			{
 				Key:    "name",

@@ -105,7 +105,7 @@ func TestSettingsWithMoneyAreAskedTwice(t *testing.T) {
 		t.Fatalf("with the password: status %d", resp.StatusCode)
 	}
 	want := pool.DefaultSettings("practice")
-	want.FeeBps, want.Name = 150, "Home"
+	want.FeeBps, want.Name, want.Metrics = 150, "Home", pool.MetricsToken
 	if w.box.settings != want {
 		t.Errorf("settings %+v, want %+v", w.box.settings, want)
 	}
@@ -260,7 +260,7 @@ func TestUnits(t *testing.T) {
 // Whatever lets more people in, or see more, is asked about like money.
 func TestSettingsThatOpenAreAskedTwice(t *testing.T) {
 	for key, effect := range map[string]string{
-		"public_api_cors": "any web site", "compatible_api": "everybody who can reach this box", "observer_pages": "everybody who can reach this box", "admin_from": "At once",
+		"public_api_cors": "any web site", "compatible_api": "everybody who can reach this box", "observer_pages": "everybody who can reach this box", "admin_from": "At once", "metrics": "At once",
 	} {
 		w := open(t, newGolden())
 		w.signIn()
@@ -268,8 +268,11 @@ func TestSettingsThatOpenAreAskedTwice(t *testing.T) {
 		s.PublicAPICORS, s.CompatibleAPI, s.ObserverPages, s.AdminFrom = false, false, false, pool.FromPrivate
 		before := *s
 		value := "yes"
-		if key == "admin_from" {
+		switch key {
+		case "admin_from":
 			value = pool.FromAnywhere
+		case "metrics":
+			value = pool.MetricsLocal
 		}
 		form := settingsForm(w, map[string]string{key: value})
 		review := w.do(http.MethodPost, "/settings", form)
@@ -281,7 +284,7 @@ func TestSettingsThatOpenAreAskedTwice(t *testing.T) {
 		if resp := w.do(http.MethodPost, "/settings", form); resp.StatusCode != http.StatusSeeOther || *s == before {
 			t.Errorf("%s with the password: status %d", key, resp.StatusCode)
 		}
-		if key == "admin_from" {
+		if key == "admin_from" || key == "metrics" {
 			continue
 		}
 		if resp := w.do(http.MethodPost, "/settings", settingsForm(w, map[string]string{key: "no"})); resp.StatusCode != http.StatusSeeOther || *s != before {

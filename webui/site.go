@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	xlanguage "golang.org/x/text/language"
 
 	"github.com/dmpool/dmpool/appliance/logbook"
+	"github.com/dmpool/dmpool/appliance/metrics"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
@@ -55,6 +57,7 @@ type site struct {
 	replays *replays
 
 	described []apiGroup // the API, for the page about it
+	figures   *prometheus.Registry
 }
 
 func makeSite(b box, db *sqlite.DB, o Options) (*site, error) {
@@ -94,6 +97,7 @@ func newSite(b box, db *sqlite.DB, o Options, p *press) *site {
 		replays: &replays{db: db, now: o.Now, running: map[replayKey]chan struct{}{}},
 	}
 	s.described = apiRoutesOf(s.apiRoutes(), p.api)
+	s.figures = metrics.NewRegistry(b.Measures)
 	return s
 }
 
@@ -136,7 +140,8 @@ func (s *site) serve(rt route) http.Handler {
 			who = s.noteUse(r, who)
 			w.Header().Set(endsHeader, who.Ends.UTC().Format(time.RFC3339))
 		}
-		if (rt.access == operators || rt.access == readers) && !s.admit(w, r, who, rt.access) {
+		asks := rt.access == operators || rt.access == readers || rt.access == monitors && !s.isMonitor(r)
+		if asks && !s.admit(w, r, who, rt.access) {
 			return
 		}
 		s.finish(w, r, who, rt.handle)
@@ -150,7 +155,7 @@ func (s *site) admit(w http.ResponseWriter, r *http.Request, who caller, level a
 	case !who.signedIn():
 		s.toLogin(w, r)
 		return false
-	case who.scope == scopeRead && level != readers:
+	case who.scope == scopeRead && level == operators:
 		s.fail(w, r, who, &problem{Status: http.StatusForbidden, Code: "read-only", Detail: "This token may only look."})
 		return false
 	case !asksOnly(r) && who.scope == "" && !provesForm(r, who):

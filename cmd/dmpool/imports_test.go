@@ -38,11 +38,12 @@ func allowedImports() map[string][]string {
 		"appliance/logbook":           {},
 		"appliance/support":           {"appliance/logbook", "appliance/seed"},
 		"appliance/vitals":            {},
+		"appliance/metrics":           {},
 		"appliance/device":            {},
 		"appliance/device/devicetest": {"appliance/device"},
 		"appliance/alert":             {"pool/sqlite"},
 		"appliance": {
-			"appliance/alert", "appliance/backup", "appliance/backup/place", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/drill", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance/alert", "appliance/backup", "appliance/backup/place", "appliance/bitcoind", "appliance/bitcoind/release", "appliance/bitcoind/snapshot", "appliance/device", "appliance/drill", "appliance/metrics", "appliance/seed", "appliance/support", "appliance/vitals", "pool", "pool/ledger", "pool/node", "pool/node/guard", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"appliance/drill": {"appliance/bitcoind"},
 		"appliance/rehearsal": {
@@ -60,7 +61,7 @@ func allowedImports() map[string][]string {
 		"packaging/booted":            {},
 		"packaging/bakecore":          {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"webui": {
-			"appliance", "appliance/drill", "appliance/logbook", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance", "appliance/drill", "appliance/logbook", "appliance/metrics", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"webui/browsertest": {},
 		"cmd/stratumbench": {

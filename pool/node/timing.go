@@ -13,6 +13,7 @@ const timed = 512
 // wait on purpose, are not among them.
 type Timing struct {
 	Calls, Failed uint64        // counters: since the client was made
+	Sum           time.Duration // counter: that they took together
 	Median, P99   time.Duration // of the newest calls; zero when there was none
 }
 
@@ -20,6 +21,7 @@ type Timing struct {
 type timing struct {
 	mu            sync.Mutex
 	calls, failed uint64
+	sum           time.Duration
 	took          [timed]time.Duration
 }
 
@@ -28,6 +30,7 @@ func (t *timing) note(d time.Duration, err error) {
 	defer t.mu.Unlock()
 	t.took[t.calls%timed] = d
 	t.calls++
+	t.sum += d
 	if err != nil {
 		t.failed++
 	}
@@ -37,7 +40,7 @@ func (t *timing) note(d time.Duration, err error) {
 func (c *Client) Timing() Timing {
 	t := c.timing
 	t.mu.Lock()
-	s := Timing{Calls: t.calls, Failed: t.failed}
+	s := Timing{Calls: t.calls, Failed: t.failed, Sum: t.sum}
 	took := slices.Clone(t.took[:min(t.calls, timed)])
 	t.mu.Unlock()
 	if len(took) == 0 {

@@ -18,7 +18,8 @@ func TestTiming(t *testing.T) {
 	for i := range timed {
 		c.ForWallet("x").timing.note(time.Duration(i+1)*time.Millisecond, nil)
 	}
-	want := Timing{Calls: 2 * timed, Failed: timed, Median: 257 * time.Millisecond, P99: 507 * time.Millisecond}
+	sum := timed*time.Hour + timed*(timed+1)/2*time.Millisecond
+	want := Timing{Calls: 2 * timed, Failed: timed, Sum: sum, Median: 257 * time.Millisecond, P99: 507 * time.Millisecond}
 	if got := c.Timing(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}

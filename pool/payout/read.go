@@ -62,6 +62,31 @@ func (d *Desk) Newest(ctx context.Context, limit int) ([]Payout, error) {
 	return payouts, nil
 }
 
+// Count returns how many payouts there are, by state; of a state without any it says 0.
+func (d *Desk) Count(ctx context.Context) (map[State]int, error) {
+	counts := map[State]int{
+		Draft: 0, Pending: 0, Approved: 0, Signed: 0, Broadcast: 0, Confirmed: 0, Settled: 0,
+		Cancelled: 0, Expired: 0, Cancelling: 0, Failed: 0,
+	}
+	rows, err := d.db.Reader().QueryContext(ctx, `SELECT state, COUNT(*) FROM payout GROUP BY state`)
+	if err != nil {
+		return nil, fmt.Errorf("count payouts: %w", err)
+	}
+	_, err = sqlite.Collect(rows, func(r *sql.Rows) (struct{}, error) {
+		var s State
+		var n int
+		err := r.Scan(&s, &n)
+		counts[s] = n
+
+		return struct{}{}, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count payouts: %w", err)
+	}
+
+	return counts, nil
+}
+
 // Owed returns the accounts that the pool owes mature money, with the reason
 // why the next draft would leave one out. The largest amounts come first.
 func (d *Desk) Owed(ctx context.Context) ([]Due, error) {

@@ -62,5 +62,6 @@
 //
 // What pages ask all the time, averages of up to seven days and the rejects of each
 // worker, is added up once for the past and kept until somebody writes into the past
-// (past.go). [Log.Histogram] looks at a bounded number of the newest single shares.
+// (past.go). [Log.WorkEver] is what monitors count: exact, and never less than before
+// (ever.go). [Log.Histogram] looks at a bounded number of the newest single shares.
 package shares

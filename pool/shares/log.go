@@ -57,6 +57,7 @@ type Log struct {
 
 	running *running // the newest window in memory
 	past    *past    // sums over what is done with
+	ever    ever     // work since the beginning
 
 	most atomic.Pointer[mostWork] // of the latest share
 
