@@ -97,7 +97,7 @@ func (d *Desk) survey(ctx context.Context) (p pass, err error) {
 
 // checkBehind refuses a node that is still catching up.
 func (d *Desk) checkBehind(ctx context.Context, chain node.ChainInfo) error {
-	height, err := d.ledger.Reached(ctx)
+	height, _, _, err := d.ledger.Cursor(ctx)
 	switch {
 	case err != nil:
 		return err
