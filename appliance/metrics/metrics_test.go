@@ -37,7 +37,7 @@ func full() Snapshot {
 			TemplateAt: ago(12 * time.Second), TemplateTxs: 3120, Coinbase: []Output{{"bc1qalice", 312_000_000}, {"bc1qbob", 600_000}}, CoinbaseValue: 312_600_000,
 			Tips: 300, FirstNotify: new(41 * time.Millisecond), LastNotify: new(45 * time.Millisecond),
 			JobAge: Ages{Bounds: []time.Duration{time.Second, 5 * time.Second}, Counts: []uint64{4, 3, 2}, Sum: 40 * time.Second},
-			Blocks: []Block{{strings.Repeat("0", 60) + "7be1", 924_980, ago(5 * time.Hour)}}, States: map[string]int64{"accepted": 1, "orphaned": 1},
+			Blocks: []Block{{strings.Repeat("0", 60) + "7be1", 924_980, ago(5 * time.Hour)}}, States: map[string]int64{"found": 0, "unknown": 0, "accepted": 1, "mature": 0, "orphaned": 1, "stale": 0, "rejected": 0},
 		},
 		Workers: []Worker{
 			{Address: "bc1qalice", Name: "bitaxe1", Work: difficultyOne * 1e6, Week: 1e12, BestNow: new(2.1e9), BestEver: 48.2e9, LastShare: ago(3 * time.Second)},
@@ -51,7 +51,10 @@ func full() Snapshot {
 		},
 		Money: &Money{
 			Owed: map[string]int64{"pending": 311_058_112, "payable": 1_267_510, "reserved": 512_000}, Wallet: map[string]int64{"trusted": 3_100_000, "immature": 314_200_114, "pending": 0},
-			Payouts: map[string]int{"pending": 1, "settled": 41, "signed": 0},
+			Payouts: map[string]int{
+				"draft": 0, "pending": 1, "approved": 0, "signed": 0, "broadcast": 0, "confirmed": 0, "settled": 41,
+				"cancelled": 2, "expired": 1, "cancelling": 0, "failed": 0,
+			},
 		},
 		Machine: Machine{new(1188e9), new(2000e9), new(3.1e9), new(0.12), new(51.5)},
 		Jobs:    []Job{{"block-check", ago(50 * time.Second), true}, {"payout-draft", ago(6 * time.Hour), false}},
