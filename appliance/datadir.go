@@ -89,6 +89,21 @@ func (d dataDir) setNetwork(network string) error {
 	return nil
 }
 
+// InUseError says that another process has the data directory.
+type InUseError struct {
+	Dir string
+	PID string // of that process, empty: not known
+}
+
+// Error returns a sentence for the person at the terminal.
+func (e *InUseError) Error() string {
+	holder := "another dmpool"
+	if e.PID != "" {
+		holder = "the dmpool with process id " + e.PID
+	}
+	return fmt.Sprintf("data directory %s is in use by %s; stop that one first, or choose another with --data-dir", e.Dir, holder)
+}
+
 // lock takes the directory for this process. It is released when the file is
 // closed, or by the kernel when the process dies.
 func (d dataDir) lock() (*os.File, error) {
@@ -99,10 +114,7 @@ func (d dataDir) lock() (*os.File, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		holder, _ := os.ReadFile(d.lockFile())
 		f.Close()
-		if pid := strings.TrimSpace(string(holder)); pid != "" {
-			return nil, fmt.Errorf("data directory %s is in use by the dmpool with process id %s; stop that one first, or choose another with --data-dir", d.root, pid)
-		}
-		return nil, fmt.Errorf("data directory %s is in use by another dmpool; stop that one first, or choose another with --data-dir", d.root)
+		return nil, &InUseError{d.root, strings.TrimSpace(string(holder))}
 	}
 	if err := f.Truncate(0); err != nil {
 		f.Close()

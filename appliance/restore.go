@@ -35,10 +35,10 @@ type Restoration struct {
 	// Preview tells what is in the backup and what it would replace.
 	Preview RestorePreview
 
-	d       dataDir
-	m       backup.Manifest
-	log     *slog.Logger
-	lock    io.Closer // of the data directory, nil: somebody else has it
+	d    dataDir
+	m    backup.Manifest
+	log  *slog.Logger
+	lock io.Closer // of the data directory, nil: somebody else has it
 }
 
 // OpenRestoration takes a data directory, in which no box may run, and unpacks a backup

@@ -43,6 +43,7 @@ func commands() []command {
 		{"drill", "drill [flags]", "prove on a throw-away chain that all from the share to the payout works", fireDrill},
 		{"passwd", "passwd [flags]", "set an operator's password, or add an operator", passwd},
 		{"support-bundle", "support-bundle [flags]", "write a file, without secrets, for somebody who helps", supportBundle},
+		{"backup", "backup create|list|verify|restore|passphrase [FILE] [flags]", "back up the box, try a backup out, or restore one", backups},
 		{"rollback", "rollback [flags]", "go back to the books of an older version", rollback},
 		{"purge-data", "purge-data --i-have-my-seed [flags]", "delete the data of this box", purgeData},
 		{"verify-split", "verify-split [flags] FILE", "check the split of a block that a pool published", verifySplit},
@@ -80,6 +81,8 @@ type cli struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+
+	backupWork int // what a guess at a backup's passphrase costs, 0: as usual; tests have no time
 }
 
 var (
@@ -136,8 +139,9 @@ func printUsage(w io.Writer) {
 	fmt.Fprint(w, "\ndmpool COMMAND -h lists the flags of a command.\n")
 }
 
-// parse reads the flags and the operands that must follow them; a flag that was
-// not given is taken from the environment, DMPOOL_DATA_DIR for --data-dir.
+// parse reads the flags and the operands that must follow them, or may, if they are in
+// brackets; a flag that was not given is taken from the environment, DMPOOL_DATA_DIR for
+// --data-dir.
 func (c *cli) parse(operands ...string) error {
 	if err := c.flags.Parse(c.args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -145,10 +149,11 @@ func (c *cli) parse(operands ...string) error {
 		}
 		return errUsage
 	}
-	if n := len(operands); c.flags.NArg() < n {
-		return fmt.Errorf("it needs %s", strings.Join(operands[c.flags.NArg():], " "))
-	} else if c.flags.NArg() > n {
-		return fmt.Errorf("%q is not understood; flags begin with a dash", c.flags.Arg(n))
+	needed := slices.DeleteFunc(slices.Clone(operands), func(name string) bool { return strings.HasPrefix(name, "[") })
+	if given := c.flags.NArg(); given < len(needed) {
+		return fmt.Errorf("it needs %s", strings.Join(needed[given:], " "))
+	} else if given > len(operands) {
+		return fmt.Errorf("%q is not understood; flags begin with a dash", c.flags.Arg(len(operands)))
 	}
 	given := map[string]bool{}
 	c.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })

@@ -112,6 +112,9 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", cmd.name, diff)
 		}
 	}
+	if diff := cmp.Diff([]string{"create", "list", "verify", "restore", "passphrase"}, complete("backup", "")); diff != "" {
+		t.Errorf("what to do about backups (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff([]string{"--answers"}, complete("setup", "--an")); diff != "" {
 		t.Errorf("the beginning of a flag (-want +got):\n%s", diff)
 	}
