@@ -8,6 +8,9 @@ import (
 )
 
 const (
+	// nice gives the pool ten times as much of a processor that both want, and wakes it
+	// first. More would starve a drill where the node is busy for days, too.
+	nice         = 10
 	ioWhoProcess = 1       // of a thread (ioprio_set(2))
 	ioIdle       = 3 << 13 // the class of those who get the disk when nobody else wants it
 )
@@ -29,7 +32,7 @@ func StandBack() {
 				continue
 			}
 			seen[id], news = true, true
-			_ = unix.Setpriority(unix.PRIO_PROCESS, id, 19)
+			_ = unix.Setpriority(unix.PRIO_PROCESS, id, nice)
 			_, _, _ = unix.Syscall(unix.SYS_IOPRIO_SET, ioWhoProcess, uintptr(id), ioIdle)
 		}
 	}

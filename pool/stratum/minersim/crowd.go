@@ -97,6 +97,7 @@ func (c *Crowd) GoesOn(since []uint64) bool {
 type Experience struct {
 	Knocks, Refused   int64             // connections, of knockers and devices
 	FewestConnections int               // of a device
+	MostConnections   int               // of a device
 	Stale             uint64            // shares that came too late for their job
 	Rejected          map[string]uint64 // other shares, by the pool's text
 }
@@ -109,6 +110,7 @@ func (c *Crowd) Experience() Experience {
 		if i == 0 || s.Connections < e.FewestConnections {
 			e.FewestConnections = s.Connections
 		}
+		e.MostConnections = max(e.MostConnections, s.Connections)
 		for why, n := range s.Rejected {
 			// A new job may come between a share and its way; a session that is not its
 			// own any more may not.
