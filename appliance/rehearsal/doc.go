@@ -21,4 +21,11 @@
 // hands (rival.go), push the pool's first block off the chain, as happens to pools;
 // a hundred that the node makes let the second one mature, and six more settle the
 // payout.
+//
+// # The way back
+//
+// The drill makes a backup, takes the file away and deletes the box, all but the chain
+// of its node: that is what another node would get from its peers, and here there are
+// none. A new box is made of the backup alone; its wallet, too, comes out of that. Then
+// each line that the books could say before is compared.
 package rehearsal

@@ -44,6 +44,9 @@ type run struct {
 	miner     *miner       // that is at work, nil for none
 	lost, won ledger.Block // the one that was orphaned, and the one that was paid out
 	payout    int64
+
+	passphrase string   // of the backup
+	before     []string // what the books said then
 }
 
 // step is one thing to do. do returns what was seen, in sentences.
@@ -74,6 +77,9 @@ func (r *run) steps() []step {
 		{name: "approval", title: "A person approves it", do: r.approve, Next: askFirst},
 		{name: "broadcast", title: "It is signed and sent", do: r.broadcast, Next: askFirst},
 		{name: "confirmed", title: "It is confirmed, and the miners have their coins", do: r.confirm, Next: askFirst},
+		{name: "backup", title: "A backup is made", do: r.backUp, Next: "Look at the backup page: your own backups may not be good either."},
+		{name: "restore", title: "The box is lost, and restored from the backup", do: r.restore, Next: "Keep more than one copy of your backups, and ask for help with the report of the drill."},
+		{name: "sums", title: "The restored books say the same", do: r.compare, Next: askFirst},
 	}
 }
 
