@@ -37,10 +37,10 @@ func tone(state string) string {
 	switch state {
 	case "mature", "settled", "online", "ready", "healthy", "done", "pass":
 		return "ok"
-	case "accepted", "approved", "signed", "broadcast", "confirmed", "waiting", "running":
+	case "accepted", "approved", "signed", "broadcast", "confirmed", "waiting", "running", "info":
 		return "info"
 	case "found", "unknown", "pending", "cancelling", "evicted", "idle", "degraded",
-		"warming", "starting", "stopping", "headers-presync", "ibd", "catching-up":
+		"warning", "warming", "starting", "stopping", "headers-presync", "ibd", "catching-up":
 		return "warn"
 	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent", "banned", "fail":
 		return "bad"

@@ -86,6 +86,7 @@ type box interface {
 	factors
 	auditLog
 	fireDrills
+	alarm
 }
 
 const (

@@ -53,6 +53,11 @@
 // What Prometheus scrapes (metrics.go) is off until the operator says who may ask; package
 // appliance/metrics has the names.
 //
+// The alerts page (alerts.go) shows what package alert has raised until somebody dismisses
+// it; how many there are stands in the head of each page. A channel (channels.go) lets data
+// out of the box, so a change of one asks for the password, and what is secret in it is
+// never given back. A rule (alert_rules.go) asks for none: it tells nobody else.
+//
 // Charts are drawn on the server for the spans of chart_range.go, each with a sentence,
 // a table and a CSV file.
 //

@@ -46,6 +46,7 @@ type golden struct {
 	safe       safe
 	crew
 	brigade
+	siren
 	hosts []string
 
 	settings pool.Settings
@@ -224,6 +225,7 @@ func newGolden() *golden {
 		{ID: 40, Amount: 9_300_000, State: "settled", TxID: strings.Repeat("77e0", 16), Vout: new(1), CreatedAt: at(90 * time.Hour), Confirmations: 412},
 	}
 	g.crew = newCrew()
+	g.siren = newSiren()
 	g.slips = newSlips(g)
 	g.safe.audit, g.safe.proof = goldenAudit(), auditProof{To: 7}
 	return g
@@ -242,6 +244,6 @@ func (g *golden) empty() *golden {
 	g.people = g.people[:1]
 	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934), Figures: nodeFigures{Stratum: "waiting"}}
 	g.observer = observerView{Address: newAddress}
-	g.slips, g.crew, g.brigade = slips{}, crew{}, brigade{}
+	g.slips, g.crew, g.brigade, g.siren = slips{}, crew{}, brigade{}, siren{rules: g.rules, policy: g.policy}
 	return g
 }

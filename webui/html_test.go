@@ -175,6 +175,8 @@ func TestPagesAreSound(t *testing.T) {
 		paths = append(paths[2:], "/", "/?range=7d", "/workers", "/workers?q=nothing", workerPath(aliceAddress, "bitaxe1"), workerPath(aliceAddress, "bitaxe1")+"?range=30d", workerPath(bobAddress, "")+"?saved", "/bans", "/bans?done=lift&network=10.0.0.1", linksPath(aliceAddress), linksPath(newAddress)+"?done=name", "/workers?sort=best&status=online", "/blocks", "/blocks/"+g.block.Hash, "/blocks/x",
 			"/payouts", "/payouts?tab=owed", "/payouts?tab=sending", "/payouts?tab=sent", "/payouts?tab=problems", "/payouts/42", "/payouts/7", "/node", "/jobs", "/settings", "/settings?saved", "/accounts/"+bobAddress, "/accounts/"+newAddress+"?saved", "/accounts/x", "/books", "/books?waits", "/people", "/people?done=add", "/people?done=remove", "/people?done=password")
 		paths = append(paths, "/sessions", "/sessions?done=end", "/sessions?done=revoke", "/audit", "/audit?result=failed&from=2026-11-01&to=2026-11-22&actor=admin")
+		paths = append(paths, "/alerts", "/alerts?done=yes&type=ledger_frozen&level=critical", "/alerts/channels", "/alerts/channels?done=policy", "/alerts/channels/42?done=test", "/alerts/channels/43?done=set", "/alerts/channels/44", "/alerts/channels/45",
+			"/alerts/channels/new?kind=webhook", "/alerts/channels/new?kind=smtp", "/alerts/rules", "/alerts/rules?done=set", "/alerts/rules/node_peers", "/alerts/rules/own-1", "/alerts/rules/new?type=hashrate_below", "/alerts/rules/new?type=no_block")
 		paths = append(paths, "/monitoring", "/logs", "/logs?level=error", "/about", "/jobs?job=upkeep")
 		for _, path := range paths {
 			t.Run(fmt.Sprintf("operator fresh=%v %s", fresh, path), func(t *testing.T) { checkPage(t, w.get(path).body) })

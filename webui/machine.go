@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/appliance/alert"
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/payout"
@@ -162,6 +163,7 @@ func asProblem(err error) error {
 	var core *appliance.CoreError
 	var snapshot *appliance.SnapshotError
 	var miner *appliance.MinerError
+	var told *alert.Error
 	var fire *appliance.DrillError
 	switch {
 	case err == nil:
@@ -175,7 +177,7 @@ func asProblem(err error) error {
 	case errors.Is(err, appliance.ErrCode):
 		return &problem{Status: http.StatusUnauthorized, Code: codeSecondStep, Detail: "Send a code of the second factor, too.", cause: err}
 	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound), errors.Is(err, ledger.ErrNotFound),
-		errors.Is(err, appliance.ErrNoBan), errors.Is(err, appliance.ErrNoLink):
+		errors.Is(err, appliance.ErrNoBan), errors.Is(err, alert.ErrNotFound), errors.Is(err, appliance.ErrNoLink):
 		return notFound()
 	case errors.Is(err, payout.ErrStale), errors.Is(err, appliance.ErrSettingsChanged):
 		return stale(err)
@@ -191,6 +193,8 @@ func asProblem(err error) error {
 		return refused(strings.Join(sentences(settings.Err), " "))
 	case errors.As(err, &person):
 		return refused(asSentence(person))
+	case errors.As(err, &told):
+		return refused(strings.Join(sentences(told.Err), " "))
 	case errors.As(err, &miner):
 		return refused(asSentence(miner))
 	case errors.As(err, &fire):

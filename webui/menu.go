@@ -42,6 +42,7 @@ func moreMenu() []section {
 			{"books", "/books", nil},
 		}},
 		{"box", []entry{
+			{"alerts", "/alerts", []string{"channels", "channel", "alert_rules", "alert_rule"}},
 			{"node", "/node", nil}, // on phones only, where it is not in the bar
 			{"monitoring", "/monitoring", nil},
 			{"logs", "/logs", nil},

@@ -120,6 +120,10 @@ func (w *visit) answerOf(method, path string) answer {
 		fields = map[string]any{"rev": 7, "start_difficulty": 32}
 	case "/api/payments/broadcast/42":
 		fields = map[string]any{"rev": 3, "digest": strings.Repeat("5a", 32), "total_sats": 1_222_300, "password": password}
+	case "/api/alerts/rules":
+		fields = map[string]any{"name": "Dry spell", "condition": map[string]any{"type": "no_block", "duration_minutes": 600}, "level": "info"}
+	case "/api/alerts/rules/worker_offline":
+		fields = map[string]any{"level": "critical", "channels": []int{42}}
 	case "/api/payments/cancel/42":
 		fields = map[string]any{"rev": 3}
 	}

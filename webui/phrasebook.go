@@ -137,9 +137,36 @@ var sentenceEnd = regexp.MustCompile(`[.!?] `)
 // say translates what a floor below says, by as many sentences at a time as the
 // book knows together.
 func (w *words) say(v any) template.HTML {
-	said := fmt.Sprint(v)
+	return template.HTML(w.translate(fmt.Sprint(v), template.HTMLEscapeString, func(text string) string {
+		return fmt.Sprintf(`<span lang="en">%s</span> `, template.HTMLEscapeString(text))
+	}))
+}
+
+// sayText is say as plain text.
+func (w *words) sayText(said string) string {
+	return w.translate(said, func(text string) string { return text }, func(text string) string { return text + " " })
+}
+
+// Translator returns what says English sentences of the box in another language of the
+// pages, for what the box sends by itself.
+func Translator() (func(language, sentence string) string, error) {
+	all, err := loadWords()
+	if err != nil {
+		return nil, fmt.Errorf("load texts: %w", err)
+	}
+	return func(language, sentence string) string {
+		if w, ok := all[language]; ok {
+			return w.sayText(sentence)
+		}
+		return sentence
+	}, nil
+}
+
+// translate puts together what the book knows, as known writes it, and what it does not
+// know, as foreign does.
+func (w *words) translate(said string, known, foreign func(string) string) string {
 	if w.Lang == english || said == "" {
-		return template.HTML(template.HTMLEscapeString(legible(said)))
+		return known(legible(said))
 	}
 	var out strings.Builder
 	for rest := said; rest != ""; {
@@ -149,21 +176,21 @@ func (w *words) say(v any) template.HTML {
 		}
 		slices.SortFunc(ends, func(a, b int) int { return b - a }) // the longest first
 		piece := rest[:ends[len(ends)-1]]
-		known := ""
+		found := ""
 		for _, end := range ends {
 			if text, ok := w.phrases.find(strings.TrimSpace(rest[:end]), depth); ok {
-				piece, known = rest[:end], text
+				piece, found = rest[:end], text
 				break
 			}
 		}
 		rest = rest[len(piece):]
-		if known != "" {
-			out.WriteString(template.HTMLEscapeString(legible(known)))
+		if found != "" {
+			out.WriteString(known(legible(found)))
 		} else {
-			fmt.Fprintf(&out, `<span lang="en">%s</span> `, template.HTMLEscapeString(legible(strings.TrimSpace(piece))))
+			out.WriteString(foreign(legible(strings.TrimSpace(piece))))
 		}
 	}
-	return template.HTML(strings.TrimSpace(out.String()))
+	return strings.TrimSpace(out.String())
 }
 
 // longFigure is an amount or a block number in a sentence.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dmpool/dmpool/appliance/alert"
 )
 
 //go:embed templates/*.html
@@ -33,6 +35,7 @@ type page struct {
 	Secure    string      // this page over TLS, for an operator who has it without, see secureURL
 	Observing bool        // strangers may look up a miner
 	Factor    factorState // of the operator
+	Alerts    int         // that nobody has dismissed
 	look
 	View any
 }
@@ -73,6 +76,7 @@ type pages map[string]map[string]paper
 // changes it once it is made.
 type press struct {
 	words  map[string]*words // by language
+	alerts alert.Phrases
 	pages  pages
 	assets assets
 	api    *apiDoc
@@ -95,7 +99,11 @@ func newPress() (*press, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &press{words: words, pages: pages, assets: assets, api: api}, nil
+	alerts, err := alert.LoadPhrases()
+	if err != nil {
+		return nil, fmt.Errorf("load texts of alerts: %w", err)
+	}
+	return &press{words: words, alerts: alerts, pages: pages, assets: assets, api: api}, nil
 }
 
 // parsePages parses every page once for each language, in a style. A template that does not
@@ -184,6 +192,9 @@ func (s *site) fill(r *http.Request, who caller, name string, data any) *page {
 		var err error
 		if p.Factor, err = s.box.Factor(r.Context(), who.Operator); err != nil && r.Context().Err() == nil { // else who asked has left
 			s.log.Warn("Second factor not read", "err", err)
+		}
+		if p.Alerts, err = s.box.OpenAlerts(r.Context()); err != nil && r.Context().Err() == nil {
+			s.log.Warn("Alerts not counted", "err", err)
 		}
 	}
 	return p

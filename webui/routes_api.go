@@ -68,6 +68,14 @@ func (s *site) apiRoutes() []route {
 		{"GET /api/audit/logs", operators, api, false, s.deskJSON(s.apiAudit)},
 		{"GET /api/audit/stats", operators, api, false, s.deskJSON(s.apiAuditStats)},
 		{"GET /api/audit/export", operators, api, false, s.auditJSON},
+		{"GET /api/alerts", readers, api, false, s.deskJSON(s.apiAlerts)},
+		{"POST /api/alerts/dismiss/{id}", operators, api, false, s.command(withoutPassword, s.doDismissAlert)},
+		{"GET /api/alerts/rules", readers, api, false, s.deskJSON(s.apiAlertRules)},
+		{"POST /api/alerts/rules", operators, api, false, s.command(withoutPassword, s.doMakeAlertRule)},
+		{"POST /api/alerts/rules/{key}", operators, api, false, s.command(withoutPassword, s.doSetAlertRule)},
+		{"POST /api/alerts/rules/{key}/delete", operators, api, false, s.command(withoutPassword, s.doResetAlertRule)},
+		{"GET /api/alerts/channels", readers, api, false, s.deskJSON(s.apiAlertChannels)},
+		{"GET /api/alerts/deliveries", readers, api, false, s.deskJSON(s.apiAlertDeliveries)},
 		{"GET /api/logs", operators, api, false, s.deskJSON(s.apiLogs)},
 	}
 }

@@ -17,7 +17,7 @@ import (
 // functions of these names, and errors of the kinds that pages show.
 var (
 	spokenFields = []string{"Reason", "NextStep", "Text", "Next", "Notice", "Sentence", "Message", "Advice", "Problem", "Result"}
-	spokenCalls  = []string{"refuse", "warn", "refused", "invalid", "absent", "end", "away", "explain", "errand"}
+	spokenCalls  = []string{"refuse", "complain", "warn", "refused", "invalid", "absent", "end", "away", "explain", "errand"}
 	spokenErrors = regexp.MustCompile(`^(Wallet|Core|Person|Settings|Miner|Snapshot)Error$`)
 )
 

@@ -38,7 +38,7 @@ type Config struct {
 type Bell struct {
 	config Config
 	db     *sqlite.DB
-	words  map[string]words
+	words  Phrases
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
@@ -52,7 +52,7 @@ type Bell struct {
 
 // New makes a bell. It starts nothing.
 func New(c Config) (*Bell, error) {
-	words, err := loadWords()
+	words, err := LoadPhrases()
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -138,7 +137,7 @@ func (c Channel) owner() string { return fmt.Sprintf("alert channel %d", c.ID) }
 func (b *Bell) secret(c Channel) (s Secret, err error) {
 	text, err := b.config.Open(c.owner(), c.sealed)
 	if err != nil {
-		return s, &Error{errors.New("what is secret of this channel cannot be read any more; type it in again")}
+		return s, refuse("what is secret of this channel cannot be read any more; type it in again")
 	}
 	return s, json.Unmarshal(text, &s)
 }
@@ -207,7 +206,7 @@ func addChannel(ctx context.Context, tx *sql.Tx, c Channel, now time.Time) (id i
 		return 0, err
 	}
 	if len(list) >= maxChannels {
-		return 0, &Error{fmt.Errorf("there are %d channels already; remove one first", maxChannels)}
+		return 0, refuse("there are %d channels already; remove one first", maxChannels)
 	}
 	err = tx.QueryRowContext(ctx, `
 		INSERT INTO alert_channel (kind, name, enabled, per_hour, config, sealed, created_at) VALUES (?, ?, ?, ?, '{}', x'', ?) RETURNING id`,
@@ -249,16 +248,16 @@ func (c Channel) check(s Secret) (Channel, error) {
 	t := c.Target
 	for _, text := range []string{c.Name, t.Server, t.Topic, t.Chat, t.User, t.From, t.To, s.URL, s.Token} {
 		if !oneLine(text, maxField) {
-			return c, &Error{fmt.Errorf("every field is one line of at most %d characters", maxField)}
+			return c, refuse("every field is one line of at most %d characters", maxField)
 		}
 	}
 	c.Name = strings.TrimSpace(c.Name)
 	var err error
 	switch {
 	case c.Name == "" || !oneLine(c.Name, maxName):
-		err = fmt.Errorf("a channel needs a name of at most %d characters", maxName)
+		err = refuse("a channel needs a name of at most %d characters", maxName)
 	case c.PerHour < 1 || c.PerHour > maxPerHour:
-		err = fmt.Errorf("a channel has between 1 and %d messages an hour", maxPerHour)
+		err = refuse("a channel has between 1 and %d messages an hour", maxPerHour)
 	case c.Kind == Webhook:
 		var u *url.URL
 		if u, err = webURL(s.URL); err == nil {
@@ -271,19 +270,16 @@ func (c Channel) check(s Secret) (Channel, error) {
 	case c.Kind == SMTP:
 		c.Target, err = t.checkSMTP(s.Token)
 	default:
-		err = fmt.Errorf("there is no kind of channels called %q", c.Kind)
+		err = refuse("there is no kind of channels called %q", c.Kind)
 	}
-	if err != nil {
-		return c, &Error{err}
-	}
-	return c, nil
+	return c, err
 }
 
 // webURL reads the address of a server. What it says of a wrong one does not repeat it.
 func webURL(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		return nil, errors.New("the URL begins with https:// or http:// and has no user name in it")
+		return nil, refuse("the URL begins with https:// or http:// and has no user name in it")
 	}
 	return u, nil
 }
@@ -302,7 +298,7 @@ func (t Target) checkNtfy() (Target, error) {
 	}
 	topic := strings.TrimSpace(t.Topic)
 	if !letters(topic, "-_") || len(topic) > 64 || u.RawQuery != "" {
-		return t, errors.New("a topic has at most 64 letters, digits, - and _, and stands in a field of its own")
+		return t, refuse("a topic has at most 64 letters, digits, - and _, and stands in a field of its own")
 	}
 	return Target{Server: strings.TrimSuffix(u.String(), "/"), Topic: topic}, nil
 }
@@ -310,10 +306,10 @@ func (t Target) checkNtfy() (Target, error) {
 func (t Target) checkTelegram(token string) (Target, error) {
 	chat := strings.TrimSpace(t.Chat)
 	if !letters(token, "-_:") || !strings.Contains(token, ":") {
-		return t, errors.New("the token of a bot looks like 123456:ABC-DEF1234")
+		return t, refuse("the token of a bot looks like 123456:ABC-DEF1234")
 	}
 	if !letters(chat, "-_@") {
-		return t, errors.New("the chat is a number, or @ and a name")
+		return t, refuse("the chat is a number, or @ and a name")
 	}
 	return Target{Chat: chat}, nil
 }
@@ -324,23 +320,23 @@ func (t Target) checkSMTP(password string) (Target, error) {
 		From: strings.TrimSpace(t.From), To: strings.TrimSpace(t.To),
 	}
 	if !letters(t.Server, ".-:") {
-		return t, errors.New("the mail server is a name such as mail.example.org, or an IP address")
+		return t, refuse("the mail server is a name such as mail.example.org, or an IP address")
 	}
 	if t.Port < 1 || t.Port > 65535 {
-		return t, errors.New("the port of the mail server is between 1 and 65535, mostly 587 or 465")
+		return t, refuse("the port of the mail server is between 1 and 65535, mostly 587 or 465")
 	}
 	if !slices.Contains([]string{SecurityStartTLS, SecurityTLS, SecurityNone}, t.Security) {
-		return t, errors.New("choose how the connection to the mail server is encrypted")
+		return t, refuse("choose how the connection to the mail server is encrypted")
 	}
 	if t.User != "" && password == "" {
-		return t, errors.New("a user name at the mail server needs its password")
+		return t, refuse("a user name at the mail server needs its password")
 	}
 	if _, err := mail.ParseAddress(t.From); err != nil {
-		return t, errors.New("the sender is one e-mail address")
+		return t, refuse("the sender is one e-mail address")
 	}
 	list, err := mail.ParseAddressList(t.To)
 	if err != nil || len(list) > 10 {
-		return t, errors.New("the receivers are up to ten e-mail addresses with commas between them")
+		return t, refuse("the receivers are up to ten e-mail addresses with commas between them")
 	}
 	return t, nil
 }

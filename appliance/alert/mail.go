@@ -16,7 +16,7 @@ func (b *Bell) sendMail(ctx context.Context, t Target, s Secret, m Message) erro
 	letter := mail.NewMsg()
 	err := errors.Join(letter.From(t.From), letter.To(strings.Split(t.To, ",")...))
 	if err != nil {
-		return &Error{errors.New("the sender or the receivers are no e-mail addresses")}
+		return refuse("the sender or the receivers are no e-mail addresses")
 	}
 	letter.Subject(titleOf(m))
 	letter.SetDateWithValue(m.At)

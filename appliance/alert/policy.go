@@ -40,10 +40,10 @@ const dayMinutes = 24 * 60
 // [*Error] says why it cannot be.
 func (b *Bell) SetPolicy(ctx context.Context, tx *sql.Tx, p Policy) error {
 	if p.From < 0 || p.From >= dayMinutes || p.To < 0 || p.To >= dayMinutes || p.Quiet && p.From == p.To {
-		return &Error{errors.New("quiet hours begin and end at different times of the day")}
+		return refuse("quiet hours begin and end at different times of the day")
 	}
 	if _, ok := b.words[p.Language]; !ok {
-		return &Error{fmt.Errorf("there are no messages in the language %q", p.Language)}
+		return refuse("there are no messages in the language %q", p.Language)
 	}
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO alert_policy (id, quiet, quiet_from, quiet_to, urgent_waits, full_addresses, language) VALUES (1, ?, ?, ?, ?, ?, ?)

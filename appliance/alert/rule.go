@@ -47,6 +47,9 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the sentence.
 func (e *Error) Unwrap() error { return e.Err }
 
+// refuse makes an [*Error].
+func refuse(format string, args ...any) error { return &Error{fmt.Errorf(format, args...)} }
+
 // ErrNotFound says that there is no such alert, rule or channel, or not any more.
 var ErrNotFound = errors.New("there is no such alert, rule or channel")
 
@@ -62,7 +65,7 @@ const (
 func (r Rule) check() (Rule, error) {
 	kind, ok := KindOf(r.Type)
 	if !ok {
-		return r, &Error{fmt.Errorf("there is no type of rules called %q", r.Type)}
+		return r, refuse("there is no type of rules called %q", r.Type)
 	}
 	r.Name = strings.TrimSpace(r.Name)
 	var problems []error

@@ -95,7 +95,7 @@ func (b *Bell) SetRule(ctx context.Context, tx *sql.Tx, r Rule) (Rule, error) {
 	}
 	if r.Key == "" {
 		if len(stored) > maxOwn+len(Kinds()) {
-			return r, &Error{fmt.Errorf("there are %d rules already; remove one first", maxOwn)}
+			return r, refuse("there are %d rules already; remove one first", maxOwn)
 		}
 		last := 0
 		for _, s := range stored {
@@ -144,6 +144,9 @@ func (b *Bell) RemoveRule(ctx context.Context, tx *sql.Tx, key string, now time.
 		return Rule{}, err
 	}
 	i := slices.IndexFunc(stored, func(s Rule) bool { return s.Key == key })
+	if kind, ok := KindOf(key); i < 0 && ok && !kind.Own {
+		return kind.Default, nil // it is so already
+	}
 	if i < 0 {
 		return Rule{}, ErrNotFound
 	}
@@ -156,7 +159,12 @@ func (b *Bell) RemoveRule(ctx context.Context, tx *sql.Tx, key string, now time.
 		}
 	}
 	if stored[i].Own() {
-		_, err = tx.ExecContext(ctx, `UPDATE alert SET over_at = ? WHERE rule = ? AND over_at IS NULL`, now.UnixMilli(), key)
+		_, err = tx.ExecContext(ctx, `
+			UPDATE alert_about SET over_at = ?1 WHERE over_at IS NULL AND alert IN (SELECT id FROM alert WHERE rule = ?2 AND over_at IS NULL)`,
+			now.UnixMilli(), key)
+		if err == nil {
+			_, err = endEmpty(ctx, tx, now, key)
+		}
 	}
 	if err != nil {
 		return Rule{}, fmt.Errorf("end alerts of the rule: %w", err)

@@ -220,7 +220,7 @@ func TestOwnRules(t *testing.T) {
 	b.sleep(2 * time.Minute)
 	b.look(nil)
 	list, err := b.bell.Alerts(t.Context(), Filter{}, 10)
-	if err != nil || len(list) != 1 || b.bell.Tell(english, list[0], same).Title != "Too few: Only 1 miners are at work" {
+	if err != nil || len(list) != 1 || b.bell.words.Tell(english, list[0], same).Title != "Too few: Only 1 miners are at work" {
 		t.Fatalf("alerts %+v, %v", list, err)
 	}
 	b.update(func(tx *sql.Tx) error {

@@ -34,8 +34,12 @@ type words struct {
 	texts map[string]string
 }
 
-func loadWords() (map[string]words, error) {
-	all := map[string]words{}
+// Phrases are the texts of alerts in all languages.
+type Phrases map[string]words
+
+// LoadPhrases reads the texts.
+func LoadPhrases() (Phrases, error) {
+	all := Phrases{}
 	for _, lang := range Languages() {
 		raw, err := texts.ReadFile(path.Join("texts", lang+".json"))
 		if err != nil {
@@ -174,12 +178,17 @@ type Told struct {
 	Next  string   // what to do
 }
 
-// Tell puts an alert into words, for the pages. say translates English sentences.
-func (b *Bell) Tell(language string, a Alert, say func(string) string) Told {
-	w, ok := b.words[language]
-	if !ok {
-		w = b.words[english]
+// in returns the words of a language, or the English ones.
+func (p Phrases) in(language string) words {
+	if w, ok := p[language]; ok {
+		return w
 	}
+	return p[english]
+}
+
+// Tell puts an alert into words, for the pages. say translates English sentences.
+func (p Phrases) Tell(language string, a Alert, say func(string) string) Told {
+	w := p.in(language)
 	t := Told{Title: w.Title(a), Lines: w.lines(a, false, say), Next: w.next(a, say)}
 	if a.Lasting && a.Over() {
 		t.Over = w.overTitle(a)
@@ -187,11 +196,11 @@ func (b *Bell) Tell(language string, a Alert, say func(string) string) Told {
 	return t
 }
 
-// RuleWords are the name and the purpose of a type of rules in a language.
-func (b *Bell) RuleWords(language, kind string) (name, about string) {
-	w, ok := b.words[language]
-	if !ok {
-		w = b.words[english]
-	}
+// Title is what an alert says in a few words.
+func (p Phrases) Title(language string, a Alert) string { return p.in(language).Title(a) }
+
+// Rule is the name and the purpose of a type of rules.
+func (p Phrases) Rule(language, kind string) (name, about string) {
+	w := p.in(language)
 	return w.texts[kind+".name"], w.texts[kind+".about"]
 }

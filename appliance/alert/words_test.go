@@ -12,7 +12,7 @@ func same(s string) string { return s }
 
 // Both languages have the same texts with the same values.
 func TestLanguagesAgree(t *testing.T) {
-	all, err := loadWords()
+	all, err := LoadPhrases()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestLanguagesAgree(t *testing.T) {
 // What each rule tells of its case has all its values, in both languages, and no full
 // address unless that is wanted.
 func TestEachCaseInWords(t *testing.T) {
-	all, err := loadWords()
+	all, err := LoadPhrases()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestEachCaseInWords(t *testing.T) {
 
 // What strangers call themselves stays in its line.
 func TestHostileNames(t *testing.T) {
-	all, _ := loadWords()
+	all, _ := LoadPhrases()
 	a := Alert{Type: WorkerOffline, Count: 1, About: []About{{Detail: map[string]string{
 		"worker": "rig\r\nBcc: all@example.org\u202e" + strings.Repeat("x", 100), "address": "bc1q", "minutes": "12",
 	}}}}

@@ -197,7 +197,12 @@ func openPorts(ctx context.Context, f serveFlags, log *slog.Logger) (_ *box, err
 	if b.miners, err = sockets.Listen(ctx, log, "stratum", "miners", f.stratum, "--stratum"); err != nil {
 		return nil, err
 	}
+	say, err := webui.Translator()
+	if err != nil {
+		return nil, err
+	}
 	b.config = appliance.Config{
+		Alerts:  appliance.AlertConfig{Say: say},
 		DataDir: f.dataDir, Network: f.network, Bitcoind: f.bitcoind, External: f.node, Service: f.service,
 		Stratum: []net.Listener{b.miners}, Sockets: sockets, Release: release, Built: built(), Logger: log,
 	}
