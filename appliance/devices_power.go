@@ -88,6 +88,26 @@ func (p *WorkerPower) add(now time.Time) {
 	}
 }
 
+// DeviceWorker is the worker that a device mines here as.
+type DeviceWorker struct {
+	Address   string // empty: it mines elsewhere, or has not said
+	Worker    string
+	Connected bool // a session of the worker comes from its address
+}
+
+// DeviceWorkers tells of each device as whom it mines here.
+func (a *Appliance) DeviceWorkers(list []Device) []DeviceWorker {
+	at := a.minersAt()
+	workers := make([]DeviceWorker, len(list))
+	for i, d := range list {
+		if !d.At.IsZero() {
+			who := a.minesAs(d.Seen, at)
+			workers[i] = DeviceWorker{Address: who.address, Worker: who.worker, Connected: slices.Contains(at[d.IP], who)}
+		}
+	}
+	return workers
+}
+
 // minersAt are the workers that are connected from each IPv4 address.
 func (a *Appliance) minersAt() map[netip.Addr][]rig {
 	at := map[netip.Addr][]rig{}

@@ -126,6 +126,19 @@
 // (lookout.go) and shows it to the bell of package alert, which says what is worth an
 // alert and sends it to whom the operators have named. Nothing is sent to anybody else.
 //
+// # Miners in the home network
+//
+// On an operator's click, and never else, the box searches one of its own private
+// networks for miners (package device, [Appliance.ScanDevices]). Those that an operator
+// adds are asked every 45 seconds, more and more seldom when they do not answer. Where
+// their firmware lets it, the box tells them to mine here ([Appliance.SetDevice]): what
+// they were told before is in ledger.db, with its row in the audit log, before anything
+// is changed, and leaves it only when the miner has said that it is told that again
+// ([Appliance.RestoreDevice]). Logins of miners, and passwords of their pools, are kept
+// nowhere. What a miner uses while it mines here is added up by the hour; it is set
+// against what an account was credited only where everything that mined for the account
+// was measured ([Appliance.WorkerPower]).
+//
 // # The wallet
 //
 // Its keys are the node's own, made at the first start, or come from twelve words

@@ -44,6 +44,12 @@ func tone(state string) string {
 		return "warn"
 	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent", "banned", "fail":
 		return "bad"
+	case "here":
+		return "ok"
+	case "away":
+		return "warn"
+	case "other":
+		return "bad"
 	}
 	return ""
 }

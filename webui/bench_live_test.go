@@ -22,10 +22,10 @@ type busy struct {
 
 func (b *busy) Changes() (<-chan event, func()) { return b.events.Subscribe() }
 
-// device is a browser on a device of its own.
-type device struct{ ip string }
+// browser is a browser on a machine of its own.
+type browser struct{ ip string }
 
-func (d device) RoundTrip(r *http.Request) (*http.Response, error) {
+func (d browser) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set("X-Forwarded-For", d.ip)
 	return http.DefaultTransport.RoundTrip(r)
 }
@@ -51,7 +51,7 @@ func BenchmarkOpenPages(b *testing.B) {
 	for i := range open {
 		if i%perDevice == 0 {
 			jar, _ := cookiejar.New(nil)
-			w.http = &http.Client{Jar: jar, Transport: device{fmt.Sprintf("10.0.0.%d", i+1)}, CheckRedirect: w.http.CheckRedirect}
+			w.http = &http.Client{Jar: jar, Transport: browser{fmt.Sprintf("10.0.0.%d", i+1)}, CheckRedirect: w.http.CheckRedirect}
 			w.signIn()
 		}
 		r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, w.url+paths[i%len(paths)], http.NoBody)

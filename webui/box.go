@@ -79,6 +79,7 @@ type box interface {
 	Shares(ctx context.Context, address string, limit, offset int) (lines []shareLine, total int64, err error)
 	PaidTo(ctx context.Context, address string, limit, offset int) (lines []paidLine, total int64, err error)
 	miners
+	devices
 	receipts
 	snapshots
 	purse

@@ -58,6 +58,11 @@
 // out of the box, so a change of one asks for the password, and what is secret in it is
 // never given back. A rule (alert_rules.go) asks for none: it tells nobody else.
 //
+// /devices (devices.go, device.go) finds the miners of the home network. A form there
+// that says where a miner mines asks for the password; what the page tells of a change
+// is what the miner says now, not what was asked of it. The fields to type stand on the
+// page in any case. What a worker's miners use stands on its page.
+//
 // Charts are drawn on the server for the spans of chart_range.go, each with a sentence,
 // a table and a CSV file.
 //
@@ -154,7 +159,7 @@
 // carries. A script shows a token instead (tokens.go), as Authorization: Bearer: an
 // hour's of POST /api/auth/login, which may do what its operator may, or one made on
 // the sign-in page, which may look where the table of routes says readers. Neither
-// opens a page. /api/v1/workers and node say what the pages do; /api/dashboard, status,
+// opens a page. /api/v1/workers, devices and node say what the pages do; /api/dashboard, status,
 // stats, services/status, config, workers, blocks and payouts are what the earlier
 // project of this name promised. All about money is below /api/payments/:
 //

@@ -47,6 +47,7 @@ type golden struct {
 	crew
 	brigade
 	siren
+	shed
 	hosts []string
 
 	settings pool.Settings
@@ -226,6 +227,7 @@ func newGolden() *golden {
 	}
 	g.crew = newCrew()
 	g.siren = newSiren()
+	g.shed = newShed()
 	g.slips = newSlips(g)
 	g.safe.audit, g.safe.proof = goldenAudit(), auditProof{To: 7}
 	return g
@@ -245,5 +247,6 @@ func (g *golden) empty() *golden {
 	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934), Figures: nodeFigures{Stratum: "waiting"}}
 	g.observer = observerView{Address: newAddress}
 	g.slips, g.crew, g.brigade, g.siren = slips{}, crew{}, brigade{}, siren{rules: g.rules, policy: g.policy}
+	g.shed = shed{}
 	return g
 }

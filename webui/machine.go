@@ -177,7 +177,7 @@ func asProblem(err error) error {
 	case errors.Is(err, appliance.ErrCode):
 		return &problem{Status: http.StatusUnauthorized, Code: codeSecondStep, Detail: "Send a code of the second factor, too.", cause: err}
 	case errors.Is(err, appliance.ErrNoJob), errors.Is(err, payout.ErrNotFound), errors.Is(err, ledger.ErrNotFound),
-		errors.Is(err, appliance.ErrNoBan), errors.Is(err, alert.ErrNotFound), errors.Is(err, appliance.ErrNoLink):
+		errors.Is(err, appliance.ErrNoBan), errors.Is(err, appliance.ErrNoDevice), errors.Is(err, alert.ErrNotFound), errors.Is(err, appliance.ErrNoLink):
 		return notFound()
 	case errors.Is(err, payout.ErrStale), errors.Is(err, appliance.ErrSettingsChanged):
 		return stale(err)

@@ -99,7 +99,8 @@ func (m *machine) Worker(ctx context.Context, address, name string) (workerView,
 		return v, err
 	}
 	v.Bans = slices.DeleteFunc(bans, func(b banLine) bool { return b.Address != address || b.Worker != "" && b.Worker != name })
-	return v, nil
+	v.Power, err = m.power(ctx, address, name)
+	return v, err
 }
 
 func connectionOf(s stratum.SessionInfo) connectionLine {

@@ -35,6 +35,7 @@ func moreMenu() []section {
 	return []section{
 		{"miners", []entry{
 			{"connect", "/connect", nil},
+			{"devices", "/devices", []string{"device"}},
 			{"find", "/observer", []string{"observer"}},
 		}},
 		{"money", []entry{

@@ -110,6 +110,9 @@ func (g *golden) Worker(ctx context.Context, address, name string) (workerView, 
 			continue
 		}
 		v := workerView{workerLine: w}
+		if name == "bitaxe1" {
+			v.Power = g.power
+		}
 		if w.Here() {
 			v.Connections = []connectionLine{{
 				ID: "6acfac01", IP: "192.168.1.77", Port: "tls", UserAgent: w.UserAgent, Others: 2, Difficulty: w.Difficulty, Rate: w.Rates.M10,

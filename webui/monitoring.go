@@ -58,6 +58,9 @@ const (
 	inShares  = "shares" // per second
 	inSeconds = "seconds"
 	inCelsius = "celsius"
+	inWatts   = "watts"
+	inPerTH   = "j_th" // joules per terahash
+	inKWh     = "kwh"
 )
 
 const (
@@ -174,6 +177,12 @@ func (w *words) measure(unit string, v *float64) template.HTML {
 		return with(significant(*v*1000), "ms")
 	case inCelsius:
 		return with(significant(*v), "°C")
+	case inWatts:
+		return with(digits, prefix+"W")
+	case inPerTH:
+		return with(significant(*v), "J/TH")
+	case inKWh:
+		return with(significant(*v), "kWh")
 	}
 	return template.HTML(number(int64(*v)))
 }

@@ -185,10 +185,10 @@ func TestMinersPagesInChinese(t *testing.T) {
 	foreign := regexp.MustCompile(`(?s)<(bdi|code|pre|title)\b.*?</(bdi|code|pre|title)>|<span lang="en">.*?</span>|<[^>]*>|&[a-z#0-9]+;`)
 	word := regexp.MustCompile(`\b[A-Za-z]{3,}\b`)
 	known := strings.Fields("CSV SHA UTC DMPool Wi Fi NTP PPLNS coinbase TLS BTC sats AxeOS Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun min split json admin bert dmpool verify address digest hashes " +
-		"Bitaxe NerdMiner NerdQAxe Antminer Whatsminer Avalon Nano Mini CGMiner App cgminer bfgminer URL Stratum Host Port User Password Settings Pools Miner Configuration WhatsMinerTool ESP signet")
+		"kWh Bitaxe NerdMiner NerdQAxe Antminer Whatsminer Avalon Nano Mini CGMiner App cgminer bfgminer URL Stratum Host Port User Password Settings Pools Miner Configuration WhatsMinerTool ESP signet")
 	for _, path := range []string{
 		"/workers", workerPath(aliceAddress, "bitaxe1"), "/bans", "/observer/" + aliceAddress, "/o/" + linkToken, linksPath(aliceAddress),
-		"/observer?address=x", "/observer/" + aliceAddress + "/payouts/40", "/observer/" + aliceAddress + "/blocks/" + g.block.Hash, "/observer/" + newAddress, "/connect",
+		"/observer?address=x", "/observer/" + aliceAddress + "/payouts/40", "/observer/" + aliceAddress + "/blocks/" + g.block.Hash, "/observer/" + newAddress, "/connect", "/devices", "/devices/3",
 	} {
 		body := w.get(path + map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "lang=zh-Hans").body
 		checkPage(t, body)

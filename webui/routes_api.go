@@ -33,6 +33,7 @@ func (s *site) apiRoutes() []route {
 		{"GET /api/v1/blocks/{hash}", public, api, false, s.json(s.apiBlock)},
 		{"GET /api/v1/workers", readers, api, false, s.deskJSON(s.apiWorkers)},
 		{"GET /api/v1/bans", readers, api, false, s.deskJSON(s.apiBans)},
+		{"GET /api/v1/devices", readers, api, false, s.deskJSON(s.apiDevices)},
 		{"GET /api/v1/node", readers, api, false, s.deskJSON(s.apiNode)},
 
 		{"GET /api/pool", public, api, false, s.compatible(s.json(s.ppPool))},

@@ -14,12 +14,27 @@ type workerView struct {
 	workerLine
 	Connections []connectionLine
 	Bans        []banLine // that keep it out
+	Power       powerView
 	Range       string
 	Chart       *chart
 
 	Typed   mark   // label and tags as they stand in the form
 	Problem string // why they do not do, a sentence
 	Saved   bool
+}
+
+// powerView is what the devices of a worker use that were added, and what its account
+// earned with all that its workers used.
+type powerView struct {
+	Devices []deviceLine
+	Watts   *float64 // of all of them
+	PerTH   *float64 // joules
+
+	From, To time.Time // of the yield
+	KWh      *float64
+	Sats     *int64
+	PerKWh   *int64 // nil: see Why
+	Why      string // unmeasured, short, others or gaps
 }
 
 // connectionLine is one connection of a worker.

@@ -61,7 +61,7 @@ func allowedImports() map[string][]string {
 		"packaging/booted":            {},
 		"packaging/bakecore":          {"appliance/bitcoind", "appliance/bitcoind/release"},
 		"webui": {
-			"appliance", "appliance/alert", "appliance/drill", "appliance/logbook", "appliance/metrics", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
+			"appliance", "appliance/alert", "appliance/device", "appliance/drill", "appliance/logbook", "appliance/metrics", "appliance/support", "pool", "pool/ledger", "pool/node", "pool/payout", "pool/receipt", "pool/shares", "pool/sqlite", "pool/stratum", "pool/work",
 		},
 		"webui/browsertest": {},
 		"cmd/stratumbench": {
