@@ -121,11 +121,14 @@ func launchWith(t *testing.T, c Config) *runningBox {
 }
 
 // mine connects the CPU miner, slow enough for a few blocks a second.
-func (b *runningBox) mine() {
+func (b *runningBox) mine() { b.mineAt(20) }
+
+// mineAt connects it with a hashrate; a block takes two hashes.
+func (b *runningBox) mineAt(hashrate float64) {
 	m, err := cpuminer.New(cpuminer.Config{
 		URL:  "stratum+tcp://" + b.box.config.Stratum[0].Addr().String(),
 		User: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig", Password: "x",
-		Threads: 1, MaxHashrate: 20, Logger: slog.New(slog.DiscardHandler),
+		Threads: 1, MaxHashrate: hashrate, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.t.Fatal(err)
