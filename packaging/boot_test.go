@@ -19,7 +19,7 @@ import (
 // inside_test.go. They need root, systemd-nspawn, DMPOOL_TRIXIE (scripts/trixie.sh),
 // DMPOOL_BITCOIND (scripts/bitcoind.sh) and DMPOOL_DEB (scripts/deb.sh).
 
-// TestInstall is the quick one: from the package to a healthy box, and no more.
+// TestInstall is the quick one: from the package to a healthy box and a fire drill in it.
 func TestInstall(t *testing.T) { boot(t, "TestInsideInstall", 4*time.Minute) }
 
 // TestLifeCycle goes all the way: mine, upgrade, go back, remove, install again,

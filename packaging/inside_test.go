@@ -42,6 +42,7 @@ func TestInsideInstall(t *testing.T) {
 	outside(t)
 	firstInstall(t)
 	setUp(t)
+	drillInService(t)
 	noTrouble(t)
 }
 

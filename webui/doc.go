@@ -159,7 +159,7 @@
 // carries. A script shows a token instead (tokens.go), as Authorization: Bearer: an
 // hour's of POST /api/auth/login, which may do what its operator may, or one made on
 // the sign-in page, which may look where the table of routes says readers. Neither
-// opens a page. /api/v1/workers, devices and node say what the pages do; /api/dashboard, status,
+// opens a page. /api/v1/workers, devices, node and drills say what the pages do; /api/dashboard, status,
 // stats, services/status, config, workers, blocks and payouts are what the earlier
 // project of this name promised. All about money is below /api/payments/:
 //

@@ -69,3 +69,22 @@ func TestDrillReport(t *testing.T) {
 		}
 	}
 }
+
+func TestDrillAPI(t *testing.T) {
+	w := open(t, drilling(newGolden()))
+	w.signIn()
+	list := decode(t, w.get("/api/v1/drills").body)
+	items, _ := list["items"].([]any)
+	if len(items) != 3 || items[0].(map[string]any)["verdict"] != drill.Running || items[2].(map[string]any)["verdict"] != drill.Failed {
+		t.Errorf("%+v", list)
+	}
+	for range 2 { // the same key is the same request
+		if r := w.command("/api/v1/drills", "key", map[string]any{}); r.StatusCode != http.StatusAccepted || w.box.begun != 1 {
+			t.Errorf("%d, %d drills: %s", r.StatusCode, w.box.begun, r.body)
+		}
+	}
+	w.box.unfit = refused("A fire drill runs already; wait for its end.")
+	if r := w.command("/api/v1/drills", "another", map[string]any{}); r.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("beside one that runs: %d", r.StatusCode)
+	}
+}

@@ -35,6 +35,8 @@ func (s *site) apiRoutes() []route {
 		{"GET /api/v1/bans", readers, api, false, s.deskJSON(s.apiBans)},
 		{"GET /api/v1/devices", readers, api, false, s.deskJSON(s.apiDevices)},
 		{"GET /api/v1/node", readers, api, false, s.deskJSON(s.apiNode)},
+		{"GET /api/v1/drills", readers, api, false, s.deskJSON(s.apiDrills)},
+		{"POST /api/v1/drills", operators, api, false, s.command(withoutPassword, s.doDrill)},
 
 		{"GET /api/pool", public, api, false, s.compatible(s.json(s.ppPool))},
 		{"GET /api/network", public, api, false, s.compatible(s.json(s.ppNetwork))},
