@@ -129,17 +129,25 @@ func (s *site) scanDevices(w http.ResponseWriter, r *http.Request, who caller) e
 	return s.didDevices(w, r, who, "", "/devices?done=scan#search", err)
 }
 
-// maxAdded bounds what one form adds: each is asked first.
-const maxAdded = 64
+// What one form adds is bounded, in number and in time: each is asked first.
+const (
+	maxAdded = 64
+	addTime  = 15 * time.Second
+)
 
 // addDevices adds the miners that the form names by their addresses. What was added
-// before one that is refused stays added.
+// before one that is refused stays added; those for which there is no time are not.
 func (s *site) addDevices(w http.ResponseWriter, r *http.Request, who caller) error {
 	typed := strings.TrimSpace(cut(r.PostFormValue("ip"), 60))
 	list := r.PostForm["ip"]
 	var id int64
 	var err error
+	hurry, cancel := context.WithTimeout(r.Context(), addTime)
+	defer cancel()
 	for _, ip := range list[:min(len(list), maxAdded)] {
+		if hurry.Err() != nil {
+			break
+		}
 		if id, err = s.box.AddDevice(r.Context(), strings.TrimSpace(cut(ip, 60)), who.Operator, who.IP.String()); err != nil {
 			break
 		}

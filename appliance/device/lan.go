@@ -17,7 +17,7 @@ const (
 	maxReply   = 64 << 10 // bytes of an answer
 	dialWait   = 1500 * time.Millisecond
 	replyWait  = 5 * time.Second  // from the first byte out to the last one in
-	deviceWait = 20 * time.Second // all that is asked of one device at a time
+	deviceWait = 12 * time.Second // all that is asked of one device at a time: a page waits for two such
 )
 
 // Config says where miners are looked for. The zero value is for the world; tests have
