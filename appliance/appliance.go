@@ -220,6 +220,7 @@ func (a *Appliance) Run(ctx context.Context) error {
 	})()
 	keeping, stopKeeping := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
+	keeper.Go(func() { a.tellHealth(keeping) })
 	keeper.Go(func() { newWatchdog(a.log).run(keeping, a.vitalParts, a.statusLine) })
 	defer keeper.Wait()
 	defer stopKeeping()

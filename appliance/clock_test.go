@@ -71,7 +71,7 @@ func TestClockHoldsTheBox(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
-	c := a.checkNodeHealth(ctx)
+	c := a.checkNodeHealth(a.Node(ctx), Check{})
 	if c.Status != Down || !strings.Contains(c.Reason, "clock of this machine says") || !strings.Contains(c.NextStep, "timedatectl") {
 		t.Errorf("health says %+v", c)
 	}

@@ -28,6 +28,7 @@ func (d dataDir) ledger(net string) string   { return filepath.Join(d.of(net), "
 func (d dataDir) shares(net string) string   { return filepath.Join(d.of(net), "shares.db") }
 func (d dataDir) node(net string) string     { return filepath.Join(d.of(net), "node") }
 func (d dataDir) ballast(n string) string    { return filepath.Join(d.of(n), "ballast") }
+func (d dataDir) health(n string) string     { return filepath.Join(d.of(n), "health.json") }
 func (d dataDir) core() string               { return filepath.Join(d.root, "core") }
 func (d dataDir) certificate() string        { return filepath.Join(d.root, "stratum.pem") }
 func (d dataDir) pages() string              { return filepath.Join(d.root, "pages.pem") }

@@ -83,6 +83,11 @@
 // [Appliance.Metrics] is the box in figures for a monitor, [Appliance.Samples] the last six
 // hours of the machine, [Appliance.Health] what is wrong and what to do.
 //
+// [Appliance.Health] is the one place that says what is wrong and what to do: pages, API,
+// figures and `dmpool doctor` all tell what it says. [Examine] is the doctor's look from
+// outside: at the files itself, and of what only the running box knows at what that
+// leaves in health.json every half minute.
+//
 // # Networks and nodes
 //
 // The private chains, practice and regtest, are ready at once. On a public one

@@ -46,7 +46,7 @@ func TestExternalNodeWholeBox(t *testing.T) {
 
 	stop()
 	b.eventually("the box sees that the node is gone", func() bool {
-		c := b.box.checkNodeHealth(context.Background())
+		c := b.box.checkNodeHealth(b.box.Node(context.Background()), Check{})
 		return c.Status == Down && strings.Contains(c.NextStep, "the box does not run it")
 	})
 	stop = other.start()
@@ -199,7 +199,7 @@ func TestExternalNodeAnotherChain(t *testing.T) {
 	}
 	ready := func(s NodeStatus) bool { return s.Phase == "ready" }
 	until("the node is ready", ready)
-	if c := a.checkNodeHealth(ctx); c.Status != Degraded || !strings.Contains(c.Reason, "runs without wallets") {
+	if c := a.checkNodeHealth(a.Node(ctx), Check{}); c.Status != Degraded || !strings.Contains(c.Reason, "runs without wallets") {
 		t.Errorf("a node without wallets is reported as %+v", c)
 	}
 

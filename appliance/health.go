@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/appliance/vitals"
 )
 
 // How a part, or the whole box, is.
@@ -17,7 +20,7 @@ const (
 
 // Check is the state of one part of the box with its reason and what to do.
 type Check struct {
-	Name     string // "node", "stratum", "db", "wallet", "ledger", "disk"
+	Name     string // "node", "stratum", "wallet", "ledger", "backup", "db", "disk", "memory", "clock", "ports", "shares", "service"
 	Status   string // Healthy, Degraded or Down
 	Reason   string // a sentence, also when all is well
 	NextStep string // a sentence, empty when there is nothing to do
@@ -29,28 +32,41 @@ type Health struct {
 	Checks []Check
 }
 
-// healthDeadline bounds how long the checks wait for disk and node.
-const healthDeadline = 5 * time.Second
-
-// Health looks at every part. It asks the node, so it takes milliseconds when
-// all is well and up to five seconds when the node hangs.
-func (a *Appliance) Health(ctx context.Context) Health {
-	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
-	defer cancel()
-	h := Health{Status: Healthy, Checks: []Check{
-		a.checkNodeHealth(ctx), a.checkStratumHealth(), a.checkDBHealth(ctx), a.checkWalletHealth(ctx), a.checkMoneyHealth(ctx),
-		a.checkDiskHealth(),
-	}}
-	for _, c := range h.Checks {
-		if c.Status == Down || c.Status == Degraded && h.Status == Healthy {
+// newHealth sums checks up.
+func newHealth(checks ...Check) Health {
+	h := Health{Status: Healthy, Checks: checks}
+	for _, c := range checks {
+		if worse(c.Status, h.Status) {
 			h.Status = c.Status
 		}
 	}
 	return h
 }
 
-func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
-	n := a.Node(ctx)
+// worse tells whether one status is worse than another.
+func worse(a, b string) bool { return a == Down && b != Down || a == Degraded && b == Healthy }
+
+// healthDeadline bounds how long the checks wait for disk and node.
+const healthDeadline = 5 * time.Second
+
+// Health looks at every part: the one place where it is said what is wrong and what to
+// do, for the pages, the API, the figures, and `dmpool doctor`, which asks for it
+// beside the running box ([Examine]). It asks the node, so it takes milliseconds when
+// all is well and up to five seconds when the node hangs.
+func (a *Appliance) Health(ctx context.Context) Health {
+	ctx, cancel := context.WithTimeout(ctx, healthDeadline)
+	defer cancel()
+	now, n := time.Now(), a.Node(ctx)
+	service := a.checkServiceHealth(ctx, n)
+	return newHealth(
+		a.checkNodeHealth(n, service), a.checkStratumHealth(), a.checkShareHealth(ctx, now), a.checkPortHealth(),
+		a.checkWalletHealth(ctx), a.checkMoneyHealth(ctx), a.checkBackupHealth(ctx, now), a.checkDBHealth(ctx),
+		a.checkDiskHealth(), checkMemory(vitals.Read(now)), a.checkClockHealth(now, n), service,
+	)
+}
+
+// checkNodeHealth is told how the service is that runs the node, if one does.
+func (a *Appliance) checkNodeHealth(n NodeStatus, service Check) Check {
 	c := Check{Name: "node", Status: Healthy, Reason: fmt.Sprintf("The node is at block %d.", n.Height)}
 	switch {
 	case a.runner.Load() == nil:
@@ -73,6 +89,8 @@ func (a *Appliance) checkNodeHealth(ctx context.Context) Check {
 		c.Status, c.Reason, c.NextStep = Down, n.Text, "Look at the node: the box does not run it, and goes on by itself when it answers."
 	case n.Phase == "ready" && lacking(n.Abilities) != "":
 		c.Status, c.Reason, c.NextStep = Degraded, lacking(n.Abilities), "Change that at the node; the box notices within a minute."
+	case n.Phase == "failed" && n.Class == string(bitcoind.ClassService):
+		c.Status, c.Reason, c.NextStep = Down, n.Text, service.NextStep
 	case n.Phase == "failed":
 		c.Status, c.Reason, c.NextStep = Down, n.Text, "Open the node page; its log tells what bitcoind says."
 	case n.Asked && n.Phase != "ready":
@@ -165,30 +183,37 @@ func (a *Appliance) checkWalletHealth(ctx context.Context) Check {
 // checkMoneyHealth tells of a frozen ledger, and of the last full check of its
 // sums, which the ledger-check job makes.
 func (a *Appliance) checkMoneyHealth(ctx context.Context) Check {
-	c := Check{Name: "ledger", Status: Healthy, Reason: "All sums agree."}
 	if a.pool.Load() == nil {
-		c.Reason = "No money has been booked yet."
-		return c
-	}
-	if reason, frozen := a.payouts.Frozen(ctx); frozen {
-		return Check{
-			Name: "ledger", Status: Down, Reason: "Payouts are frozen: " + reason,
-			NextStep: "Open Books and wallet on the payouts page. Nothing is paid until this is explained; mining and booking go on.",
-		}
+		return Check{Name: "ledger", Status: Healthy, Reason: "No money has been booked yet."}
 	}
 	runs, err := a.JobRuns(ctx, "ledger-check", 1)
 	switch {
 	case err != nil:
 		return Check{Name: "ledger", Status: Down, Reason: err.Error(), NextStep: "Check the disk."}
 	case len(runs) == 0:
-		c.Reason = "The sums have not been checked since the start yet."
+		return a.checkBooks(ctx, "The sums have not been checked since the start yet.", "")
 	case !runs[0].OK:
+		return a.checkBooks(ctx, "", runs[0].Message)
+	}
+	return a.checkBooks(ctx, "All sums agree.", "")
+}
+
+// checkBooks is told what came out when all sums were checked: that they are right, or
+// what is wrong with them.
+func (a *Appliance) checkBooks(ctx context.Context, right, wrong string) Check {
+	if reason, frozen := a.payouts.Frozen(ctx); frozen {
 		return Check{
-			Name: "ledger", Status: Down, Reason: "The ledger's check failed: " + runs[0].Message,
+			Name: "ledger", Status: Down, Reason: "Payouts are frozen: " + reason,
+			NextStep: "Open Books and wallet on the payouts page. Nothing is paid until this is explained; mining and booking go on.",
+		}
+	}
+	if wrong != "" {
+		return Check{
+			Name: "ledger", Status: Down, Reason: "The ledger's check failed: " + wrong,
 			NextStep: "Do not approve payouts. Keep a copy of the data directory and ask for help.",
 		}
 	}
-	return a.checkShortfall(ctx, c)
+	return a.checkShortfall(ctx, Check{Name: "ledger", Status: Healthy, Reason: right})
 }
 
 // checkShortfall tells when the pool has borne more chain fees, and losses, than it

@@ -175,6 +175,16 @@ func withoutPolkit(t *testing.T) {
 		return strings.Contains(string(reason), "cannot be run") && get("/api/health", &health) && health.Status == "down"
 	})
 	t.Logf("%s", reason)
+	waitFor(t, "everybody is told that it is polkit", func() bool {
+		var health struct {
+			Checks map[string]struct{ Reason string }
+		}
+		return get("/api/health", &health) && strings.Contains(health.Checks["service"].Reason, "polkit")
+	})
+	waitFor(t, "dmpool doctor says what to do", func() bool {
+		said, err := exec.CommandContext(t.Context(), "dmpool", "doctor").CombinedOutput()
+		return err != nil && strings.Contains(string(said), "unmask polkit.service")
+	})
 	command(t, "systemctl", "unmask", "polkit.service")
 	waitFor(t, "the box is healthy with polkit", healthy)
 }

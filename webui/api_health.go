@@ -7,8 +7,8 @@ import "net/http"
 //	{"service": "dmpool", "status": "healthy",
 //	 "checks": {"node": {"status": "healthy", "reason": "…", "next_step": "…"}, …}}
 //
-// A status is healthy, degraded or down. The checks are node, stratum, db,
-// wallet and ledger. Everybody may ask, but only a signed-in operator gets the
+// A status is healthy, degraded or down. The checks are those of
+// [appliance.Appliance.Health]. Everybody may ask, but only a signed-in operator gets the
 // box's own reason and next_step: these name heights, amounts, paths and errors.
 // Others get one fixed sentence for each check and status.
 type healthJSON struct {
@@ -75,6 +75,32 @@ func publicReason(name, status string) string {
 		return "There is room on the disk."
 	case "disk degraded", "disk down":
 		return "The disk is nearly full."
+	case "service healthy":
+		return "The system keeps the pool running."
+	case "service degraded", "service down":
+		return "The system does not let the pool start or stop its node: polkit refuses, or does not run. On the machine, dmpool doctor says more."
+	case "ports healthy":
+		return "The ports for miners are open."
+	case "ports degraded", "ports down":
+		return "A port for miners is not open."
+	case "shares healthy":
+		return "Shares are written down."
+	case "shares degraded":
+		return "Miners are connected and send no shares."
+	case "shares down":
+		return "Shares cannot be written down."
+	case "backup healthy":
+		return "Nothing is wrong with the backups."
+	case "backup degraded", "backup down":
+		return "The operator should look at the backups."
+	case "memory healthy":
+		return "There is enough memory."
+	case "memory degraded", "memory down":
+		return "There is little memory left."
+	case "clock healthy":
+		return "The clock can be right."
+	case "clock degraded", "clock down":
+		return "The clock is wrong."
 	case "ledger healthy":
 		return "The books agree."
 	case "ledger degraded":

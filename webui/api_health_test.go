@@ -44,7 +44,7 @@ func TestHealthForStrangers(t *testing.T) {
 // Every check has a sentence for every status that the box gives it, and no
 // sentence is said of two statuses that differ for a stranger.
 func TestPublicReasons(t *testing.T) {
-	for _, name := range []string{"node", "stratum", "db", "wallet", "ledger", "disk", "unheard of"} {
+	for _, name := range []string{"node", "stratum", "db", "wallet", "ledger", "disk", "service", "ports", "shares", "backup", "memory", "clock", "unheard of"} {
 		well := publicReason(name, "healthy")
 		for _, status := range []string{"degraded", "down"} {
 			if got := publicReason(name, status); !strings.HasSuffix(got, ".") || got == well {

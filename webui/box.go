@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"database/sql"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/support"
@@ -117,6 +118,17 @@ func (h health) Good() int {
 		}
 	}
 	return n
+}
+
+// Strip is what the dashboard shows: the parts that are looked at every day, and
+// whatever is not well.
+func (h health) Strip() (list []check) {
+	for _, c := range h.Checks {
+		if c.Status != "healthy" || slices.Contains([]string{"node", "stratum", "wallet", "ledger", "backup", "disk"}, c.Name) {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // rates are mean hash rates in hashes per second; nil is not known.

@@ -50,6 +50,9 @@
 // a private link (links.go), /o/TOKEN, whose page has nothing on it that tells the
 // address: neither itself, nor transactions, nor receipts.
 //
+// The health page (health.go) lists every check; the dashboard shows the main ones and what
+// is not well.
+//
 // What Prometheus scrapes (metrics.go) is off until the operator says who may ask; package
 // appliance/metrics has the names.
 //

@@ -178,7 +178,7 @@ func TestPagesAreSound(t *testing.T) {
 		paths = append(paths, "/alerts", "/alerts?done=yes&type=ledger_frozen&level=critical", "/alerts/channels", "/alerts/channels?done=policy", "/alerts/channels/42?done=test", "/alerts/channels/43?done=set", "/alerts/channels/44", "/alerts/channels/45",
 			"/alerts/channels/new?kind=webhook", "/alerts/channels/new?kind=smtp", "/alerts/rules", "/alerts/rules?done=set", "/alerts/rules/node_peers", "/alerts/rules/own-1", "/alerts/rules/new?type=hashrate_below", "/alerts/rules/new?type=no_block")
 		paths = append(paths, "/devices", "/devices?done=add", "/devices?done=forget", "/devices/3", "/devices/3?done=set-restarts", "/devices/7")
-		paths = append(paths, "/monitoring", "/logs", "/logs?level=error", "/about", "/jobs?job=upkeep")
+		paths = append(paths, "/health", "/monitoring", "/logs", "/logs?level=error", "/about", "/jobs?job=upkeep")
 		for _, path := range paths {
 			t.Run(fmt.Sprintf("operator fresh=%v %s", fresh, path), func(t *testing.T) { checkPage(t, w.get(path).body) })
 		}

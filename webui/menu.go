@@ -45,6 +45,7 @@ func moreMenu() []section {
 		{"box", []entry{
 			{"alerts", "/alerts", []string{"channels", "channel", "alert_rules", "alert_rule"}},
 			{"node", "/node", nil}, // on phones only, where it is not in the bar
+			{"health", "/health", nil},
 			{"monitoring", "/monitoring", nil},
 			{"logs", "/logs", nil},
 			{"jobs", "/jobs", nil},

@@ -112,6 +112,7 @@ func (s *site) routes() []route {
 		{"POST /node/core", operators, login, false, s.getCore},
 		{"POST /node/core/stop", operators, desk, false, s.stopCore},
 		{"POST " + uploadPath, operators, login, false, s.uploadCore},
+		{"GET /health", operators, desk, false, s.shared("health", s.healthPage)},
 		{"GET /monitoring", operators, desk, false, s.page("monitoring", s.monitoring)},
 		{"GET /monitoring.csv", operators, desk, false, s.monitoringCSV},
 		{"GET /logs", operators, desk, false, s.page("logs", s.logs)},

@@ -81,8 +81,9 @@ func NewUnit(config UnitConfig) *Unit {
 	return u
 }
 
-// The names of the units for a network.
-func nodeUnit(network string) string  { return "dmpool-bitcoind@" + network + ".service" }
+// NodeUnit is the unit that is the node of a network.
+func NodeUnit(network string) string { return "dmpool-bitcoind@" + network + ".service" }
+
 func applyUnit(network string) string { return "dmpool-node-apply@" + network + ".service" }
 
 // CopiesUnit is the unit that does [Places.ShareCopies].
@@ -115,7 +116,7 @@ func (u *Unit) start(ctx context.Context) (instance, failure) {
 	if f := u.stopOthers(ctx); f.class != "" {
 		return nil, f
 	}
-	unit := nodeUnit(u.config.Conf.Network)
+	unit := NodeUnit(u.config.Conf.Network)
 	was, err := u.config.Services.Status(ctx, unit)
 	if err != nil {
 		return nil, noService(err)
@@ -152,7 +153,7 @@ func (u *Unit) elsewhere() bool {
 // how the new run is.
 func (u *Unit) startAnew(ctx context.Context, was ServiceStatus, r Repair) (ServiceStatus, failure) {
 	u.forgetWish()
-	unit := nodeUnit(u.config.Conf.Network)
+	unit := NodeUnit(u.config.Conf.Network)
 	if !was.down() {
 		u.halt(ctx, unit)
 	}
@@ -218,7 +219,7 @@ func (u *Unit) stopOthers(ctx context.Context) failure {
 		if network == u.config.Conf.Network {
 			continue
 		}
-		unit := nodeUnit(network)
+		unit := NodeUnit(network)
 		s, err := u.config.Services.Status(ctx, unit)
 		if err != nil {
 			return noService(err)
@@ -239,7 +240,7 @@ func (u *Unit) stopOthers(ctx context.Context) failure {
 
 // hold stops the unit, also one that waits to be started again by systemd.
 func (u *Unit) hold(ctx context.Context) {
-	unit := nodeUnit(u.config.Conf.Network)
+	unit := NodeUnit(u.config.Conf.Network)
 	s, err := u.config.Services.Status(ctx, unit)
 	if err != nil || s.Active == "inactive" || s.Active == "failed" {
 		return
@@ -273,7 +274,7 @@ func noService(err error) failure {
 // follow watches one run of the unit until that ends or nobody cares any more.
 func (u *Unit) follow(ctx context.Context, s ServiceStatus) *unitRun {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	r := &unitRun{u: u, unit: nodeUnit(u.config.Conf.Network), first: s, over: make(chan struct{}), cancel: cancel}
+	r := &unitRun{u: u, unit: NodeUnit(u.config.Conf.Network), first: s, over: make(chan struct{}), cancel: cancel}
 	go r.watch(ctx)
 	return r
 }

@@ -111,7 +111,7 @@ func (f *fakeServices) end(t *testing.T, code, status, log string) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	unit := nodeUnit(NetworkRegtest)
+	unit := NodeUnit(NetworkRegtest)
 	s := f.units[unit]
 	if err := os.WriteFile(f.places.Conf(NetworkRegtest).debugLog(), []byte(log), 0o600); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func newUnit(t *testing.T, f *fakeServices, change ...func(*UnitConfig)) *Unit {
 		Care: Care{
 			Conf: conf, Logger: slog.New(slog.DiscardHandler),
 			Probe: func(context.Context) error {
-				if s, _ := f.Status(t.Context(), nodeUnit(NetworkRegtest)); s.PID == 0 {
+				if s, _ := f.Status(t.Context(), NodeUnit(NetworkRegtest)); s.PID == 0 {
 					return errRefused
 				}
 				return nil
@@ -182,7 +182,7 @@ func TestUnitFindsTheNodeThatRuns(t *testing.T) {
 	if again := untilPhase(t, second, PhaseReady); again.PID != s.PID || again.Restarts != 0 {
 		t.Errorf("State = %+v, want process %d", again, s.PID)
 	}
-	apply, node := "start "+applyUnit(NetworkRegtest), "start "+nodeUnit(NetworkRegtest)
+	apply, node := "start "+applyUnit(NetworkRegtest), "start "+NodeUnit(NetworkRegtest)
 	if got := f.questions(); !slices.Equal(got, []string{apply, node, apply}) {
 		t.Errorf("asked for %q, want the node started once", got)
 	}
@@ -277,7 +277,7 @@ func TestUnitIgnoresAnOldReport(t *testing.T) {
 	untilPhase(t, u, PhaseFailed)
 	u.Restart()
 	untilPhase(t, u, PhaseReady)
-	if _, err := f.Stop(t.Context(), nodeUnit(NetworkRegtest)); err != nil {
+	if _, err := f.Stop(t.Context(), NodeUnit(NetworkRegtest)); err != nil {
 		t.Fatal(err)
 	}
 	if s := untilPhase(t, u, PhaseFailed); s.Class != ClassCrash || !strings.Contains(s.Text, "journalctl") {
@@ -327,7 +327,7 @@ func TestUnitRestartStopsInOrder(t *testing.T) {
 	first := untilPhase(t, u, PhaseReady)
 	u.Restart()
 	until(t, u, "another process", func(s State) bool { return s.Phase == PhaseReady && s.PID != first.PID })
-	node, apply := nodeUnit(NetworkRegtest), "start "+applyUnit(NetworkRegtest)
+	node, apply := NodeUnit(NetworkRegtest), "start "+applyUnit(NetworkRegtest)
 	if got := f.questions(); !slices.Equal(got, []string{apply, "start " + node, "stop " + node, apply, "start " + node}) {
 		t.Errorf("asked for %q", got)
 	}
@@ -355,7 +355,7 @@ func TestUnitStopsBeforeDiskIsFull(t *testing.T) {
 	set(0)
 	f.end(t, "exited", "1", "Error: Disk space is too low!\n")
 	until(t, u, "stopped for the disk", func(s State) bool {
-		now, _ := f.Status(t.Context(), nodeUnit(NetworkRegtest))
+		now, _ := f.Status(t.Context(), NodeUnit(NetworkRegtest))
 		return s.Class == ClassDisk && now.Active == "inactive"
 	})
 	set(gb)
@@ -365,12 +365,12 @@ func TestUnitStopsBeforeDiskIsFull(t *testing.T) {
 func TestUnitEndsTheNodeOfTheNetworkBefore(t *testing.T) {
 	f := newFakeServices(t)
 	f.mu.Lock()
-	f.run(nodeUnit(NetworkMain))
+	f.run(NodeUnit(NetworkMain))
 	f.mu.Unlock()
 	u := newUnit(t, f)
 	defer attended(t, u)()
 	untilPhase(t, u, PhaseReady)
-	if got := f.questions(); got[0] != "stop "+nodeUnit(NetworkMain) {
+	if got := f.questions(); got[0] != "stop "+NodeUnit(NetworkMain) {
 		t.Errorf("asked for %q, want the other node stopped first", got)
 	}
 }

@@ -42,6 +42,7 @@ func commands() []command {
 		{"miner", "miner -o stratum+tcp://HOST:PORT -u ADDRESS.WORKER [flags]", "mine with this computer's processor", miner},
 		{"drill", "drill [flags]", "prove on a throw-away chain that all from the share to the payout works", fireDrill},
 		{"passwd", "passwd [flags]", "set an operator's password, or add an operator", passwd},
+		{"doctor", "doctor [flags]", "look at everything and say what is wrong and what to do", doctor},
 		{"support-bundle", "support-bundle [flags]", "write a file, without secrets, for somebody who helps", supportBundle},
 		{"backup", "backup create|list|verify|restore|passphrase [FILE] [flags]", "back up the box, try a backup out, or restore one", backups},
 		{"rollback", "rollback [flags]", "go back to the books of an older version", rollback},

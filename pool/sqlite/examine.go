@@ -58,6 +58,9 @@ func Examine(ctx context.Context, path string) (c Contents, err error) {
 	return c, err
 }
 
+// LookDB is Look for who wants a [DB], whose Update then fails.
+func LookDB(path string) *DB { return &DB{path: path, writer: Look(path), reader: Look(path)} }
+
 // Look opens a database of ours for reading alone, beside a process that has it open
 // or without one. Its schema may be of any version: nothing is brought up to date.
 func Look(path string) *sql.DB { return sql.OpenDB(newConnector(path, "mode=ro&"+readerOptions)) }
