@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/backup"
@@ -77,30 +78,33 @@ func (l backupLog) list(ctx context.Context, before int64, limit int) ([]Backup,
 	if err != nil {
 		return nil, fmt.Errorf("list backups: %w", err)
 	}
-	for i := range all {
-		if all[i].Copies, err = l.copies(ctx, all[i].ID); err != nil {
-			return nil, err
-		}
+	if len(all) == 0 {
+		return nil, nil
 	}
-	return all, nil
+	return all, l.addCopies(ctx, all)
 }
 
-func (l backupLog) copies(ctx context.Context, id int64) ([]BackupCopy, error) {
+// addCopies fills in where backups are, which come in the order of list.
+func (l backupLog) addCopies(ctx context.Context, all []Backup) error {
 	rows, err := l.db.Reader().QueryContext(ctx, `
-		SELECT place, COALESCE(at, 0), COALESCE(gone_at, 0), problem FROM backup_copy WHERE backup = ? ORDER BY place <> 'box', place`, id)
+		SELECT backup, place, COALESCE(at, 0), COALESCE(gone_at, 0), problem
+		FROM backup_copy WHERE backup BETWEEN ? AND ? ORDER BY backup DESC, place <> 'box', place`, all[len(all)-1].ID, all[0].ID)
 	if err != nil {
-		return nil, fmt.Errorf("list copies of a backup: %w", err)
+		return fmt.Errorf("list copies of backups: %w", err)
 	}
-	all, err := sqlite.Collect(rows, func(r *sql.Rows) (c BackupCopy, err error) {
-		var at, gone int64
-		err = r.Scan(&c.Place, &at, &gone, &c.Problem)
+	_, err = sqlite.Collect(rows, func(r *sql.Rows) (c BackupCopy, err error) {
+		var id, at, gone int64
+		err = r.Scan(&id, &c.Place, &at, &gone, &c.Problem)
 		c.At, c.GoneAt = orZero(at), orZero(gone)
+		if i := slices.IndexFunc(all, func(b Backup) bool { return b.ID == id }); i >= 0 {
+			all[i].Copies = append(all[i].Copies, c)
+		}
 		return c, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list copies of a backup: %w", err)
+		return fmt.Errorf("list copies of backups: %w", err)
 	}
-	return all, nil
+	return nil
 }
 
 // one returns a backup, or ErrNoBackup.

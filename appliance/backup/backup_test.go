@@ -289,9 +289,10 @@ func TestNoRoom(t *testing.T) {
 // anything, and what is not even that.
 func FuzzOpen(f *testing.F) {
 	for _, c := range hostile(f) {
-		f.Add(c.content, false)
+		if len(c.content) < 4096 { // large ones make the search slow
+			f.Add(c.content, false)
+		}
 	}
-	f.Add(written(f), false)
 	f.Add([]byte(`{"format":1}`), true)
 	text, err := json.Marshal(manifestOf(contents()))
 	if err != nil {
