@@ -155,14 +155,18 @@ func (f Folder) hold() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the folder of drills: %w", err)
 	}
-	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	for range 5 { // who only looks ([Folder.Taken]) has it for a moment
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return lock, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			break
+		}
 		err = ErrBusy
+		time.Sleep(20 * time.Millisecond)
 	}
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
-	}
-	return lock, nil
+	return nil, errors.Join(err, lock.Close())
 }
 
 // clear makes a report of what is left of a drill, and deletes its box. The caller
