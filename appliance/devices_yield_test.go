@@ -125,7 +125,11 @@ func TestYield(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
+	defer func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	now := time.Unix(1_900_000_000, 0)
 	for _, tc := range []struct {
 		hours int // that are measured
