@@ -44,7 +44,8 @@ type Target struct {
 	To       string `json:"to,omitempty"`       // e-mail, addresses with commas between
 }
 
-// Secret is what nobody is shown again. What is empty in a change stays as it was.
+// Secret is what nobody is shown again. What is empty in a change stays as it was, but
+// for a token or password when the channel leads to another server then.
 type Secret struct {
 	URL   string `json:"url,omitempty"`   // of a webhook, since many hold a token
 	Token string `json:"token,omitempty"` // of ntfy and Telegram, the password of e-mail, the key of a webhook's signature
@@ -146,10 +147,11 @@ func (b *Bell) secret(c Channel) (s Secret, err error) {
 // its audit row, and returns it as it is then. It is tried again at once. The error may
 // be [ErrNotFound] or an [*Error].
 func (b *Bell) SetChannel(ctx context.Context, tx *sql.Tx, c Channel, secret Secret) (Channel, error) {
+	var was Channel
 	var old Secret
 	if c.ID != 0 {
-		was, err := readChannel(ctx, tx, c.ID)
-		if err != nil {
+		var err error
+		if was, err = readChannel(ctx, tx, c.ID); err != nil {
 			return c, err
 		}
 		c.Kind = was.Kind
@@ -160,10 +162,15 @@ func (b *Bell) SetChannel(ctx context.Context, tx *sql.Tx, c Channel, secret Sec
 	if secret.URL == "" {
 		secret.URL = old.URL
 	}
-	if secret.Token == "" {
+	typed := secret.Token
+	if typed == "" {
 		secret.Token = old.Token
 	}
 	c, err := c.check(secret)
+	if err == nil && typed == "" && c.Kind != Webhook && !c.Target.knows(was.Target) {
+		secret.Token = "" // it was for another server
+		c, err = c.check(secret)
+	}
 	if err != nil {
 		return c, err
 	}
@@ -215,6 +222,12 @@ func addChannel(ctx context.Context, tx *sql.Tx, c Channel, now time.Time) (id i
 		return 0, fmt.Errorf("write channel: %w", err)
 	}
 	return id, nil
+}
+
+// knows tells whether a target may be given the token or password that another one has
+// been given. A webhook never is: it gets a signature.
+func (t Target) knows(other Target) bool {
+	return t.Server == other.Server && t.Port == other.Port && t.Security == other.Security && t.User == other.User
 }
 
 // RemoveChannel removes a channel with its secrets; what was to be sent is dropped. It

@@ -169,6 +169,43 @@ func TestChannelKeepsItsSecret(t *testing.T) {
 	}
 }
 
+// A token or password is for the server that it was typed in for: another one, or the
+// same without encryption, never gets it.
+func TestSecretStaysWithItsServer(t *testing.T) {
+	b, r := newBench(t), newReceiver(t)
+	id := b.channel(Channel{Kind: Ntfy, Target: Target{Server: "https://ntfy.example", Topic: "box"}}, Secret{Token: "planted"})
+	b.channel(Channel{ID: id, Name: "phone", Target: Target{Server: " https://ntfy.example/ ", Topic: "other"}}, Secret{})
+	if c, err := b.bell.Channel(t.Context(), id); err != nil || !c.Signed {
+		t.Errorf("the same server with another topic: %+v, %v", c, err)
+	}
+	b.channel(Channel{ID: id, Name: "phone", Target: Target{Server: r.URL, Topic: "box"}}, Secret{})
+	if problem, err := b.bell.Test(t.Context(), id); err != nil || problem != "" {
+		t.Fatalf("test: %q, %v", problem, err)
+	}
+	if got := r.next(t).header.Get("Authorization"); got != "" {
+		t.Errorf("another server is told %q", got)
+	}
+
+	mail := Target{Server: "mail.example", Port: 587, Security: SecurityStartTLS, User: "box", From: "box@mail.example", To: "anna@mail.example"}
+	id = b.channel(Channel{Kind: SMTP, Target: mail}, Secret{Token: "planted"})
+	for name, change := range map[string]func(t *Target){
+		"server":     func(t *Target) { t.Server = "mail.other" },
+		"port":       func(t *Target) { t.Port = 2525 },
+		"encryption": func(t *Target) { t.Security = SecurityNone },
+		"user":       func(t *Target) { t.User = "other" },
+	} {
+		target := mail
+		change(&target)
+		err := b.bell.db.Update(t.Context(), func(tx *sql.Tx) error {
+			_, err := b.bell.SetChannel(t.Context(), tx, Channel{ID: id, Name: "mail", PerHour: 20, Target: target}, Secret{})
+			return err
+		})
+		if err == nil || !strings.Contains(err.Error(), "its password") {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+}
+
 // A channel whose secrets cannot be opened says so, and works again with new ones.
 func TestSealLost(t *testing.T) {
 	b, r := newBench(t), newReceiver(t)
