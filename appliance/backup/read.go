@@ -42,11 +42,16 @@ func Open(ctx context.Context, r io.Reader, passphrase string) (*Archive, error)
 		return nil, ErrPassphrase
 	}
 	identity.SetMaxWorkFactor(workFactorMost)
-	a := &Archive{source: src}
-	if a.plain, err = age.Decrypt(in, identity); err != nil {
+	plain, err := age.Decrypt(in, identity)
+	if err != nil {
 		return nil, src.sealed(err)
 	}
-	a.tar = tar.NewReader(a.plain)
+	return inside(src, plain)
+}
+
+// inside reads the beginning of what was encrypted.
+func inside(src *source, plain io.Reader) (*Archive, error) {
+	a := &Archive{source: src, plain: plain, tar: tar.NewReader(plain)}
 	var text []byte
 	header, err := a.tar.Next()
 	if err == nil {
