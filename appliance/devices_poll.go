@@ -81,14 +81,19 @@ func (k *deviceKeeper) round(ctx context.Context) {
 		k.box.log.Warn("Devices not read", "err", err)
 		return
 	}
+	used := make([]usage, len(list))
 	var g errgroup.Group
 	g.SetLimit(devicesAtOnce)
-	for _, d := range list {
+	for i, d := range list {
 		if k.due(d.ID, time.Now()) {
-			g.Go(func() error { k.ask(ctx, d); return nil })
+			g.Go(func() error { used[i] = k.ask(ctx, d); return nil })
 		}
 	}
 	_ = g.Wait() // no error
+	// All in one transaction: a block that is found meanwhile waits for the same disk.
+	if err := k.box.noteUsage(ctx, used); err != nil && ctx.Err() == nil {
+		k.box.log.Warn("Energy of devices not noted", "err", err)
+	}
 }
 
 func (k *deviceKeeper) due(id int64, now time.Time) bool {
@@ -97,27 +102,25 @@ func (k *deviceKeeper) due(id int64, now time.Time) bool {
 	return !now.Before(k.seen[id].next)
 }
 
-// ask asks one device how it is.
-func (k *deviceKeeper) ask(ctx context.Context, d Device) {
+// ask asks one device how it is, and returns what it has used since the last time.
+func (k *deviceKeeper) ask(ctx context.Context, d Device) usage {
 	answer, err := k.lan.Read(ctx, d.IP)
 	if ctx.Err() != nil {
-		return
+		return usage{}
 	}
 	if err != nil || !d.is(answer) {
 		k.missed(d.ID, err == nil, time.Now())
-		return
+		return usage{}
 	}
 	now := time.Now()
 	before := k.saw(d.ID, answer, now)
-	if err := k.box.deviceUsed(ctx, d.ID, before, answer, now); err != nil {
-		k.box.log.Warn("Energy of device not noted", "err", err)
-	}
 	d.Seen, d.At = answer, now
 	if d.Going == DeviceBack && d.Obeys() {
 		if err := k.box.deviceReturned(ctx, d); err != nil {
 			k.box.log.Warn("Return of device not noted", "err", err)
 		}
 	}
+	return k.box.deviceUsed(d.ID, before, answer, now)
 }
 
 // saw remembers an answer, and returns what was known before.

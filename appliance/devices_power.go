@@ -157,26 +157,47 @@ func (a *Appliance) isHere(p device.Pool) bool {
 	})
 }
 
-// deviceUsed adds up what a device has used since its last answer, under the worker
-// that it mined as both times.
-func (a *Appliance) deviceUsed(ctx context.Context, id int64, before sighting, now device.Device, at time.Time) error {
+// usage is what a device has used between two answers. The zero value is nothing.
+type usage struct {
+	device          int64
+	who             rig
+	at              time.Time // of the later answer
+	seconds, joules int64
+}
+
+// deviceUsed is what a device has used since its last answer, under the worker that it
+// mined as both times.
+func (a *Appliance) deviceUsed(id int64, before sighting, now device.Device, at time.Time) usage {
 	span := at.Sub(before.at)
 	if before.at.IsZero() || span <= 0 || span > maxMeasured || before.Watts == nil || now.Watts == nil {
-		return nil
+		return usage{}
 	}
 	here := a.minersAt()
 	who := a.minesAs(now, here)
 	if who.address == "" || who != a.minesAs(before.Device, here) {
-		return nil
+		return usage{}
 	}
 	joules := math.Round((*before.Watts + *now.Watts) / 2 * span.Seconds())
+	return usage{id, who, at, int64(math.Round(span.Seconds())), int64(joules)}
+}
+
+// noteUsage adds up energy by hour. A device that was forgotten meanwhile has none.
+func (a *Appliance) noteUsage(ctx context.Context, list []usage) error {
+	if !slices.ContainsFunc(list, func(u usage) bool { return u.device != 0 }) {
+		return nil
+	}
 	err := a.db.Update(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `
-			INSERT INTO device_hour (device, address, worker, hour, seconds, joules)
-			SELECT id, ?2, ?3, ?4, ?5, ?6 FROM device WHERE id = ?1
-			ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds, joules = joules + excluded.joules`,
-			id, who.address, who.worker, floorHour(at).Unix(), int64(math.Round(span.Seconds())), int64(joules))
-		return err
+		for _, u := range list {
+			_, err := tx.ExecContext(ctx, `
+				INSERT INTO device_hour (device, address, worker, hour, seconds, joules)
+				SELECT id, ?2, ?3, ?4, ?5, ?6 FROM device WHERE id = ?1
+				ON CONFLICT DO UPDATE SET seconds = seconds + excluded.seconds, joules = joules + excluded.joules`,
+				u.device, u.who.address, u.who.worker, floorHour(u.at).Unix(), u.seconds, u.joules)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("write energy: %w", err)

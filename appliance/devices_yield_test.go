@@ -84,6 +84,7 @@ func TestDeviceUsed(t *testing.T) {
 		return v
 	}
 	at := time.Unix(500*3600+1800, 0)
+	var all []usage
 	for _, step := range []struct {
 		before, now device.Device
 		span        time.Duration
@@ -95,16 +96,18 @@ func TestDeviceUsed(t *testing.T) {
 		{answer(100, device.Pool{URL: "stratum+tcp://elsewhere:3333", User: here.User}), answer(100, here), time.Minute},
 		{device.Device{}, answer(100, here), time.Minute},
 	} {
-		if err := a.deviceUsed(t.Context(), d.ID, sighting{Device: step.before, at: at.Add(-step.span)}, step.now, at); err != nil {
-			t.Fatal(err)
-		}
+		all = append(all, a.deviceUsed(d.ID, sighting{Device: step.before, at: at.Add(-step.span)}, step.now, at))
+	}
+	forgotten := a.deviceUsed(99, sighting{Device: answer(1, here), at: at.Add(-time.Minute)}, answer(1, here), at)
+	if forgotten == (usage{}) {
+		t.Error("it has used nothing")
+	}
+	if err := a.noteUsage(t.Context(), append(all, forgotten)); err != nil {
+		t.Fatal(err)
 	}
 	used, err := a.used(t.Context(), minerAddress, at.Add(-time.Hour), at.Add(time.Hour))
 	if want := (energy{"rig", 500 * 3600, 100, 12_000}); err != nil || len(used) != 1 || used[0] != want {
 		t.Errorf("used %+v, %v; want %+v", used, err, want)
-	}
-	if err := a.deviceUsed(t.Context(), 99, sighting{Device: answer(1, here), at: at.Add(-time.Minute)}, answer(1, here), at); err != nil {
-		t.Errorf("one that was forgotten meanwhile: %v", err)
 	}
 	if err := a.ForgetDevice(t.Context(), d.ID, "anna", "::1"); err != nil {
 		t.Fatal(err)
