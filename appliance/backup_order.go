@@ -3,9 +3,11 @@ package appliance
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance/backup"
 	"github.com/dmpool/dmpool/pool"
 )
 
@@ -180,4 +182,24 @@ func (a *Appliance) backUp(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "made and restored to a scratch place: " + b.Name, nil
+}
+
+// BackupRefusal returns what an error about backups says to people; ok is false for one
+// that says nothing to them.
+func BackupRefusal(err error) (sentence error, ok bool) {
+	for _, known := range []error{
+		ErrBackupBusy, ErrNoBackupPassphrase, ErrLastBackup, errBackupKey,
+		backup.ErrNotBackup, backup.ErrPassphrase, backup.ErrCostly, backup.ErrTruncated, backup.ErrAltered, backup.ErrNewer, backup.ErrNoRoom,
+		backup.ErrMissing, backup.ErrAway,
+	} {
+		if errors.Is(err, known) {
+			return known, true
+		}
+	}
+	return nil, false
+}
+
+// BackupFile is where a backup lies on this box.
+func (a *Appliance) BackupFile(name string) string {
+	return filepath.Join(a.dir.backups(a.network), name)
 }

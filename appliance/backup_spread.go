@@ -32,7 +32,7 @@ func (v *vault) spread(ctx context.Context, b *Backup) error {
 		}
 	}
 	for _, p := range v.places() {
-		if err := v.expire(ctx, p); err != nil && !errors.Is(err, backup.ErrAway) {
+		if _, err := v.expire(ctx, p); err != nil && !errors.Is(err, backup.ErrAway) {
 			errs = append(errs, fmt.Errorf("%s: %w", p.Name, err))
 		}
 	}
@@ -85,15 +85,15 @@ func sameFile(ctx context.Context, b Backup, p BackupPlace) error {
 const historyMost = 1000
 
 // expire writes down what is not in a place any more, and removes there what the rule
-// does not keep.
-func (v *vault) expire(ctx context.Context, p BackupPlace) error {
+// does not keep. It tells how many these were.
+func (v *vault) expire(ctx context.Context, p BackupPlace) (removed int, err error) {
 	stored, err := p.List(ctx)
 	if err != nil {
-		return err
+		return removed, err
 	}
 	all, err := v.history().list(ctx, 0, historyMost)
 	if err != nil {
-		return err
+		return removed, err
 	}
 	byID := map[int64]Backup{}
 	var kept []backup.Kept
@@ -104,7 +104,7 @@ func (v *vault) expire(ctx context.Context, p BackupPlace) error {
 		}
 		if !slices.ContainsFunc(stored, func(s backup.Stored) bool { return s.Name == b.Name }) {
 			if err := v.history().left(ctx, b.ID, p.Name, time.Now()); err != nil {
-				return err
+				return removed, err
 			}
 			continue
 		}
@@ -113,10 +113,31 @@ func (v *vault) expire(ctx context.Context, p BackupPlace) error {
 	}
 	for _, old := range backup.Usual().Expired(kept) {
 		if err := v.remove(ctx, byID[old.ID], p); err != nil {
-			return err
+			return removed, err
 		}
+		removed++
 	}
-	return nil
+	return removed, nil
+}
+
+// CleanUpBackups lets go, in all places, what the rule does not keep, and tells how many
+// copies that were. A place that is not there keeps no other from it.
+func (a *Appliance) CleanUpBackups(ctx context.Context, actor, ip string) (removed int, err error) {
+	v, err := a.vault(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: "backup.cleanup", Result: "ok", IP: ip}); err != nil {
+		return 0, err
+	}
+	for _, p := range v.places() {
+		n, err := v.expire(ctx, p)
+		if err != nil && !errors.Is(err, backup.ErrAway) {
+			return removed, err
+		}
+		removed += n
+	}
+	return removed, nil
 }
 
 // remove deletes a backup in one place.

@@ -85,6 +85,7 @@ type box interface {
 	snapshots
 	purse
 	figures
+	backups
 	factors
 	auditLog
 	fireDrills

@@ -95,7 +95,7 @@ func (s *site) showCoreAgain(w http.ResponseWriter, r *http.Request, who caller,
 }
 
 // The routes whose file is read as it comes, and the largest forms: the box takes
-// releases of 200 MB and wallets of 256 MB.
+// releases of 200 MB, wallets of 256 MB, and backups for which it has room.
 const (
 	uploadPath = "/node/core/upload"
 	maxUpload  = 201 << 20
@@ -104,6 +104,9 @@ const (
 
 	walletUploadPath = "/wallet/" + walletUpload
 	maxWalletUpload  = 257 << 20
+
+	setupRestorePath = "/setup/restore/upload"
+	maxBackupUpload  = 64 << 30
 )
 
 // uploadLimit returns the size of the largest form of such a route, 0 for all others.
@@ -113,6 +116,8 @@ func uploadLimit(path string) int64 {
 		return maxUpload
 	case walletUploadPath:
 		return maxWalletUpload
+	case setupRestorePath:
+		return maxBackupUpload
 	}
 	return 0
 }

@@ -66,6 +66,11 @@
 // is what the miner says now, not what was asked of it. The fields to type stand on the
 // page in any case. What a worker's miners use stands on its page.
 //
+// The backup pages (backup.go) tell how old the newest backup is that is known to
+// restore, and hand backups out; where they go is changed on a page of its own
+// (backup_plan.go), on which a server shows its fingerprint before it is taken. Nothing
+// is restored over a running box: the page shows what would change, and the command.
+//
 // Charts are drawn on the server for the spans of chart_range.go, each with a sentence,
 // a table and a CSV file.
 //
@@ -124,7 +129,8 @@
 // everywhere else. Each step is one form; the box keeps its answer, so that a
 // restart, a way back or another browser loses nothing, and gives everything back
 // but the secrets. A second factor is its own step, with the texts and the parts that
-// it has later (setup_factor.go); Bitcoin Core arrives while the set-up goes on, and each page
+// it has later (setup_factor.go); a backup in the place of all answers is uploaded and
+// shown before it is taken (setup_restore.go); Bitcoin Core arrives while the set-up goes on, and each page
 // says how far it is (setup_core.go). The claim code makes one browser the holder of the
 // set-up, by a cookie. When there is an operator the server goes on with New's handler,
 // in which there is no such route.

@@ -44,6 +44,7 @@ type golden struct {
 	slips      slips
 	vault      vault
 	safe       safe
+	chest      chest
 	crew
 	brigade
 	siren
@@ -229,6 +230,7 @@ func newGolden() *golden {
 	g.siren = newSiren()
 	g.shed = newShed()
 	g.slips = newSlips(g)
+	g.chest = newChest()
 	g.safe.audit, g.safe.proof = goldenAudit(), auditProof{To: 7}
 	return g
 }
@@ -246,7 +248,7 @@ func (g *golden) empty() *golden {
 	g.people = g.people[:1]
 	g.node = nodeView{Feed: feedView{Phase: "warming", Text: "Loading block index…"}, Reason: "The node is still starting.", Progress: new(0.934), Figures: nodeFigures{Stratum: "waiting"}}
 	g.observer = observerView{Address: newAddress}
-	g.slips, g.crew, g.brigade, g.siren = slips{}, crew{}, brigade{}, siren{rules: g.rules, policy: g.policy}
+	g.slips, g.crew, g.brigade, g.chest, g.siren = slips{}, crew{}, brigade{}, emptyChest(), siren{rules: g.rules, policy: g.policy}
 	g.shed = shed{}
 	return g
 }

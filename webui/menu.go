@@ -50,6 +50,7 @@ func moreMenu() []section {
 			{"logs", "/logs", nil},
 			{"jobs", "/jobs", nil},
 			{"drill", "/drill", []string{"report"}},
+			{"backup", "/backup", []string{"backup_one", "backup_places", "backup_server", "backup_preview"}},
 		}},
 		{"rules", []entry{
 			{"settings", "/settings", []string{"review"}},

@@ -124,6 +124,8 @@ func (w *visit) answerOf(method, path string) answer {
 		fields = map[string]any{"name": "Dry spell", "condition": map[string]any{"type": "no_block", "duration_minutes": 600}, "level": "info"}
 	case "/api/alerts/rules/worker_offline":
 		fields = map[string]any{"level": "critical", "channels": []int{42}}
+	case "/api/backup/42/delete", "/api/backup/42/restore":
+		fields = map[string]any{"password": password}
 	case "/api/payments/cancel/42":
 		fields = map[string]any{"rev": 3}
 	}

@@ -76,6 +76,10 @@ func targets(t *testing.T) []target {
 		{"no-devices", "devices", empty, false, false, false},
 		{"no-bans", "bans", empty, false, false, false},
 		{"links", linksPath(aliceAddress)[1:], full, false, false, false},
+		{"backup-one", "backup/42", full, false, false, false},
+		{"backup-failed", "backup/40", full, false, false, false},
+		{"backup-places", "backup/places", full, false, false, true},
+		{"no-places", "backup/places", empty, false, false, false},
 		{"help", "help", full, false, false, true},
 		{"reference", "reference", brief, true, false, false},
 		{"offer", "factor?next=/wallet", full, false, false, true},
@@ -85,10 +89,10 @@ func targets(t *testing.T) []target {
 		{"drill-failed", "drill/20261121T080000Z", full, false, false, false},
 		{"observer-month", alice + "?range=30d&from=50", full, true, false, false},
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "monitoring", "logs", "drill", "about", "support"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "monitoring", "logs", "drill", "backup", "about", "support"} {
 		list = append(list, target{strings.TrimSuffix("full-"+p, "-"), p, full, false, false, true})
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "sessions", "audit", "connect", "monitoring", "drill"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "sessions", "audit", "connect", "monitoring", "drill", "backup"} {
 		list = append(list, target{strings.TrimSuffix("empty-"+p, "-"), p, empty, false, false, false})
 	}
 	return list

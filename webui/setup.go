@@ -68,6 +68,10 @@ func (p *setup) routes() []route {
 		{"POST /setup/core", anyone, pages, early, p.near(p.held(p.getCore))},
 		{"POST /setup/core/stop", anyone, pages, early, p.near(p.held(p.stopCore))},
 		{"POST " + setupUploadPath, anyone, pages, early, p.near(p.held(p.uploadCore))},
+		{"GET /setup/restore", anyone, pages, early, p.near(p.holding(p.restore))},
+		{"POST " + setupRestorePath, anyone, pages, early, p.near(p.held(p.uploadBackup))},
+		{"POST /setup/restore/take", anyone, pages, early, p.near(p.held(p.takeBackup))},
+		{"POST /setup/restore/drop", anyone, pages, early, p.near(p.held(p.dropBackup))},
 		{"POST /setup/" + appliance.StepFactor, anyone, pages, early, p.near(p.held(p.confirmFactor))},
 		{"POST /setup/factor/codes", anyone, pages, early, p.near(p.held(p.renewCodes))},
 		{"POST /setup/factor/file", anyone, pages, early, p.near(p.held(p.codesFile))},
@@ -302,6 +306,9 @@ func (p *setup) answer(w http.ResponseWriter, r *http.Request, who caller) error
 	}
 	if !v.open(step) || step == appliance.StepWelcome {
 		return p.onward(w, r)
+	}
+	if step == appliance.StepStart && r.PostFormValue("start") == "backup" {
+		return toRestore(w, r)
 	}
 	piece := v.read(r.PostForm)
 	if len(v.Problems) == 0 && r.PostForm.Has("look") { // a button that only looks

@@ -33,7 +33,12 @@ func TestSetupInBrowser(t *testing.T) {
 	codes, _, dir := openSetup(t)
 	codes.wantsFactor(dir)
 	codes.press("/setup/factor", "code", phone(t, secretOn(codes.get("/setup/factor").body)))
+	brought, _, dir := openSetup(t)
+	brought.claim(dir)
+	brought.bring(backupPhrase, oldBox(t))
 	all := []target{
+		{"setup-restore", "setup/restore", public, false, false, false},
+		{"setup-brought", "setup/restore", brought, false, false, true},
 		{"setup-factor", "setup/factor", secret, false, false, true},
 		{"setup-factor-codes", "setup/factor", codes, false, false, false},
 		{"setup-help", "setup/help?from=welcome", fresh, false, false, false},

@@ -41,6 +41,7 @@ type setupView struct {
 	Core      coreView
 	HTTPS     *certificateView // of the pages over TLS, nil where there are none
 	Secure    bool             // this page came over TLS
+	Preview   *previewView     // of a backup that was uploaded
 }
 
 // setupStep is a line of the list of steps.

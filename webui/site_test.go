@@ -12,7 +12,7 @@ import (
 // fillIn fills the wildcards of a route's pattern.
 func fillIn(pattern string) (method, path string) {
 	method, path, _ = strings.Cut(pattern, " ")
-	return method, strings.NewReplacer("{$}", "", "{hash}", strings.Repeat("0", 64), "{id}", "42", "{name}", "upkeep", "{address}", aliceAddress, "{file}", "app.css", "{height}", "924980", "{worker}", "bitaxe1", "{tag}", "wifi", "{session}", "a1000003", "{key}", "worker_offline").Replace(path)
+	return method, strings.NewReplacer("{$}", "", "{hash}", strings.Repeat("0", 64), "{id}", "42", "{name}", "upkeep", "{address}", aliceAddress, "{file}", "app.css", "{height}", "924980", "{worker}", "bitaxe1", "{tag}", "wifi", "{session}", "a1000003", "{place}", "disk", "{key}", "worker_offline").Replace(path)
 }
 
 // A stranger gets nothing of what belongs to operators, on any route.
