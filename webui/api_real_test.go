@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dmpool/dmpool/appliance"
+	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/stratum"
 )
 
@@ -26,7 +28,14 @@ func TestAPIOnRealNode(t *testing.T) {
 	fill := strings.NewReplacer("{hash}", blocks[0].Hash.String(), "{height}", fmt.Sprint(blocks[0].Height),
 		"{address}", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "{worker}", "rig", "{session}", session)
 
-	b.signIn("127.0.5.3").mustDo("/api/payments/config", map[string]any{"rev": 2, "password": password, "settings": map[string]any{"metrics": "token"}})
+	settings, rev, err := b.box.StoredSettings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Metrics = pool.MetricsToken
+	if err := b.box.ChangeSettings(t.Context(), appliance.SettingsChange{Rev: rev, Settings: settings, Actor: "admin"}); err != nil {
+		t.Fatal(err)
+	}
 	doc := describedAPI(t)
 	tabs := []*tab{b.signIn("127.0.5.1"), b.signIn("127.0.5.2")} // 60 requests a minute each
 	n := 0

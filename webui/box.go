@@ -78,6 +78,7 @@ type box interface {
 	ParseAddress(text string) (canonical string, err error)
 	Observer(ctx context.Context, address string) (observerView, error)
 	Shares(ctx context.Context, address string, limit, offset int) (lines []shareLine, total int64, err error)
+	Why(ctx context.Context, address string) (whyFacts, error)
 	PaidTo(ctx context.Context, address string, limit, offset int) (lines []paidLine, total int64, err error)
 	miners
 	devices

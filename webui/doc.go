@@ -50,6 +50,9 @@
 // a private link (links.go), /o/TOKEN, whose page has nothing on it that tells the
 // address: neither itself, nor transactions, nor receipts.
 //
+// "Why was I not paid?" (why.go) walks from the first share of an address to its payment:
+// one pure function makes the steps out of facts of books and share log.
+//
 // The health page (health.go) lists every check; the dashboard shows the main ones and what
 // is not well.
 //

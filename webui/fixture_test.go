@@ -39,6 +39,7 @@ type golden struct {
 	jobs       jobsView
 	monitoring monitoringView
 	observer   observerView
+	why        whyFacts
 	shares     []shareLine
 	paid       []paidLine
 	slips      slips
@@ -225,6 +226,12 @@ func newGolden() *golden {
 	g.paid = []paidLine{
 		{ID: 42, Amount: 512_000, State: "pending", CreatedAt: at(2 * time.Minute)},
 		{ID: 40, Amount: 9_300_000, State: "settled", TxID: strings.Repeat("77e0", 16), Vout: new(1), CreatedAt: at(90 * time.Hour), Confirmations: 412},
+	}
+	g.why = whyFacts{
+		Now: noon, Shares: 18_511, FirstShare: at(900 * time.Hour), LastShare: at(12 * time.Second), Credited: true,
+		Blocks:  []whyBlock{{blockLine: g.blocks[1], Split: true, Part: 61_058_000}},
+		Balance: g.observer.Balance, Least: 100_000, Every: 24 * time.Hour, Luck: g.dashboard.Luck,
+		Payment: &whyPayment{g.paid[1], 6},
 	}
 	g.crew = newCrew()
 	g.siren = newSiren()

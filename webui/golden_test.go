@@ -41,6 +41,13 @@ func (g *golden) Hashrates(_ context.Context, _ string, from, to time.Time, step
 	return points, nil
 }
 
+func (g *golden) Why(context.Context, string) (whyFacts, error) {
+	if g.fresh {
+		return whyFacts{Now: noon}, nil
+	}
+	return g.why, nil
+}
+
 func (g *golden) Workers(context.Context) ([]workerLine, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -167,7 +167,7 @@ func TestPagesAreSound(t *testing.T) {
 			g.empty()
 		}
 		w := open(t, g)
-		paths := []string{"/login", "/login?out", "/observer", "/observer?address=x", "/observer/" + aliceAddress, "/observer/" + newAddress, "/observer/x", "/o/" + linkToken, "/o/x", "/observer/" + aliceAddress + "?range=30d&from=50", "/connect", "/help", "/nowhere", "/observer/" + aliceAddress + "/blocks/" + g.block.Hash, "/observer/" + aliceAddress + "/payouts/40"}
+		paths := []string{"/login", "/login?out", "/observer", "/observer?address=x", "/observer/" + aliceAddress, "/observer/" + newAddress, "/observer/x", "/o/" + linkToken, "/o/x", "/observer/" + aliceAddress + "?range=30d&from=50", "/connect", "/help", "/nowhere", "/observer/" + aliceAddress + "/blocks/" + g.block.Hash, "/observer/" + aliceAddress + "/payouts/40", "/observer/" + aliceAddress + "/why", "/o/" + linkToken + "/why"}
 		for _, path := range paths {
 			t.Run(fmt.Sprintf("stranger fresh=%v %s", fresh, path), func(t *testing.T) { checkPage(t, w.get(path).body) })
 		}

@@ -36,6 +36,7 @@ func targets(t *testing.T) []target {
 	bare := newGolden()
 	bare.safe.needed = true
 	needing := enter(bare)
+	unwell := enter(troubled())
 	burning := enter(drilling(newGolden()))
 	sound, lost := enter(withWallet("confirmed")), enter(withWallet("drawn"))
 	lost.box.vault.page.Loaded, lost.box.vault.page.Ask, lost.box.vault.page.Problem = false, []int{2, 7, 11}, "it waits"
@@ -58,6 +59,8 @@ func targets(t *testing.T) []target {
 		{"public-connect", "connect", full, true, false, false},
 		{"public-find", "observer", full, true, false, false},
 		{"observer", alice, full, true, false, true},
+		{"why", alice + "/why", full, true, false, true},
+		{"health-trouble", "health", unwell, false, false, true},
 		{"public-new", "observer/" + newAddress, full, true, false, false},
 		{"public-nonsense", "observer?address=nonsense", full, true, true, false},
 		{"public-nowhere", "nowhere", full, true, true, false},
@@ -89,7 +92,7 @@ func targets(t *testing.T) []target {
 		{"drill-failed", "drill/20261121T080000Z", full, false, false, false},
 		{"observer-month", alice + "?range=30d&from=50", full, true, false, false},
 	}
-	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "monitoring", "logs", "drill", "backup", "about", "support"} {
+	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "settings", "books", "people", "sessions", "audit", "connect", "health", "monitoring", "logs", "drill", "backup", "about", "support"} {
 		list = append(list, target{strings.TrimSuffix("full-"+p, "-"), p, full, false, false, true})
 	}
 	for _, p := range []string{"", "workers", "blocks", "payouts", "node", "jobs", "people", "sessions", "audit", "connect", "monitoring", "drill", "backup"} {

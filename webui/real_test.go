@@ -37,7 +37,7 @@ func TestPayoutTakenBackOnRealNode(t *testing.T) {
 	w := b.signIn("127.0.3.1")
 	v := b.pending(w)
 	page := fmt.Sprintf("/payouts/%d", v.ID)
-	paths := []string{"/payouts", "/payouts?tab=owed", page, "/books", "/settings", "/accounts/" + v.Items[0].Address, "/"}
+	paths := []string{"/payouts", "/payouts?tab=owed", page, "/books", "/settings", "/accounts/" + v.Items[0].Address, "/observer/" + v.Items[0].Address + "/why", "/health", "/"}
 	look := func(when string) {
 		for _, path := range paths {
 			status, html, _ := w.send(http.MethodGet, path, "", "", nil)

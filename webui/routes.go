@@ -183,6 +183,8 @@ func (s *site) routes() []route {
 		{"GET /observer", anyone, page, false, s.observing(s.findObserver)},
 		{"GET /observer/{address}", anyone, page, false, s.observing(s.shared("observer", s.observer))},
 		{"GET " + privatePath + "{token}", anyone, page, false, s.observing(s.shared("observer", s.private))},
+		{"GET /observer/{address}/why", anyone, page, false, s.observing(s.plain("why", s.why))},
+		{"GET " + privatePath + "{token}/why", anyone, page, false, s.observing(s.plain("why", s.privateWhy))},
 		{"GET " + privatePath + "{token}/hashrate.csv", anyone, page, false, s.observing(s.privateSeries)},
 		{"GET /observer/{address}/blocks/{hash}", anyone, page, false, s.observing(s.plain("statement", s.statement))},
 		{"GET /observer/{address}/payouts/{id}", anyone, page, false, s.observing(s.plain("payment", s.payment))},
