@@ -16,6 +16,8 @@ type AlertConfig struct {
 	// Say puts an English sentence of the box into another language; nil: it stays.
 	Say      func(language, sentence string) string
 	Telegram string // URL of its API; empty: the public one
+
+	byHand bool // of tests: the box looks when it is told to, at what time it is told
 }
 
 // newBell makes what raises alerts and has them told.

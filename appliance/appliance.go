@@ -232,7 +232,9 @@ func (a *Appliance) Run(ctx context.Context) error {
 	keeper.Go(func() { a.monitor.run(keeping, a) })
 	keeper.Go(func() { a.devices.run(keeping) })
 	keeper.Go(func() { a.alerts.Run(keeping) })
-	keeper.Go(func() { a.lookOut(keeping) })
+	if !a.config.Alerts.byHand {
+		keeper.Go(func() { a.lookOut(keeping) })
+	}
 	a.lookAround(ctx)
 	a.core.getWanted(ctx)
 	if err := a.core.await(ctx); err != nil {

@@ -65,11 +65,11 @@ func TestPrune(t *testing.T) {
 	b.update(func(tx *sql.Tx) error {
 		for i := range keptAlerts + 10 {
 			at := noon.UnixMilli()
-			if _, err := tx.Exec(`INSERT INTO alert (rule, type, name, level, lasting, raised_at, over_at) VALUES ('x', 'block_found', '', 'info', 0, ?, ?)`, at, at); err != nil {
+			if _, err := tx.ExecContext(t.Context(), `INSERT INTO alert (rule, type, name, level, lasting, raised_at, over_at) VALUES ('x', 'block_found', '', 'info', 0, ?, ?)`, at, at); err != nil {
 				return err
 			}
 			if i < 5 {
-				if _, err := tx.Exec(`INSERT INTO alert_delivery (name, news, urgent, at, state) VALUES ('gone', 'test', 0, ?, 'sent')`, noon.AddDate(0, -4, 0).UnixMilli()); err != nil {
+				if _, err := tx.ExecContext(t.Context(), `INSERT INTO alert_delivery (name, news, urgent, at, state) VALUES ('gone', 'test', 0, ?, 'sent')`, noon.AddDate(0, -4, 0).UnixMilli()); err != nil {
 					return err
 				}
 			}
@@ -211,7 +211,7 @@ func TestSealLost(t *testing.T) {
 	b, r := newBench(t), newReceiver(t)
 	id := b.channel(Channel{Kind: Webhook}, Secret{URL: r.URL})
 	b.update(func(tx *sql.Tx) error {
-		_, err := tx.Exec(`UPDATE alert_channel SET sealed = x'00'`)
+		_, err := tx.ExecContext(t.Context(), `UPDATE alert_channel SET sealed = x'00'`)
 		return err
 	})
 	if problem, err := b.bell.Test(t.Context(), id); err != nil || !strings.Contains(problem, "type it in again") {
@@ -294,7 +294,7 @@ func TestDeliveredAtLeastOnce(t *testing.T) {
 	one := &courier{bell: b.bell, channel: id}
 	rapid.Check(t, func(rt *rapid.T) {
 		b.update(func(tx *sql.Tx) error {
-			_, err := tx.Exec(`DELETE FROM alert; DELETE FROM alert_seen; UPDATE alert_channel SET failures = 0, next_at = 0`)
+			_, err := tx.ExecContext(t.Context(), `DELETE FROM alert; DELETE FROM alert_seen; UPDATE alert_channel SET failures = 0, next_at = 0`)
 			return err
 		})
 		b.bell.watches = map[string]*watch{}
