@@ -35,14 +35,14 @@ func (w *words) badge(family, state string) template.HTML {
 
 func tone(state string) string {
 	switch state {
-	case "mature", "settled", "online", "ready", "healthy", "done", "pass", "sound":
+	case "mature", "settled", "online", "ready", "healthy", "done", "pass", "sound", "sent", "over":
 		return "ok"
 	case "accepted", "approved", "signed", "broadcast", "confirmed", "waiting", "running", "info":
 		return "info"
 	case "found", "unknown", "unchecked", "pending", "cancelling", "evicted", "idle", "degraded",
 		"warning", "warming", "starting", "stopping", "headers-presync", "ibd", "catching-up":
 		return "warn"
-	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent", "banned", "fail", "unsound":
+	case "orphaned", "stale", "rejected", "expired", "failed", "down", "absent", "banned", "fail", "unsound", "critical", "dropped":
 		return "bad"
 	case "here":
 		return "ok"
