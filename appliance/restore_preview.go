@@ -10,6 +10,7 @@ import (
 
 	"github.com/dmpool/dmpool/appliance/backup"
 	"github.com/dmpool/dmpool/pool/ledger"
+	"github.com/dmpool/dmpool/pool/payout"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
@@ -35,6 +36,7 @@ type Books struct {
 	Sums      ledger.Sums
 	Blocks    int       // found, ever
 	Last      time.Time // of the latest booking, zero: there is none
+	Freeze    bool      // payouts are frozen when these books are restored
 }
 
 // preview looks at what was unpacked, and at what is there.
@@ -91,7 +93,8 @@ func booksIn(ctx context.Context, path string) (b Books, err error) {
 		return b, fmt.Errorf("read books: %w", err)
 	}
 	b.Last = orZero(last)
-	return b, nil
+	b.Freeze, err = payout.MayPayTwice(ctx, db)
+	return b, err
 }
 
 // PreviewBackup tells what would change if a backup of this box were restored into it.

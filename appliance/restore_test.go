@@ -102,7 +102,7 @@ func TestRestoreIntoEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := r.Preview
-	if p.Here != nil || p.Network != "regtest" || len(p.Backup.Operators) != 1 || p.Backup.Sums.Payable != owed || len(p.Backup.Miners) != 1 || p.Backup.Last.IsZero() {
+	if p.Here != nil || p.Network != "regtest" || len(p.Backup.Operators) != 1 || p.Backup.Sums.Payable != owed || !p.Backup.Freeze || len(p.Backup.Miners) != 1 || p.Backup.Last.IsZero() {
 		t.Errorf("preview: %+v", p)
 	}
 	if aside, err := r.Commit(t.Context(), "terminal", ""); err != nil || aside != "" {

@@ -52,7 +52,7 @@ func restoreBackup(ctx context.Context, c *cli, f backupFlags) (err error) {
 	if aside != "" {
 		fmt.Fprintf(c.stdout, "What was there lies in %s.\n", aside)
 	}
-	if s := r.Preview.Backup.Sums; s.Pending != 0 || s.Payable != 0 || s.Reserved != 0 {
+	if r.Preview.Backup.Freeze {
 		fmt.Fprintln(c.stdout, "Payouts are frozen until you have looked whether there were any after this backup: Books and wallet on the payouts page.")
 	}
 	return nil

@@ -252,24 +252,6 @@ func postFreeze(ctx context.Context, tx *ledger.Tx, key string, at time.Time) er
 	return tx.Post(ctx, ledger.Event{Key: key, Kind: freezeKind, Ref: freezeRef, Actor: "payout", At: at}, nil)
 }
 
-// FreezeOld stops all payouts of a ledger that comes from a backup made at a time,
-// before anything is done with it. The wallet tells of later payouts that are in the
-// chain, and [Desk.Advance] freezes because of each; but one that is in no block yet,
-// and that this node has not heard of, nobody here can know. Where miners are owed
-// nothing, nothing can be paid twice, and nothing is frozen.
-func FreezeOld(ctx context.Context, tx *ledger.Tx, made, now time.Time) error {
-	sums, err := ledger.ReadSums(ctx, tx)
-	if err != nil || sums.Pending == 0 && sums.Payable == 0 && sums.Reserved == 0 {
-		return err
-	}
-	err = postFreeze(ctx, tx, freezeOld+strconv.FormatInt(made.Unix(), 10), now)
-	if errors.Is(err, ledger.ErrPosted) {
-		return nil
-	}
-
-	return err
-}
-
 // Uncovered reports whether payouts are frozen because miners are owed more than
 // there is, in books that are otherwise in order: a block has left the chain after
 // its reward was paid. [Desk.BookSurplus] of what somebody adds ends that.
