@@ -103,12 +103,14 @@ func launchBox(t *testing.T, dir, binary string) *runningBox {
 
 func launchWith(t *testing.T, c Config) *runningBox {
 	t.Helper()
-	ln, err := Listen(t.Context(), "miners", "127.0.0.1:0", "--stratum")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Stratum, c.Logger = []net.Listener{ln}, slog.New(slog.DiscardHandler)
-	box, err := New(t.Context(), c)
+	box, err := unlocked(func() (*Appliance, error) {
+		ln, err := Listen(t.Context(), "miners", "127.0.0.1:0", "--stratum")
+		if err != nil {
+			return nil, err
+		}
+		c.Stratum, c.Logger = []net.Listener{ln}, slog.New(slog.DiscardHandler)
+		return New(t.Context(), c)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,6 +120,19 @@ func launchWith(t *testing.T, c Config) *runningBox {
 	t.Cleanup(b.stop)
 	b.eventually("the box has its parts", func() bool { return box.Pool() != nil })
 	return b
+}
+
+// unlocked repeats what fails because a data directory is in use: a process that another
+// test starts at this moment has its lock, too, until its program begins.
+func unlocked[T any](do func() (T, error)) (got T, err error) {
+	for range 100 {
+		got, err = do()
+		if _, held := errors.AsType[*InUseError](err); !held {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return got, err
 }
 
 // mine connects the CPU miner, slow enough for a few blocks a second.

@@ -67,7 +67,9 @@ func TestRestoreDrill(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	r, err := OpenRestoration(t.Context(), dir, bytes.NewReader(content), backupPhrase, slog.New(slog.DiscardHandler))
+	r, err := unlocked(func() (*Restoration, error) {
+		return OpenRestoration(t.Context(), dir, bytes.NewReader(content), backupPhrase, slog.New(slog.DiscardHandler))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -259,7 +259,6 @@ func restoredCopy(t *testing.T, content []byte) (dir string) {
 // TestRestoreStopped stops a restore before each of its steps, as a power cut does, and
 // has the next start go on.
 func TestRestoreStopped(t *testing.T) {
-	t.Parallel()
 	content, _ := backedUp(t)
 	for stop := 0; ; stop++ {
 		dir := restoredCopy(t, content)
@@ -329,7 +328,6 @@ func TestKilledWithBackup(t *testing.T) {
 		}
 		return
 	}
-	t.Parallel()
 	content, _ := backedUp(t)
 	dir := restoredCopy(t, content)
 	d := dataDir{dir}
@@ -367,7 +365,9 @@ func TestKilledWithBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if !strings.HasPrefix(e.Name(), ".writable-") { // by which a start that was killed tried out the folder
+			names = append(names, e.Name())
+		}
 	}
 	if diff := cmp.Diff([]string{"backup.key", "backups", ledgerFile, "passphrase"}, names); diff != "" {
 		t.Errorf("in the network's folder (-want +got):\n%s", diff)
