@@ -36,6 +36,7 @@ func BenchmarkPagesAfterAYear(b *testing.B) {
 		{"worker", workerPath(address, "rig07") + "?range=30d"},
 		{"observer", "/observer/" + address},
 		{"observer-30d", "/observer/" + address + "?range=30d"},
+		{"metrics", metricsPath},
 	} {
 		b.Run(page.name, func(b *testing.B) {
 			took := make([]time.Duration, 0, b.N)
@@ -91,6 +92,14 @@ func yearOld(b *testing.B) (box *appliance.Appliance, address string) {
 	for box.Health(ctx).Status != appliance.Healthy {
 		time.Sleep(50 * time.Millisecond)
 	}
+	settings, rev, err := box.StoredSettings(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	settings.Metrics = pool.MetricsLocal
+	if err := box.ChangeSettings(ctx, appliance.SettingsChange{Rev: rev, Settings: settings, Actor: "admin"}); err != nil {
+		b.Fatal(err)
+	}
 	return box, address
 }
 
@@ -99,7 +108,8 @@ func visitOf(b *testing.B, m box, db *sqlite.DB, o Options) *visit {
 	b.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
 	s := siteOf(b, m, db, o)
-	s.limits.desk, s.limits.pages = newLimiter(time.Now, time.Microsecond, 1_000_000), newLimiter(time.Now, time.Microsecond, 1_000_000)
+	wide := func() *limiter { return newLimiter(time.Now, time.Microsecond, 1_000_000) }
+	s.limits.desk, s.limits.pages, s.limits.api = wide(), wide(), wide()
 	server := httptest.NewServer(s.guarded(s.register()))
 	b.Cleanup(server.Close)
 	jar, _ := cookiejar.New(nil)
