@@ -37,8 +37,8 @@ func TestAlertsPage(t *testing.T) {
 		t.Errorf("dismiss again: status %d", r.StatusCode)
 	}
 	w.do(http.MethodPost, "/alerts/dismiss", url.Values{"token": {w.token()}, "over_to": {"43"}})
-	if want := []string{"dismiss 44", "dismiss over 43"}; !slices.Equal(w.box.siren.done, want) {
-		t.Errorf("done %q, want %q", w.box.siren.done, want)
+	if want := []string{"dismiss 44", "dismiss over 43"}; !slices.Equal(w.box.done, want) {
+		t.Errorf("done %q, want %q", w.box.done, want)
 	}
 	if page := w.get("/alerts").body; strings.Contains(page, `name="id" value="44"`) {
 		t.Error("what was dismissed is still open")
@@ -69,8 +69,8 @@ func TestChannelPages(t *testing.T) {
 		}
 		checkPage(t, r.body)
 	}
-	if len(w.box.siren.done) > 0 {
-		t.Fatalf("done without a password: %q", w.box.siren.done)
+	if len(w.box.done) > 0 {
+		t.Fatalf("done without a password: %q", w.box.done)
 	}
 	f := form()
 	f.Set("password", password)
@@ -130,7 +130,7 @@ func TestAlertRulePages(t *testing.T) {
 	}
 	w.do(http.MethodPost, "/alerts/rules/own-1/reset", url.Values{"token": {w.token()}})
 	want := []string{"rule reject_rate true 7.5 0 [42 45]", "rule own-2 true 0 600 []", "reset own-1"}
-	if !slices.Equal(w.box.siren.done, want) {
-		t.Errorf("done %q, want %q", w.box.siren.done, want)
+	if !slices.Equal(w.box.done, want) {
+		t.Errorf("done %q, want %q", w.box.done, want)
 	}
 }

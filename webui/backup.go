@@ -215,8 +215,9 @@ func (s *site) ofBackup(form string, do func(w http.ResponseWriter, r *http.Requ
 		if err != nil {
 			return err
 		}
-		refusal, declined := "", !right
+		refusal := ""
 		if right {
+			var declined bool
 			err = do(w, r, who, id)
 			if refusal, declined = refusalOf(err); !declined {
 				return err

@@ -153,7 +153,7 @@ func TestSetupFromBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer box.Close()
+	defer func() { _ = box.Close() }()
 	if op, _, err := box.Login(t.Context(), "grandma", password, "127.0.0.1"); err != nil || op.Name != "grandma" {
 		t.Errorf("sign-in with the old password: %+v, %v", op, err)
 	}

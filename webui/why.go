@@ -151,12 +151,10 @@ func (f whyFacts) blockSteps() []whyStep {
 		paid.Sats = b.Paid
 		list = append(list, paid)
 	}
-	switch {
-	case b.State == "accepted":
+	if b.State == "accepted" {
 		return append(list, of("immature", "wait"))
-	default:
-		return append(list, of("mature", "ok"))
 	}
+	return append(list, of("mature", "ok"))
 }
 
 // moneySteps tell of what is owed, and of the newest payment.

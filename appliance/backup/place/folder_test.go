@@ -93,7 +93,7 @@ func TestDiskPulledOut(t *testing.T) {
 	if err := Try(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	if mount, err := MountOf(filepath.Join(disk.Dir)); err != nil || mount != disk.Dir {
+	if mount, err := MountOf(disk.Dir); err != nil || mount != disk.Dir {
 		t.Errorf("MountOf = %q, %v, want %q", mount, err, disk.Dir)
 	}
 	if SameDisk(disk.Dir, data) {

@@ -52,7 +52,7 @@ func newKeeper(t *testing.T, change ...func(*keeper)) *keeper {
 	for _, c := range change {
 		c(k)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func (k *keeper) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { ssh.DiscardRequests(requests) })
@@ -156,7 +156,7 @@ func (k *keeper) files(channel io.ReadWriteCloser) {
 	if err != nil {
 		return
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	_ = s.Serve()
 }
 

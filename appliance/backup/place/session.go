@@ -41,7 +41,7 @@ func begin(ctx context.Context, server Server, patience time.Duration) (*session
 	if err != nil {
 		return nil, err
 	}
-	c := &session{line: line, life: newWatch(patience, func() { line.Close() })}
+	c := &session{line: line, life: newWatch(patience, func() { _ = line.Close() })}
 	c.stay = context.AfterFunc(ctx, func() { c.life.end(context.Cause(ctx)) })
 	if err := c.start(); err != nil {
 		c.end()
@@ -77,9 +77,9 @@ func (c *session) start() error {
 func (c *session) end() {
 	c.stay()
 	c.life.rest()
-	c.line.Close()
+	_ = c.line.Close()
 	if c.Client != nil {
-		c.Client.Close()
+		_ = c.Client.Close()
 	}
 }
 

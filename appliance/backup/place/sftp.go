@@ -130,7 +130,7 @@ func (s *SFTP) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := c.Client.Open(path.Join(s.server.folder(), name))
+	f, err := c.Open(path.Join(s.server.folder(), name))
 	if err != nil {
 		c.end()
 		if errors.Is(err, fs.ErrNotExist) {

@@ -182,7 +182,7 @@ func TestHang(t *testing.T) {
 }
 
 func TestNoServer(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestNoServer(t *testing.T) {
 	_, err = HostKey(t.Context(), closed.Addr().String())
 	refusedWith(t, "HostKey of a closed port", err, "does not take connections")
 
-	web, err := net.Listen("tcp", "127.0.0.1:0")
+	web, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func (h hostile) Filecmd(*sftp.Request) error { return h.refuses }
 func (h hostile) serve(k *keeper) {
 	k.subsystem = func(ch io.ReadWriteCloser, _ func() bool) {
 		s := sftp.NewRequestServer(ch, sftp.Handlers{FileList: h, FilePut: h, FileCmd: h})
-		defer s.Close()
+		defer func() { _ = s.Close() }()
 		_ = s.Serve()
 	}
 }
