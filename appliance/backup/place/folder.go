@@ -194,7 +194,7 @@ func (r reading) Read(p []byte) (int, error) { return r(p) }
 
 // sweep removes the parts that were left behind long ago.
 func (*Folder) sweep(root *os.Root) {
-	all, err := regular(root)
+	all, err := ours(root)
 	if err != nil {
 		return
 	}
@@ -205,30 +205,43 @@ func (*Folder) sweep(root *os.Root) {
 	}
 }
 
-// listMost is how many names of a folder are looked at.
+// listMost is how many files of ours a folder may have: so many nobody has made.
 const listMost = 10_000
 
-// regular lists the regular files of a folder.
-func regular(root *os.Root) (all []fs.FileInfo, err error) {
+var errTooMany = errors.New("too many files")
+
+// ours lists the backups in a folder and the parts of them, all of them or none.
+func ours(root *os.Root) (all []fs.FileInfo, err error) {
 	dir, err := root.Open(".")
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	entries, err := dir.ReadDir(listMost)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	for _, entry := range entries {
-		if !entry.Type().IsRegular() {
-			continue
+	for {
+		entries, err := dir.ReadDir(1000)
+		if errors.Is(err, io.EOF) {
+			return all, nil
 		}
-		info, err := root.Lstat(entry.Name())
-		if err == nil && info.Mode().IsRegular() {
-			all = append(all, info)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range entries {
+			if !entry.Type().IsRegular() || !backup.IsName(entry.Name()) && !isPart(entry.Name()) {
+				continue
+			}
+			info, err := root.Lstat(entry.Name())
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // meanwhile
+			case err != nil:
+				return nil, err
+			case info.Mode().IsRegular():
+				all = append(all, info)
+			}
+		}
+		if len(all) > listMost {
+			return nil, errTooMany
 		}
 	}
-	return all, nil
 }
 
 // List implements [backup.Place].
@@ -238,7 +251,7 @@ func (f *Folder) List(context.Context) (list []backup.Stored, err error) {
 		return nil, err
 	}
 	defer root.Close()
-	all, err := regular(root)
+	all, err := ours(root)
 	return stored(all), f.explain(err)
 }
 
@@ -307,6 +320,8 @@ func (f *Folder) explain(err error) error {
 		return nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
 		return refused(err, "there is not enough room in %s", f.dir)
+	case errors.Is(err, errTooMany):
+		return refused(err, "the folder %s holds too many files; use one of its own for the backups", f.dir)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return refused(errors.Join(ErrNotAllowed, err), "the service may not write in %s", f.dir)
 	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ESTALE):

@@ -3,6 +3,7 @@ package place
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -68,6 +69,26 @@ func TestHostileFolder(t *testing.T) {
 	}
 	if got := string(read(t, p, "dmpool-main-20261123-000001.age")); got != "new" {
 		t.Errorf("read %q", got)
+	}
+}
+
+// A list is whole, whatever else lies there, or there is none.
+func TestCrowdedFolder(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 1500 {
+		write(t, filepath.Join(dir, fmt.Sprintf("photo-%d", i)))
+		write(t, filepath.Join(dir, fmt.Sprintf("dmpool-main-20261123-%06d.age", i)))
+	}
+	if got := names(t, NewFolder(dir, "")); len(got) != 1500 {
+		t.Errorf("List tells of %d files, want 1500", len(got))
+	}
+	for i := range listMost {
+		write(t, filepath.Join(dir, fmt.Sprintf("dmpool-main-20261124-%06d.age", i)))
+	}
+	list, err := NewFolder(dir, "").List(t.Context())
+	refusedWith(t, "List", err, "too many files")
+	if len(list) > 0 {
+		t.Errorf("List = %d files with an error", len(list))
 	}
 }
 

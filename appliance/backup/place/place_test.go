@@ -57,7 +57,7 @@ func TestPlaces(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			p, dir := open(t)
 			ctx := t.Context()
-			if list, err := p.List(ctx); err != nil || len(list) != 0 {
+			if list, err := p.List(ctx); len(list) != 0 || exists(dir) && err != nil || !exists(dir) && !errors.Is(err, backup.ErrAway) {
 				t.Fatalf("List of an empty place = %v, %v", list, err)
 			}
 			content := bytes.Repeat([]byte("0123456789abcdef"), 200_000) // a hundred pieces
@@ -179,6 +179,11 @@ func write(t *testing.T, file string) {
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func names(t *testing.T, p backup.Place) (all []string) {

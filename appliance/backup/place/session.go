@@ -126,7 +126,8 @@ func (c *session) files(folder string) ([]fs.FileInfo, error) {
 }
 
 // put writes a file whole, or returns why not.
-func (c *session) put(folder, name string, from io.Reader) (err error) {
+// settling is how long the server may take to bring it to its disk.
+func (c *session) put(folder, name string, from io.Reader, settling time.Duration) (err error) {
 	if err := c.MkdirAll(folder); err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func (c *session) put(folder, name string, from io.Reader) (err error) {
 			_ = c.Remove(part) // as far as there still is a connection
 		}
 	}()
-	size, err := c.write(part, from)
+	size, err := c.write(part, from, settling)
 	if err != nil {
 		return err
 	}
@@ -169,17 +170,20 @@ func (c *session) put(folder, name string, from io.Reader) (err error) {
 // far away is as fast as its line.
 const inFlight = 16
 
-// write makes a file of all there is to read and has the server bring it to its disk.
-func (c *session) write(part string, from io.Reader) (size int64, err error) {
+// write makes a file of all there is to read and has the server bring it to its disk,
+// during which it says nothing.
+func (c *session) write(part string, from io.Reader, settling time.Duration) (size int64, err error) {
 	f, err := c.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return 0, err
 	}
+	defer c.life.bear(c.life.patience) // once it is closed
 	defer func() { err = errors.Join(err, f.Close()) }()
 	_ = f.Chmod(0o600) // what is in it is encrypted; not every server can
 	if size, err = f.ReadFromWithConcurrency(from, inFlight); err != nil {
 		return size, err
 	}
+	c.life.bear(settling)
 	if _, able := c.HasExtension("fsync@openssh.com"); able {
 		return size, f.Sync()
 	}

@@ -20,6 +20,9 @@ const (
 	errandTime = 2 * time.Minute
 	// putTime is how long a file may take: 1 GB over the slowest line that is of use.
 	putTime = 6 * time.Hour
+	// settleTime is how long a server may take to bring a whole file to its disk, of
+	// which it tells nothing meanwhile: 1 GB in the memory of a small one.
+	settleTime = 15 * time.Minute
 )
 
 // SFTP keeps files on a server. Each errand has a connection of its own, so that
@@ -27,10 +30,11 @@ const (
 type SFTP struct {
 	server   Server
 	patience time.Duration
+	settling time.Duration
 }
 
 // NewSFTP returns the place on a server. It connects to nothing yet.
-func NewSFTP(server Server) *SFTP { return &SFTP{server, patience} }
+func NewSFTP(server Server) *SFTP { return &SFTP{server, patience, settleTime} }
 
 // errand does something over a connection of its own.
 func (s *SFTP) errand(ctx context.Context, most time.Duration, otherwise string, do func(*session) error) error {
@@ -52,7 +56,7 @@ func (s *SFTP) Put(ctx context.Context, name string, from io.Reader) error {
 	source := &source{from: from}
 	const otherwise = "the server did not take the file; its disk may be full, or not be writable"
 	err := s.errand(ctx, putTime, otherwise, func(c *session) error {
-		return c.put(s.server.folder(), name, source)
+		return c.put(s.server.folder(), name, source, s.settling)
 	})
 	if err != nil && source.err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read what is to be kept: %w", source.err)
@@ -76,14 +80,19 @@ func (s *source) Read(p []byte) (int, error) {
 
 // List implements [backup.Place].
 func (s *SFTP) List(ctx context.Context) (list []backup.Stored, err error) {
+	noFolder := false
 	err = s.errand(ctx, errandTime, "the server does not show what is in the folder", func(c *session) error {
 		all, err := c.files(s.server.folder())
-		if errors.Is(err, fs.ErrNotExist) { // it is made with the first file
+		if errors.Is(err, fs.ErrNotExist) {
+			noFolder = true // it is made with the first file, or what it is on is not mounted
 			return nil
 		}
 		list = stored(all)
 		return err
 	})
+	if noFolder {
+		return nil, away(nil, "there is no folder %s on the server", s.server.folder())
+	}
 	return list, err
 }
 

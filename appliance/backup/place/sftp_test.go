@@ -168,7 +168,7 @@ func TestHang(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			k := newKeeper(t, test.change)
-			p := &SFTP{k.server(), soon}
+			p := &SFTP{k.server(), soon, soon}
 			refusedWith(t, "Put", p.Put(t.Context(), "dmpool-main-20261123-000001.age", bytes.NewReader(make([]byte, 4<<20))), test.word)
 		})
 	}
@@ -179,6 +179,46 @@ func TestHang(t *testing.T) {
 		_, err := HostKey(ctx, k.address)
 		refusedWith(t, "HostKey", err, "does not answer")
 	})
+}
+
+// slowToSettle is a file that the server takes long to bring to its disk.
+type slowToSettle struct {
+	sftp.FileWriter
+	takes time.Duration
+}
+
+func (s slowToSettle) Filewrite(r *sftp.Request) (io.WriterAt, error) {
+	w, err := s.FileWriter.Filewrite(r)
+	return settled{w, s.takes}, err
+}
+
+type settled struct {
+	io.WriterAt
+	takes time.Duration
+}
+
+func (s settled) Close() error {
+	time.Sleep(s.takes)
+	return nil
+}
+
+// A server that brings a large file to its disk says nothing meanwhile, and is waited for.
+func TestSlowToSettle(t *testing.T) {
+	const soon = 300 * time.Millisecond
+	k := newKeeper(t, func(k *keeper) {
+		k.subsystem = func(ch io.ReadWriteCloser, _ func() bool) {
+			h := sftp.InMemHandler()
+			h.FilePut = slowToSettle{h.FilePut, 2 * soon}
+			s := sftp.NewRequestServer(ch, h)
+			defer s.Close()
+			_ = s.Serve()
+		}
+	})
+	p := &SFTP{k.server(), soon, time.Minute}
+	if err := p.Put(t.Context(), "dmpool-main-20261123-000001.age", strings.NewReader("x")); err != nil {
+		t.Error(err)
+	}
+	refusedWith(t, "Put", (&SFTP{k.server(), soon, soon}).Put(t.Context(), "dmpool-main-20261123-000001.age", strings.NewReader("x")), "stopped answering")
 }
 
 func TestNoServer(t *testing.T) {

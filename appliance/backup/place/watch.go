@@ -49,6 +49,15 @@ func (w *watch) owe(owed bool) {
 	}
 }
 
+// bear changes how long may pass without a sign of life.
+func (w *watch) bear(patience time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.patience = patience; w.owed {
+		w.timer.Reset(patience)
+	}
+}
+
 // allow bounds what comes from now on, or lifts the bound when it is negative.
 func (w *watch) allow(bytes int64) {
 	w.mu.Lock()
