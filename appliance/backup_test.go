@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/backup"
+	"github.com/dmpool/dmpool/appliance/bitcoind"
+	"github.com/dmpool/dmpool/appliance/faultdisk"
 )
 
 const backupPhrase = "correct horse battery staple"
@@ -241,6 +243,21 @@ func TestBackupOtherPlaces(t *testing.T) {
 	b, err = v.create(t.Context(), "admin", "")
 	if !errors.Is(err, backup.ErrAltered) || !b.Sound || b.Copies[1].There() {
 		t.Errorf("with a disk that spoils: %+v, %v", b, err)
+	}
+}
+
+// A backup is not begun when it would leave less than a box has to keep.
+func TestBackupRoom(t *testing.T) {
+	if !faultdisk.Alone(t) {
+		return
+	}
+	disk := faultdisk.Memory(t, "400m")
+	v := &vault{dir: dataDir{disk.Dir}, network: bitcoind.NetworkRegtest}
+	if err := os.Mkdir(v.dir.of(v.network), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.room(); err == nil || !strings.Contains(err.Error(), "501 MB of free space") {
+		t.Errorf("room = %v, want a refusal", err)
 	}
 }
 

@@ -153,7 +153,8 @@ func (v *vault) make(ctx context.Context, scratch, passphrase string, b *Backup)
 }
 
 // room refuses to begin what the disk has no room for: the parts and the file made of
-// them, or the file and what is unpacked from it, are there at a time.
+// them, or the file and what is unpacked from it, are there at a time. Meanwhile enough
+// has to be left that nobody is alarmed, let alone the node stopped.
 func (v *vault) room() error {
 	var size int64
 	for _, path := range []string{v.dir.ledger(v.network), v.dir.shares(v.network)} {
@@ -167,8 +168,8 @@ func (v *vault) room() error {
 	if err != nil {
 		return err
 	}
-	if need := 2*size + payoutRoom; m.DiskFree < need {
-		return fmt.Errorf("a backup takes up to %d MB of the disk while it is made, and %d MB are free; make room, then try again", need/1e6+1, m.DiskFree/1e6)
+	if need := 2*size + bitcoind.LimitsOf(v.network, m.DiskTotal).Alarm; m.DiskFree < need {
+		return fmt.Errorf("a backup is begun with %d MB of free space, so that the pool and its node keep enough while it is made, and %d MB are free; make room, then try again", need/1e6+1, m.DiskFree/1e6)
 	}
 	return nil
 }
