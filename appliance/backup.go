@@ -170,8 +170,8 @@ func (a *Appliance) BackupState(ctx context.Context) (s BackupState, err error) 
 	if err != nil {
 		return s, err
 	}
-	for i, b := range all {
-		if i == 0 {
+	for _, b := range all {
+		if s.Last.ID == 0 && !b.untried() {
 			s.Last = b
 		}
 		if !b.There() {
@@ -202,18 +202,23 @@ func (s *BackupState) judge(now time.Time) {
 		s.Problem, s.Next = "Something is missing in the newest backup: "+s.Last.Notice, open
 	default:
 		for _, c := range s.Last.Copies {
-			if c.Problem != "" {
+			switch {
+			case c.Problem == "":
+			case c.There():
+				s.Problem, s.Next = fmt.Sprintf("The newest backup is damaged in the place %s: %s", c.Place, c.Problem), open
+			default:
 				s.Problem, s.Next = fmt.Sprintf("The newest backup is not in the place %s: %s", c.Place, c.Problem), open
 			}
 		}
 	}
 }
 
-// open returns the content of a backup, from this box if it is here.
+// open returns the content of a backup, from this box if it is here. A damaged copy is
+// only for whoever has no other.
 func (v *vault) open(ctx context.Context, b Backup) (io.ReadCloser, error) {
-	for _, p := range v.places() {
-		for _, c := range b.Copies {
-			if c.Place != p.Name || !c.There() {
+	for _, whole := range []bool{true, false} {
+		for _, p := range v.places() {
+			if c := b.in(p.Name); !c.There() || c.Whole() != whole {
 				continue
 			}
 			content, err := p.Open(ctx, b.Name)

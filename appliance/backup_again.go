@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/backup"
+	"github.com/dmpool/dmpool/pool/sqlite"
 )
 
 // verify is [Appliance.VerifyBackup].
@@ -24,43 +26,79 @@ func (v *vault) verify(ctx context.Context, id int64, actor, ip string) (b Backu
 	if err != nil {
 		return b, err
 	}
-	place, err := v.where(b)
-	if err != nil {
-		return b, err
-	}
 	scratch, end, err := v.take()
 	if err != nil {
 		return b, err
 	}
 	defer end()
-	err = v.tryOut(ctx, place, scratch, passphrase, b.Name)
-	if err == nil {
-		err = sameFile(ctx, b, place)
+	known, err := v.tryCopies(ctx, scratch, passphrase, &b)
+	if ctx.Err() != nil || !known {
+		return b, err
 	}
-	if ctx.Err() != nil || errors.Is(err, backup.ErrAway) || errors.Is(err, backup.ErrNoRoom) || errors.Is(err, backup.ErrPassphrase) {
-		return b, err // which is no verdict: its passphrase may be an earlier one
-	}
-	b.CheckedAt, b.Sound, b.Problem = time.Now(), err == nil, ""
 	entry := AuditEntry{Actor: actor, Action: "backup.verify", Object: b.Name, Result: "ok", IP: ip}
 	if err != nil {
-		b.Problem = sentence(err)
-		entry.Result = b.Problem
+		entry.Result = sentence(err)
 	}
-	saved := v.history().save(ctx, b)
-	if saved == nil {
-		saved = v.db.Update(context.WithoutCancel(ctx), func(tx *sql.Tx) error { return writeAudit(ctx, tx, entry) })
+	saved := v.db.Update(context.WithoutCancel(ctx), func(tx *sql.Tx) error { return writeAudit(ctx, tx, entry) })
+	again, read := v.history().one(ctx, id)
+	if read == nil {
+		b = again
 	}
-	return b, errors.Join(err, saved)
+	return b, errors.Join(err, saved, read)
 }
 
-// where is the first place that should have a backup, or ErrNoBackup.
-func (v *vault) where(b Backup) (p BackupPlace, err error) {
+// tryCopies tries out the copies of a backup until one restores, and writes down what it
+// finds. A file that is not what was made speaks against this copy only; one that is,
+// and does not restore, against the backup. What cannot be read, or tried here, speaks
+// against nothing; known is false when there was no more than that.
+func (v *vault) tryCopies(ctx context.Context, scratch, passphrase string, b *Backup) (known bool, err error) {
+	var damaged, unclear []error
 	for _, p := range v.places() {
-		if slices.ContainsFunc(b.Copies, func(c BackupCopy) bool { return c.Place == p.Name && c.There() }) {
-			return p, nil
+		if !b.in(p.Name).There() {
+			continue
+		}
+		sum, err := v.tryOut(ctx, p, scratch, passphrase, b.Name)
+		if ctx.Err() != nil {
+			return false, err
+		}
+		asMade := b.SHA256 == "" || sum == b.SHA256
+		switch {
+		case sum == "", asMade && noVerdict(err):
+			unclear = append(unclear, err)
+		case asMade && (err == nil || b.SHA256 != ""):
+			b.SHA256, b.CheckedAt, b.sound, b.Problem = sum, time.Now(), err == nil, ""
+			if err != nil {
+				b.Problem = sentence(err)
+			}
+			noted := v.history().looked(ctx, b.ID, p.Name, b.CheckedAt, "")
+			return true, errors.Join(append(damaged, err, noted, v.history().save(ctx, *b))...)
+		default:
+			if err == nil || noVerdict(err) {
+				err = backup.ErrAltered
+			}
+			damaged = append(damaged, err)
+			if err := v.history().looked(ctx, b.ID, p.Name, time.Now(), sentence(err)); err != nil {
+				return false, err
+			}
 		}
 	}
-	return p, ErrNoBackup
+	if len(damaged)+len(unclear) == 0 {
+		return false, ErrNoBackup
+	}
+	return len(damaged) > 0, errors.Join(append(damaged, unclear...)...)
+}
+
+// noVerdict tells errors that say nothing about a backup: its passphrase may be an
+// earlier one, the program too old for it, the disk of the scratch folder full.
+func noVerdict(err error) bool {
+	for _, other := range []error{backup.ErrAway, backup.ErrMissing, backup.ErrNoRoom, backup.ErrPassphrase, backup.ErrNewer} {
+		if errors.Is(err, other) {
+			return true
+		}
+	}
+	_, newer := errors.AsType[*sqlite.NewerError](err)
+	_, machine := errors.AsType[syscall.Errno](err)
+	return newer || machine || sqlite.DiskFailed(err)
 }
 
 // ErrLastBackup says that a backup is the last sound one, which is not removed.
@@ -73,10 +111,10 @@ func (v *vault) drop(ctx context.Context, id int64, place, actor, ip string) err
 		return err
 	}
 	i := slices.IndexFunc(v.places(), func(p BackupPlace) bool { return p.Name == place })
-	if i < 0 || !slices.ContainsFunc(b.Copies, func(c BackupCopy) bool { return c.Place == place && c.There() }) {
+	if i < 0 || !b.in(place).There() {
 		return ErrNoBackup
 	}
-	if b.Sound {
+	if b.Sound && b.in(place).Whole() {
 		all, err := v.history().list(ctx, 0, historyMost)
 		if err != nil {
 			return err
@@ -87,7 +125,7 @@ func (v *vault) drop(ctx context.Context, id int64, place, actor, ip string) err
 				continue
 			}
 			for _, c := range other.Copies {
-				if c.There() {
+				if c.Whole() {
 					sound++
 				}
 			}

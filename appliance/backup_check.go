@@ -2,8 +2,12 @@ package appliance
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,30 +23,42 @@ import (
 // is what is wrong with the backup, or why that could not be found out; only the first
 // is a verdict.
 func (v *vault) judge(ctx context.Context, scratch, passphrase string, b *Backup) error {
-	err := v.tryOut(ctx, v.here(), scratch, passphrase, b.Name)
+	_, err := v.tryOut(ctx, v.here(), scratch, passphrase, b.Name)
 	if ctx.Err() != nil {
 		return err
 	}
-	b.CheckedAt, b.Sound, b.Problem = time.Now(), err == nil, ""
+	b.CheckedAt, b.sound, b.Sound, b.Problem = time.Now(), err == nil, err == nil, ""
 	if err != nil {
 		return fmt.Errorf("the backup was made, but to restore it failed: %w", err)
 	}
 	return nil
 }
 
-func (v *vault) tryOut(ctx context.Context, place backup.Place, scratch, passphrase, name string) (err error) {
+// tryOut restores a backup from a place to a scratch folder. It returns the hash of what
+// it has read, also with an error: without one the backup was not read to its end, and
+// nothing is known about it.
+func (v *vault) tryOut(ctx context.Context, place backup.Place, scratch, passphrase, name string) (sum string, err error) {
 	folder := filepath.Join(scratch, "trial")
 	if err := os.RemoveAll(folder); err != nil {
-		return fmt.Errorf("make scratch folder: %w", err)
+		return "", fmt.Errorf("make scratch folder: %w", err)
 	}
 	in, err := place.Open(ctx, name)
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	m, err := unpack(ctx, in, passphrase, folder)
-	if err != nil {
-		return err
+	defer in.Close()
+	read := &witness{from: untilDone{ctx, in}, sum: sha256.New()}
+	m, failed := unpack(ctx, read, passphrase, folder)
+	if _, err := io.Copy(io.Discard, read); err != nil {
+		return "", fmt.Errorf("read backup: %w", err)
+	}
+	return hex.EncodeToString(read.sum.Sum(nil)), v.tryParts(ctx, m, folder, failed)
+}
+
+// tryParts looks at what was unpacked, unless that failed.
+func (v *vault) tryParts(ctx context.Context, m backup.Manifest, folder string, failed error) error {
+	if failed != nil {
+		return failed
 	}
 	if m.Network != v.network {
 		return wrongNetwork(m.Network, v.network)
@@ -54,6 +70,23 @@ func (v *vault) tryOut(ctx context.Context, place backup.Place, scratch, passphr
 		return nil
 	}
 	return v.try(ctx, filepath.Join(folder, partWallet))
+}
+
+// witness remembers what was read, and why no more could be.
+type witness struct {
+	from io.Reader
+	sum  hash.Hash
+	err  error
+}
+
+func (w *witness) Read(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.from.Read(p)
+	w.sum.Write(p[:n])
+	w.err = err
+	return n, err
 }
 
 // unpack restores a backup into a folder that it makes.

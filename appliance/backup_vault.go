@@ -38,7 +38,17 @@ type vault struct {
 	wallet func(ctx context.Context) (walletPart, error)
 	try    func(ctx context.Context, file string) error // has the node open a copy of the wallet; nil: there is no node
 	others []BackupPlace                                // where backups go, besides this box
+
+	patience time.Duration // with each of these; 0: as usual
 }
+
+const (
+	// makeTakes is how long it may take to make and try out a backup, on a slow disk.
+	makeTakes = 2 * time.Hour
+	// placeTakes is how long it may take to bring it to a place and to read it back,
+	// over the slowest line that is of use.
+	placeTakes = 6 * time.Hour
+)
 
 // BackupPlace is a place for backups with its name in the settings.
 type BackupPlace struct {
@@ -101,10 +111,16 @@ func (v *vault) create(ctx context.Context, actor, ip string) (b Backup, err err
 	if err != nil {
 		return b, err
 	}
-	if err = v.make(ctx, scratch, passphrase, &b); err == nil {
-		err = v.judge(ctx, scratch, passphrase, &b)
+	defer func() { // whatever comes of it: else each try leaves a file more
+		_, left := v.expire(context.WithoutCancel(ctx), v.here())
+		err = errors.Join(err, left)
+	}()
+	making, cancel := context.WithTimeout(ctx, makeTakes)
+	defer cancel()
+	if err = v.make(making, scratch, passphrase, &b); err == nil {
+		err = v.judge(making, scratch, passphrase, &b)
 	}
-	if ctx.Err() != nil {
+	if making.Err() != nil {
 		return b, err // it was cut short, as is written down already
 	}
 	if err != nil {

@@ -22,8 +22,9 @@ type job struct {
 	run   func(ctx context.Context) (message string, err error)
 }
 
-// backupTakes is how long a backup may take, on a slow disk or line.
-const backupTakes = 2 * time.Hour
+// backupTakes is how long a backup may take: to be made, and to be brought to a folder, a
+// disk and a server.
+const backupTakes = makeTakes + 3*placeTakes
 
 // deadline is how long a job may take.
 func (j job) deadline() time.Duration {

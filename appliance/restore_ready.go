@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dmpool/dmpool/appliance/backup"
 	"github.com/dmpool/dmpool/pool/ledger"
 	"github.com/dmpool/dmpool/pool/payout"
 	"github.com/dmpool/dmpool/pool/sqlite"
@@ -19,7 +20,8 @@ import (
 //
 //   - payouts are frozen until somebody has looked (money.md 2.7)
 //   - nobody is signed in, and no token for minutes is good
-//   - the backups of the other disk are not on this one
+//   - the backups of the other disk are not on this one, and those on this one may be
+//     newer than what is restored
 func (r *Restoration) ready(ctx context.Context, actor, ip string) (err error) {
 	db, err := sqlite.Open(ctx, r.d.restored(ledgerFile), ledger.Schema)
 	if err != nil {
@@ -53,7 +55,9 @@ func (r *Restoration) ready(ctx context.Context, actor, ip string) (err error) {
 }
 
 // readyBackups writes down that this backup is a good one, which it could not know, and
-// that none is in the folder of this box.
+// which are in the folder of this box. Some there may have been made after it, by the
+// books that are put aside: nobody knows what they are worth until they are tried out.
+// In other places such are left alone; they may be another box's.
 func (r *Restoration) readyBackups(ctx context.Context, tx *sql.Tx, now time.Time) error {
 	_, err := tx.ExecContext(ctx, `
 		UPDATE backup SET sound = 1, checked_at = ?1, problem = '', notice = ?2 WHERE name = ?3`, now.UnixMilli(), r.m.Notice, r.m.Name)
@@ -63,7 +67,35 @@ func (r *Restoration) readyBackups(ctx context.Context, tx *sql.Tx, now time.Tim
 	if err != nil {
 		return fmt.Errorf("write down backups: %w", err)
 	}
+	stored, err := backup.Folder{Dir: r.d.backups(r.m.Network)}.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range stored {
+		if err := adoptBackup(ctx, tx, s, now); err != nil {
+			return fmt.Errorf("write down backups: %w", err)
+		}
+	}
 	return nil
+}
+
+// adoptBackup writes down a backup that was found in the folder of this box.
+func adoptBackup(ctx context.Context, tx *sql.Tx, s backup.Stored, now time.Time) error {
+	made, known := backup.Made(s.Name)
+	if !known {
+		return nil
+	}
+	var id int64
+	err := tx.QueryRowContext(ctx, `
+		INSERT INTO backup (name, at, actor, size) VALUES (?, ?, 'restore', ?)
+		ON CONFLICT (name) DO UPDATE SET size = excluded.size RETURNING id`, s.Name, made.UnixMilli(), s.Size).Scan(&id)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO backup_copy (backup, place, at) VALUES (?1, ?2, ?3)
+		ON CONFLICT (backup, place) DO UPDATE SET at = COALESCE(at, excluded.at), gone_at = NULL`, id, PlaceBox, now.UnixMilli())
+	return err
 }
 
 // readyNode lets the settings of a node that somebody else runs find its password here.

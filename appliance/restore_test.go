@@ -203,6 +203,41 @@ func TestRestoreOver(t *testing.T) {
 	opened(t, over, func(a *Appliance) {})
 }
 
+// TestRestoreFindsBackups restores a box whose folder has backups, of which the books
+// know only some.
+func TestRestoreFindsBackups(t *testing.T) {
+	content, of := backedUp(t)
+	known, err := filepath.Glob(filepath.Join(of, "regtest", "backups", "*"+backup.Suffix))
+	if err != nil || len(known) != 1 {
+		t.Fatal(known, err)
+	}
+	dir := restoredCopy(t, content)
+	folder := dataDir{dir}.backups("regtest")
+	newer := backup.Name("regtest", time.Now().Add(time.Hour), 1)
+	for _, name := range []string{filepath.Base(known[0]), newer} {
+		if err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, name), content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restoreInto(t, dir, content)
+	opened(t, dir, func(a *Appliance) {
+		all, err := a.Backups(t.Context(), 0, 10)
+		if err != nil || len(all) != 2 || all[0].Name != newer || all[0].Sound || !all[0].There() || all[0].Size != int64(len(content)) ||
+			!all[1].Sound || !all[1].There() {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		if s, err := a.BackupState(t.Context()); err != nil || s.Last.ID != all[1].ID || s.Kept != 2 || s.LastVerified.IsZero() {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if _, err := a.CleanUpBackups(t.Context(), "admin", ""); err != nil {
+			t.Error(err)
+		}
+		if b, err := a.VerifyBackup(t.Context(), all[0].ID, "admin", ""); err != nil || !b.Sound || len(b.SHA256) != 64 {
+			t.Errorf("tried out: %+v, %v", b, err)
+		}
+	})
+}
+
 // TestRestoreRefuses sees that nothing is changed by what is refused.
 func TestRestoreRefuses(t *testing.T) {
 	content, running := backedUp(t)

@@ -71,7 +71,7 @@ func (m *machine) backupLine(b appliance.Backup) backupLine {
 	switch {
 	case work.What == appliance.BackupCreate && b.CheckedAt.IsZero() && !b.At.Before(work.Since.Add(-time.Second)):
 		l.State, l.Problem = "running", ""
-	case b.SHA256 == "":
+	case b.SHA256 == "" && !b.There():
 		l.State = "failed"
 	case !b.There():
 		l.State = "gone"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,16 @@ func Name(network string, made time.Time, number int) string {
 
 // IsName tells whether a file is called as backups are. Such a name holds no path.
 func IsName(name string) bool { return ours.MatchString(name) }
+
+// Made returns when a backup was made, by its name.
+func Made(name string) (at time.Time, known bool) {
+	parts := strings.Split(strings.TrimSuffix(name, Suffix), "-")
+	if !IsName(name) {
+		return at, false
+	}
+	at, err := time.Parse("20060102-150405", parts[2]+"-"+parts[3])
+	return at, err == nil
+}
 
 // Place keeps backups. Its methods are called one after the other. They fail with
 // [ErrMissing], [ErrAway], or with what went wrong; a method that hangs ends with ctx.

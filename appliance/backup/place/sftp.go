@@ -19,7 +19,7 @@ const (
 	// errandTime is how long a small errand may take in all.
 	errandTime = 2 * time.Minute
 	// putTime is how long a file may take: 1 GB over the slowest line that is of use.
-	putTime = 6 * time.Hour
+	putTime = 4 * time.Hour
 	// settleTime is how long a server may take to bring a whole file to its disk, of
 	// which it tells nothing meanwhile: 1 GB in the memory of a small one.
 	settleTime = 15 * time.Minute
