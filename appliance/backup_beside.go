@@ -116,11 +116,12 @@ func (s Beside) SetPassphrase(ctx context.Context, passphrase string) (err error
 }
 
 // VerifyFile restores any backup to a scratch folder, which is gone afterwards, and tells
-// what is in it. It needs no box, and changes none.
-func VerifyFile(ctx context.Context, in io.Reader, passphrase string, log *slog.Logger) (p RestorePreview, err error) {
-	scratch, err := os.MkdirTemp("", "dmpool-verify-*")
+// what is in it. It needs no box, and changes none. All secrets of the backup lie in the
+// scratch folder meanwhile: it is made in the given folder, for its owner alone.
+func VerifyFile(ctx context.Context, in io.Reader, scratch, passphrase string, log *slog.Logger) (p RestorePreview, err error) {
+	scratch, err = os.MkdirTemp(scratch, verifyFolder)
 	if err != nil {
-		return p, fmt.Errorf("make scratch folder: %w", err)
+		return p, fmt.Errorf("make scratch folder: %w; name another one with --scratch", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	folder := filepath.Join(scratch, "trial")
@@ -133,4 +134,18 @@ func VerifyFile(ctx context.Context, in io.Reader, passphrase string, log *slog.
 	}
 	nowhere := dataDir{filepath.Join(scratch, "box")}
 	return nowhere.preview(ctx, m, folder)
+}
+
+// verifyFolder is what a scratch folder of VerifyFile is called.
+const verifyFolder = ".dmpool-verify-*"
+
+// ScratchFolder is where VerifyFile unpacks in a data directory: what a power cut leaves
+// there goes with the next backup. It is empty where there is no box.
+func ScratchFolder(dir string) string {
+	d := dataDir{dir}
+	network, err := d.used()
+	if err != nil || !exists(d.backups(network)) {
+		return ""
+	}
+	return d.backups(network)
 }

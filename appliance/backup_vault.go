@@ -88,11 +88,25 @@ func (v *vault) take() (scratch string, end func(), err error) {
 	if err := errors.Join(os.RemoveAll(scratch), os.Mkdir(scratch, 0o700)); err != nil {
 		return "", nil, errors.Join(fmt.Errorf("make scratch folder: %w", err), lock.Close())
 	}
+	if err := removeLeft(folder); err != nil {
+		v.log.Warn("Scratch folder of a backup that was tried out not removed", "err", err)
+	}
 	return scratch, func() {
 		if err := errors.Join(os.RemoveAll(scratch), lock.Close()); err != nil {
 			v.log.Warn("Scratch folder of the backups not removed", "err", err)
 		}
 	}, nil
+}
+
+// removeLeft removes what [VerifyFile] was cut short over, long enough ago.
+func removeLeft(folder string) error {
+	all, err := filepath.Glob(filepath.Join(folder, verifyFolder))
+	for _, left := range all {
+		if info, gone := os.Stat(left); gone == nil && time.Since(info.ModTime()) > makeTakes {
+			err = errors.Join(err, os.RemoveAll(left))
+		}
+	}
+	return err
 }
 
 // create makes a backup, checks it, brings it everywhere, and lets old ones go. When it

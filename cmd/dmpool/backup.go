@@ -22,6 +22,7 @@ type backupFlags struct {
 	passphrase string // a file
 	yes        bool
 	paid       bool
+	scratch    string
 }
 
 // backups makes, lists, tries out and restores backups. All but restoring works beside a
@@ -32,6 +33,7 @@ func backups(ctx context.Context, c *cli) error {
 	c.flags.StringVar(&f.passphrase, "passphrase-file", "", "file whose first line is the passphrase, - for standard input; without it the terminal is asked")
 	c.flags.BoolVar(&f.yes, "yes", false, "restore without asking once more")
 	c.flags.BoolVar(&f.paid, "although-paid", false, "restore even behind payments that the box has made since; payouts freeze then until somebody has looked")
+	c.flags.StringVar(&f.scratch, "scratch", "", "folder in which verify FILE unpacks the file, with all secrets in it, and removes that again; without it the data directory's, else the folder of the file")
 	verbs := map[string]struct {
 		operands []string
 		run      func(context.Context, *cli, backupFlags) error
@@ -126,6 +128,8 @@ func listBackups(ctx context.Context, c *cli, f backupFlags) error {
 func printCopies(out io.Writer, b appliance.Backup) {
 	for _, place := range b.Copies {
 		switch {
+		case place.There() && !place.Whole():
+			fmt.Fprintf(out, "    damaged in %s: %s\n", place.Place, place.Problem)
 		case place.There():
 			fmt.Fprintf(out, "    in %s since %s\n", place.Place, place.At.Local().Format(time.DateTime))
 		case place.Problem != "":
@@ -147,7 +151,12 @@ func verifyBackup(ctx context.Context, c *cli, f backupFlags) error {
 		if err != nil {
 			return err
 		}
-		p, err := appliance.VerifyFile(ctx, in, passphrase, f.logger(c))
+		scratch, err := f.scratchFor(file)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.stderr, "The file is unpacked into a folder in %s, with all secrets in it; that folder is removed afterwards.\n", scratch)
+		p, err := appliance.VerifyFile(ctx, in, scratch, passphrase, f.logger(c))
 		if err != nil {
 			return err
 		}
@@ -161,10 +170,23 @@ func verifyBackup(ctx context.Context, c *cli, f backupFlags) error {
 	}
 	b, err := box.Verify(ctx)
 	if err != nil {
+		printCopies(c.stdout, b)
 		return err
 	}
 	fmt.Fprintf(c.stdout, "%s was restored to a scratch place: it is good.\n", b.Name)
 	return nil
+}
+
+// scratchFor is where a file is unpacked. In a data directory its owner does that, who
+// can also remove what is left of it.
+func (f backupFlags) scratchFor(file string) (string, error) {
+	if f.scratch != "" {
+		return f.scratch, nil
+	}
+	if own := appliance.ScratchFolder(f.dataDir); own != "" {
+		return own, becomeOwner(f.dataDir)
+	}
+	return filepath.Dir(file), nil
 }
 
 func setBackupPassphrase(ctx context.Context, c *cli, f backupFlags) error {

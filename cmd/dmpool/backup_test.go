@@ -43,7 +43,19 @@ func TestBackupCommand(t *testing.T) {
 	name, _, _ := strings.Cut(listed, " ")
 	file := filepath.Join(dir, "practice", "backups", name)
 
-	step("another passphrase\n", 1, "does not open this backup", "verify", file)
+	step("another passphrase\n", 1, "does not open this backup", "verify", file, "--data-dir", dir)
+	step(phrase+"\n", 0, "unpacked into a folder in "+filepath.Dir(file), "verify", file, "--data-dir", dir)
+	away := filepath.Join(t.TempDir(), "away.age")
+	if err := os.Link(file, away); err != nil {
+		t.Fatal(err)
+	}
+	step(phrase+"\n", 0, "unpacked into a folder in "+filepath.Dir(away), "verify", away, "--data-dir", other)
+	step(phrase+"\n", 1, "--scratch", "verify", away, "--scratch", other)
+	for _, folder := range []string{filepath.Dir(file), filepath.Dir(away)} {
+		if left, err := filepath.Glob(filepath.Join(folder, ".dmpool-verify-*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %q, %v", left, err)
+		}
+	}
 	half := filepath.Join(t.TempDir(), "half.age")
 	whole, err := os.ReadFile(file)
 	if err != nil {
