@@ -98,7 +98,7 @@ func (p *Pool) giveBack(ctx context.Context, info node.ChainInfo, reached int32)
 	case lacks:
 		// Nobody else has this chain, so what is missing now stays missing. Mining
 		// goes on from here; blocks above keep their money until their headers are
-		// known again.
+		// known again ([ledger.Ledger.LoseAbove], at the end of the pass).
 		p.Logger.Error("Private chain lost blocks for good", "height", after.Blocks, "was", reached)
 	}
 	return after, false, nil // without those it has everything, and prefers another chain

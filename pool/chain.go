@@ -97,6 +97,7 @@ func (p *Pool) followOnce(ctx context.Context, wanted sweep) error {
 		}
 		wanted = sweepAll
 	}
+	fell := info.Blocks < reached
 	_, hash, followed, err := p.Ledger.Cursor(ctx)
 	if err != nil {
 		return fmt.Errorf("read chain cursor: %w", err)
@@ -123,7 +124,12 @@ func (p *Pool) followOnce(ctx context.Context, wanted sweep) error {
 			return errors.Join(errs...)
 		}
 	}
-	if !followed || info.BestBlockHash != hash {
+	switch {
+	case fell && p.privateChain() && p.behind(ctx, info.Blocks): // nobody else has what is above
+		if err := p.Ledger.LoseAbove(ctx, info.Blocks, info.BestBlockHash); err != nil {
+			errs = append(errs, fmt.Errorf("give up blocks: %w", err))
+		}
+	case !followed || info.BestBlockHash != hash:
 		if err := p.Ledger.SetCursor(ctx, info.Blocks, info.BestBlockHash); err != nil {
 			errs = append(errs, fmt.Errorf("move chain cursor: %w", err))
 		}
@@ -134,6 +140,9 @@ func (p *Pool) followOnce(ctx context.Context, wanted sweep) error {
 
 // due tells whether one more block in the chain can change this block's state.
 func (p *Pool) due(block ledger.Block, tip int32) bool {
+	if block.Lost {
+		return false
+	}
 	if block.State == ledger.StateAccepted {
 		return tip-block.Height+1 >= p.Maturity
 	}
@@ -155,7 +164,7 @@ func (p *Pool) checkBlock(ctx context.Context, block ledger.Block, info node.Cha
 	default:
 		return fmt.Errorf("ask for header: %w", err)
 	}
-	if !seen.Known && len(block.Raw) > 0 && !info.InitialBlockDownload && block.State != ledger.StateRejected {
+	if !seen.Known && len(block.Raw) > 0 && !info.InitialBlockDownload && block.State != ledger.StateRejected && p.canTake(ctx, block) {
 		if failed = p.submitAgain(ctx, block); node.Unavailable(failed) {
 			return failed
 		}
@@ -175,6 +184,16 @@ func (p *Pool) checkBlock(ctx context.Context, block ledger.Block, info node.Cha
 		})
 	}
 	return failed
+}
+
+// canTake tells whether it makes sense to submit a block again: one that was lost for
+// good with those below it waits until the node has its parent.
+func (p *Pool) canTake(ctx context.Context, block ledger.Block) bool {
+	if !block.Lost {
+		return true
+	}
+	_, err := p.Node.Header(ctx, block.Prev)
+	return err == nil
 }
 
 // submitAgain offers a block that the node does not know. One that cannot even be

@@ -47,6 +47,7 @@ type Block struct {
 	SubmitResult string // its last answer, "" = accepted
 	LastConf     int32  // confirmations when the state changed last, 0 = never seen by the node
 	Flips        int64  // times its reward was reversed
+	Lost         bool   // above the end of a private chain ([Ledger.LoseAbove])
 
 	// Known when Frozen.
 	Frozen                 bool
@@ -121,7 +122,7 @@ func blockID(ctx context.Context, q sqlite.Querier, hash chainhash.Hash) (id int
 const selectBlock = `
 	SELECT b.id, b.hash, b.prev, b.height, b.found_at, a.address, a.script, b.worker, b.work, b.bits, b.coinbase_txid, b.value,
 	       b.settlement, b.fee_bps, b.donation_bps, b.window_milli, b.underfill,
-	       b.state, b.submit_result, COALESCE(b.last_conf, 0), b.flips, b.winner_seq,
+	       b.state, b.submit_result, COALESCE(b.last_conf, 0), b.flips, b.lost, b.winner_seq,
 	       COALESCE(b.fee, 0), COALESCE(b.donation, 0), COALESCE(b.reserve, 0),
 	       (SELECT COALESCE(SUM(p.amount), 0) FROM block_payment p WHERE p.block = b.id), `
 
@@ -138,7 +139,7 @@ func scanBlock(row interface{ Scan(dest ...any) error }) (Block, error) {
 	err := row.Scan(
 		&b.ID, hashColumn{&b.Hash}, hashColumn{&b.Prev}, &b.Height, &found, &b.Address, &b.Script, &b.Worker, &b.Work, &b.Bits, hashColumn{&b.CoinbaseTxID}, &b.Value,
 		&b.Terms.Settlement, &b.Terms.FeeBps, &b.Terms.DonationBps, &b.Terms.WindowMilli, &b.Terms.Underfill,
-		&b.State, &result, &b.LastConf, &b.Flips, &winner,
+		&b.State, &result, &b.LastConf, &b.Flips, &b.Lost, &winner,
 		&b.Fee, &b.Donation, &b.Reserve, &b.Paid, &b.Raw)
 	b.At = time.UnixMilli(found)
 	b.Submitted, b.SubmitResult = result.Valid, result.String
@@ -149,11 +150,12 @@ func scanBlock(row interface{ Scan(dest ...any) error }) (Block, error) {
 
 // Unfinished returns the blocks whose state can still change, oldest first and
 // with Raw: those that the node has not judged, and the others for some 220
-// blocks. The depth is counted from the chain cursor or the newest found block.
+// blocks. The depth is counted from the chain cursor or the newest found block. Of
+// those that were lost for good, the ones that were deep enough are left alone.
 func (l *Ledger) Unfinished(ctx context.Context) ([]Block, error) {
 	blocks, err := l.blocks(ctx, selectBlock+`b.raw`+fromBlock+`
 		b.state IN ('found', 'unknown', 'accepted')
-		OR b.height > MAX(COALESCE((SELECT height FROM chain_cursor), 0), (SELECT MAX(height) FROM block)) - ?
+		OR b.lost = 0 AND b.height > MAX(COALESCE((SELECT height FROM chain_cursor), 0), (SELECT MAX(height) FROM block WHERE lost = 0)) - ?
 		ORDER BY b.id`, watchDepth)
 	if err != nil {
 		return nil, fmt.Errorf("read unfinished blocks: %w", err)
@@ -164,10 +166,10 @@ func (l *Ledger) Unfinished(ctx context.Context) ([]Block, error) {
 
 // Above returns the blocks higher than height that the node has or may have had,
 // lowest first and with Raw: what a node that lost the end of its chain is given
-// again, parents before children.
+// again, parents before children. Those that were lost for good are not among them.
 func (l *Ledger) Above(ctx context.Context, height int32) ([]Block, error) {
 	blocks, err := l.blocks(ctx, selectBlock+`b.raw`+fromBlock+`
-		b.height > ? AND b.state IN ('found', 'unknown', 'accepted', 'mature')
+		b.height > ? AND b.state IN ('found', 'unknown', 'accepted', 'mature') AND b.lost = 0
 		ORDER BY b.height, b.id`, height)
 	if err != nil {
 		return nil, fmt.Errorf("read blocks above %d: %w", height, err)

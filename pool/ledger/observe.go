@@ -107,9 +107,9 @@ func (tx *Tx) move(ctx context.Context, b blockRow, to State, o Observation, at 
 	conf := sql.NullInt32{Int32: o.Confirmations, Valid: o.Known}
 
 	return expectRow(tx.ExecContext(ctx, `
-		UPDATE block SET state = ?, booked = ?, flips = ?, last_conf = ?
+		UPDATE block SET state = ?, booked = ?, flips = ?, last_conf = ?, lost = lost AND NOT ?
 		WHERE id = ? AND state = ? AND booked = ? AND flips = ?`,
-		to, booked, flips, conf, b.id, b.state, b.booked, b.flips))
+		to, booked, flips, conf, o.Known, b.id, b.state, b.booked, b.flips))
 }
 
 // key names an event of a block. It has the number of flips, because a block
