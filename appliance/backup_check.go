@@ -47,7 +47,7 @@ func (v *vault) tryOut(ctx context.Context, place backup.Place, scratch, passphr
 		return "", err
 	}
 	defer in.Close()
-	read := &witness{from: untilDone{ctx, in}, sum: sha256.New()}
+	read := &witness{from: backup.Until(ctx, in), sum: sha256.New()}
 	m, failed := unpack(ctx, read, passphrase, folder)
 	if _, err := io.Copy(io.Discard, read); err != nil {
 		return "", fmt.Errorf("read backup: %w", err)

@@ -126,22 +126,9 @@ func describe(ctx context.Context, path string) (f backup.File, err error) {
 	}
 	defer in.Close()
 	sum := sha256.New()
-	if f.Size, err = io.Copy(sum, untilDone{ctx, in}); err != nil {
+	if f.Size, err = io.Copy(sum, backup.Until(ctx, in)); err != nil {
 		return f, err
 	}
 	f.SHA256 = sum.Sum(nil)
 	return f, nil
-}
-
-// untilDone is a reader that ends with ctx.
-type untilDone struct {
-	ctx context.Context //nolint:containedctx // lives as long as one copy
-	r   io.Reader
-}
-
-func (u untilDone) Read(p []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return u.r.Read(p)
 }

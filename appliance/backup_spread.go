@@ -93,7 +93,7 @@ func sameFile(ctx context.Context, b Backup, p BackupPlace) error {
 	}
 	defer in.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, untilDone{ctx, in}); err != nil {
+	if _, err := io.Copy(sum, backup.Until(ctx, in)); err != nil {
 		return fmt.Errorf("read backup: %w", err)
 	}
 	if hex.EncodeToString(sum.Sum(nil)) != b.SHA256 {

@@ -2,18 +2,13 @@ package appliance
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/dmpool/dmpool/appliance/backup"
 	"github.com/dmpool/dmpool/pool/ledger"
@@ -330,107 +325,5 @@ func TestRestoreStopped(t *testing.T) {
 		if stop >= len(steps) {
 			return
 		}
-	}
-}
-
-// killedBackup names, to a process that is there to be killed, what to do.
-const killedBackup = "DMPOOL_TEST_KILLED_BACKUP"
-
-// TestKilledWithBackup kills processes that make backups and restore them, at any
-// moment, until one gets through. Whatever lies there under the name of a backup is whole, and
-// the books are the old ones or the new ones.
-func TestKilledWithBackup(t *testing.T) {
-	if do, rest, found := strings.Cut(os.Getenv(killedBackup), " "); found {
-		dir, file, _ := strings.Cut(rest, " ")
-		switch do {
-		case "create":
-			opened(t, dir, func(a *Appliance) {
-				v, err := a.vault(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				v.wallet = func(context.Context) (walletPart, error) { return walletPart{}, nil }
-				if _, err := v.create(t.Context(), "test", ""); err != nil {
-					t.Fatal(err)
-				}
-			})
-		case "restore":
-			content, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			restoreInto(t, dir, content)
-		}
-		return
-	}
-	content, _ := backedUp(t)
-	dir := restoredCopy(t, content)
-	d := dataDir{dir}
-	file := filepath.Join(t.TempDir(), "kept.age")
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	kills := untilEnded(t, "create "+dir+" -", func() {
-		all, err := backup.Folder{Dir: d.backups("regtest")}.List(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, b := range all {
-			whole, err := os.ReadFile(filepath.Join(d.backups("regtest"), b.Name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := unpack(t.Context(), bytes.NewReader(whole), backupPhrase, filepath.Join(t.TempDir(), "whole")); err != nil {
-				t.Errorf("%s: %v", b.Name, err)
-			}
-		}
-	})
-	opened(t, dir, func(a *Appliance) {
-		if s, err := a.BackupState(t.Context()); err != nil || s.LastVerified.IsZero() || s.Problem != "" {
-			t.Errorf("after %d kills: %+v, %v", kills, s, err)
-		}
-	})
-	for round := range 3 {
-		kills := untilEnded(t, "restore "+dir+" "+file, func() { opened(t, dir, func(a *Appliance) {}) })
-		t.Logf("round %d: %d kills", round, kills)
-	}
-	var names []string
-	entries, err := os.ReadDir(d.of("regtest"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".writable-") { // by which a start that was killed tried out the folder
-			names = append(names, e.Name())
-		}
-	}
-	if diff := cmp.Diff([]string{"backup.key", "backups", ledgerFile, "passphrase"}, names); diff != "" {
-		t.Errorf("in the network's folder (-want +got):\n%s", diff)
-	}
-}
-
-// untilEnded starts processes that do something and kills them later and later, until one
-// has ended by itself; it calls look after each.
-func untilEnded(t *testing.T, do string, look func()) (kills int) {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for most := 60 * time.Millisecond; ; most = most * 3 / 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), rand.N(most))
-		child := exec.CommandContext(ctx, self, "-test.run=^TestKilledWithBackup$")
-		child.Env = append(os.Environ(), killedBackup+"="+do)
-		said, err := child.CombinedOutput()
-		killed := ctx.Err() != nil
-		cancel()
-		look()
-		if err == nil {
-			return kills
-		}
-		if !killed {
-			t.Fatalf("%s after %d kills: %v\n%s", do, kills, err, said)
-		}
-		kills++
 	}
 }

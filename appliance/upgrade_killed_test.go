@@ -1,14 +1,10 @@
 package appliance
 
 import (
-	"context"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // heavyBooks are books whose next version takes a while to get to.
@@ -44,7 +40,7 @@ func TestKilledWithBooks(t *testing.T) {
 	b := heavyBooks(old.dir)
 	const rounds = 3
 	for round := range rounds {
-		kills := untilThrough(t, "upgrade", b.dir)
+		kills := untilEnded(t, killedBooks, "upgrade "+b.dir, func() {})
 		have, newest, err := b.versions(t.Context())
 		if err != nil || have != newest {
 			t.Fatalf("round %d: the books are written as %+v, %v", round, have, err)
@@ -55,7 +51,7 @@ func TestKilledWithBooks(t *testing.T) {
 		if heavy := count(t, b.file(ledgerFile), `SELECT COUNT(*) FROM heavy`); heavy != 10000 {
 			t.Errorf("round %d: %d of 10000 rows were changed", round, heavy)
 		}
-		kills += untilThrough(t, "rollback", b.dir)
+		kills += untilEnded(t, killedBooks, "rollback "+b.dir, func() {})
 		if have, newest, err := old.versions(t.Context()); err != nil || have != newest {
 			t.Fatalf("round %d: the old version finds %+v, %v", round, have, err)
 		}
@@ -68,30 +64,5 @@ func TestKilledWithBooks(t *testing.T) {
 	}
 	if aside, err := filepath.Glob(filepath.Join(b.backups(), "undone-*", ledgerFile)); err != nil || len(aside) != rounds {
 		t.Errorf("what was there each time lies in %v, %v", aside, err)
-	}
-}
-
-// untilThrough starts processes that do something with the books and kills them later
-// and later, until one has ended by itself; it returns how many were killed.
-func untilThrough(t *testing.T, do, dir string) (kills int) {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for most := 40 * time.Millisecond; ; most = most * 3 / 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), rand.N(most))
-		child := exec.CommandContext(ctx, self, "-test.run=^TestKilledWithBooks$")
-		child.Env = append(os.Environ(), killedBooks+"="+do+" "+dir)
-		said, err := child.CombinedOutput()
-		killed := ctx.Err() != nil
-		cancel()
-		if err == nil {
-			return kills
-		}
-		if !killed {
-			t.Fatalf("%s after %d kills: %v\n%s", do, kills, err, said)
-		}
-		kills++
 	}
 }

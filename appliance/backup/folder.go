@@ -47,7 +47,7 @@ func (f Folder) put(ctx context.Context, name string, content io.Reader) (err er
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, awake{ctx, content})
+	_, err = io.Copy(out, Until(ctx, content))
 	if err = errors.Join(err, out.Sync(), out.Close()); err == nil {
 		err = os.Rename(fresh, path)
 	}

@@ -31,7 +31,7 @@ type Archive struct {
 // Open decrypts the beginning of a backup. It takes as much memory as the passphrase
 // costs, see [ErrCostly].
 func Open(ctx context.Context, r io.Reader, passphrase string) (*Archive, error) {
-	src := &source{r: awake{ctx, r}}
+	src := &source{r: Until(ctx, r)}
 	in := bufio.NewReader(src)
 	intro, _ := in.Peek(len(ageIntro))
 	if src.err == nil && string(intro) != ageIntro {

@@ -88,7 +88,7 @@ func add(ctx context.Context, out *tar.Writer, f File, made time.Time, content i
 	header := &tar.Header{Typeflag: tar.TypeReg, Name: f.Name, Size: f.Size, Mode: 0o600, ModTime: made}
 	err := out.WriteHeader(header)
 	if err == nil {
-		_, err = io.Copy(out, awake{ctx, content})
+		_, err = io.Copy(out, Until(ctx, content))
 	}
 	if err == nil {
 		err = out.Flush() // which tells of a content that is too short
@@ -97,17 +97,4 @@ func add(ctx context.Context, out *tar.Writer, f File, made time.Time, content i
 		return fmt.Errorf("write backup: %s: %w", f.Name, err)
 	}
 	return nil
-}
-
-// awake is a reader that ends with ctx.
-type awake struct {
-	ctx context.Context //nolint:containedctx // lives as long as one copy
-	r   io.Reader
-}
-
-func (a awake) Read(p []byte) (int, error) {
-	if err := a.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return a.r.Read(p)
 }

@@ -131,7 +131,7 @@ func (f *Folder) Put(ctx context.Context, name string, from io.Reader) error {
 	}
 	defer root.Close()
 	f.sweep(root)
-	source := &source{from: until(ctx, from)}
+	source := &source{from: backup.Until(ctx, from)}
 	part := name + partSuffix
 	if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
 		return refused(errors.Join(fs.ErrExist, err), "there is a backup of that name already")
@@ -177,20 +177,6 @@ func settle(root *os.Root) error {
 	}
 	return nil
 }
-
-// until reads for as long as a context lasts.
-func until(ctx context.Context, from io.Reader) io.Reader {
-	return reading(func(p []byte) (int, error) {
-		if ctx.Err() != nil {
-			return 0, context.Cause(ctx)
-		}
-		return from.Read(p)
-	})
-}
-
-type reading func([]byte) (int, error)
-
-func (r reading) Read(p []byte) (int, error) { return r(p) }
 
 // sweep removes the parts that were left behind long ago.
 func (*Folder) sweep(root *os.Root) {

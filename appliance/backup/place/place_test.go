@@ -273,3 +273,8 @@ func TestServerCheck(t *testing.T) {
 		t.Errorf("CheckFolder takes (-want +got):\n%s", diff)
 	}
 }
+
+// reading is a reader that a test makes up.
+type reading func([]byte) (int, error)
+
+func (r reading) Read(p []byte) (int, error) { return r(p) }
