@@ -3,7 +3,6 @@ package appliance
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -79,27 +78,81 @@ func (w *walletKeeper) layBrought(ctx context.Context) (b walletBrought, waits b
 	return b, true, nil
 }
 
-// load has the node open the wallet. One that came with a backup, and that the node does
-// not have, is restored; one that it has is newer.
-func (w *walletKeeper) load(ctx context.Context, name string) error {
+// load has the node open the wallet and returns its name. One that came with a backup is
+// restored first, unless the node has it.
+func (w *walletKeeper) load(ctx context.Context) (name string, err error) {
 	brought, waits, err := w.layBrought(ctx)
 	if err != nil {
-		return err
+		return w.current(), err
 	}
-	err = w.a.node.LoadWallet(ctx, name)
-	if !waits {
-		return err
+	if waits {
+		if err := w.bring(ctx, brought); err != nil {
+			return w.current(), err
+		}
 	}
-	if node.IsCode(err, node.ErrCodeNoWallet) {
-		w.say("the wallet is restored from the backup; the node reads the chain for it")
-		within, cancel := context.WithTimeout(ctx, restoreTakes)
-		defer cancel()
-		err = w.a.node.RestoreWallet(within, name, filepath.Join(w.dir, brought.File))
-	}
-	if err != nil {
-		return err
-	}
+	name = w.current()
+	return name, w.a.node.LoadWallet(ctx, name)
+}
+
+// bring has the node have the wallet of a backup: one that owns the address which the
+// blocks of the books pay and is there already, which is newer, or else the copy, under
+// the wallet's own name or the first that is free. A wallet of another box that was set
+// up here before has the same name; it stays as it is. The caller holds making.
+func (w *walletKeeper) bring(ctx context.Context, brought walletBrought) error {
+	file := filepath.Join(w.dir, brought.File)
 	brought.Done = true
-	return errors.Join(w.a.saveSetting(ctx, settingBrought, brought),
-		w.a.Audit(ctx, AuditEntry{Actor: "box", Action: "wallet.restore", Object: name, Result: "ok", Detail: map[string]string{"from": "backup"}}))
+	names := []string{w.current()}
+	for number := range maxWallets {
+		names = append(names, walletName(w.a.network, number+1))
+	}
+	for _, name := range names {
+		n := w.a.node.ForWallet(name)
+		entry := AuditEntry{Actor: "box", Action: "wallet.found", Object: name, Result: "ok"}
+		err := n.LoadWallet(ctx, name)
+		switch {
+		case err == nil:
+			ours, err := w.ownsReward(ctx, n)
+			if err != nil {
+				return err
+			}
+			if !ours {
+				if err := n.UnloadWallet(ctx, name); err != nil {
+					return err
+				}
+				continue
+			}
+		case node.IsCode(err, node.ErrCodeNoWallet):
+			w.say("the wallet is restored from the backup; the node reads the chain for it")
+			if err := w.restoreBrought(ctx, n, name, file); err != nil {
+				return err
+			}
+			entry.Action, entry.Detail = "wallet.restore", map[string]string{"from": "backup"}
+		case node.IsCode(err, node.ErrCodeWallet) && name != names[0]:
+			continue // damaged, and another's as far as anybody knows
+		default:
+			return err
+		}
+		return w.become(ctx, name, map[string]any{settingBrought: brought}, entry)
+	}
+	return fmt.Errorf("none of %d names is free for the wallet of the backup", maxWallets)
+}
+
+func (w *walletKeeper) restoreBrought(ctx context.Context, n *node.Client, name, file string) error {
+	ctx, cancel := context.WithTimeout(ctx, restoreTakes)
+	defer cancel()
+	return n.RestoreWallet(ctx, name, file)
+}
+
+// ownsReward tells whether a wallet is the one that the blocks of the books pay.
+func (w *walletKeeper) ownsReward(ctx context.Context, n *node.Client) (bool, error) {
+	var reward string
+	known, err := w.a.readSetting(ctx, settingReward, &reward)
+	if err != nil || !known {
+		return false, err
+	}
+	info, err := n.AddressInfo(ctx, reward)
+	if err != nil {
+		return false, err
+	}
+	return info.Mine, nil
 }

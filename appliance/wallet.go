@@ -149,8 +149,7 @@ func (w *walletKeeper) openHeld(ctx context.Context) error {
 			return err
 		}
 	}
-	name := w.current()
-	err = w.load(ctx, name)
+	name, err := w.load(ctx)
 	if node.IsCode(err, node.ErrCodeNoWallet) && !known {
 		if w.words {
 			return errWordsWanted
