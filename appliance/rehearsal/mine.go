@@ -104,6 +104,9 @@ func (r *run) takeAnother(ctx context.Context) (seen string, err error) {
 
 // find has one of the miners find a block.
 func (r *run) find(ctx context.Context, who int) (b ledger.Block, err error) {
+	if err := r.box.awaitTip(ctx); err != nil {
+		return b, err
+	}
 	if err := r.send(ctx, who); err != nil {
 		return b, err
 	}

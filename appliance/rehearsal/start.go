@@ -78,3 +78,13 @@ func (b *box) awaitWork(ctx context.Context) error {
 	}
 	return err
 }
+
+// awaitTip waits until miners get work on the newest block: on an older one they would
+// find a block that comes too late.
+func (b *box) awaitTip(ctx context.Context) error {
+	return b.await(ctx, "there is work on the newest block", func() (bool, error) {
+		chain, err := b.NodeClient().BlockchainInfo(ctx)
+		s := b.Pool().Status()
+		return s.Serving && s.Tip == chain.BestBlockHash, err
+	})
+}
