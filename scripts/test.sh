@@ -32,12 +32,14 @@ lane() {
 
 # Most of this is computed. SQLite, a quarter of what there is to compile, is C
 # and knows no race detector: it does with less optimisation. More packages than
-# processors run at a time, because some of them wait.
+# processors run at a time, because some of them wait; the longest first, so that none
+# of these runs alone at the end.
 computes() {
 	renice -n 5 -p "$BASHPID" >/dev/null
 	stage "unit, property and real-node tests, with -race, files in $memory"
 	export CGO_CFLAGS="-O1"
-	GOTMPDIR="${GOTMPDIR:-${TMPDIR:-/tmp}}" TMPDIR="$memory" go test -race -p "$(($(nproc) + 1))" -timeout 12m ./...
+	GOTMPDIR="${GOTMPDIR:-${TMPDIR:-/tmp}}" TMPDIR="$memory" go test -race -p "$(($(nproc) + 1))" -timeout 12m \
+		./webui ./pool/payout ./appliance ./pool ./...
 
 	stage "a mining pool that is killed again and again"
 	go test -race -timeout 5m -count=1 -tags torture -run '^TestTorture$' -v ./cmd/dmpool
