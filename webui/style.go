@@ -14,7 +14,7 @@ type style struct{ rules pool.WindowRules }
 
 func styleOf(rules pool.Settings) style {
 	w := rules.WindowRules
-	w.AdminFrom, w.ObserverPages = "", false // say who may see, not how it looks
+	w.AdminFrom, w.ObserverPages, w.Metrics = "", false, "" // say who may see, not how it looks
 	return style{w}
 }
 
