@@ -102,16 +102,16 @@ func (k *drillKeeper) do(ctx context.Context, o drillOrder) {
 	default:
 		entry.Result = err.Error()
 	}
-	k.mu.Lock()
+	k.a.log.Info("Fire drill ended", "report", entry.Object, "result", entry.Result)
+	if err := k.a.Audit(ctx, entry); err != nil {
+		k.a.log.Error("Audit entry not written", "action", entry.Action, "err", err)
+	}
+	k.mu.Lock() // last: who sees the drill ended finds all that came of it
 	k.busy, k.problem = false, ""
 	if err != nil {
 		k.problem = "The fire drill did not begin, or left no report: " + err.Error() + "."
 	}
 	k.mu.Unlock()
-	k.a.log.Info("Fire drill ended", "report", entry.Object, "result", entry.Result)
-	if err := k.a.Audit(ctx, entry); err != nil {
-		k.a.log.Error("Audit entry not written", "action", entry.Action, "err", err)
-	}
 	k.tell(entry.Result)
 }
 
