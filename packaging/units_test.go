@@ -50,6 +50,18 @@ func TestUnitsAreNotTooNew(t *testing.T) {
 	}
 }
 
+// TestDrillDiesAlone: a fire drill asks to be killed before the pool when memory is
+// short (appliance/drill), but systemd stops the whole unit then unless it says otherwise.
+func TestDrillDiesAlone(t *testing.T) {
+	text, err := os.ReadFile("systemd/dmpool.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(string(text), "\n"); !slices.Contains(lines, "OOMPolicy=continue") {
+		t.Error("dmpool.service stops when the kernel kills a drill")
+	}
+}
+
 // tooNew returns what is wrong, by line.
 func tooNew(unit string) map[int]string {
 	problems := map[int]string{}
