@@ -3,6 +3,8 @@ package appliance
 import (
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,10 +78,17 @@ func (k *deviceKeeper) rest(now time.Time) time.Duration {
 
 // round asks those whose time has come.
 func (k *deviceKeeper) round(ctx context.Context) {
+	before := k.known() // what is added from now on may be missing in the list
 	list, err := k.box.Devices(ctx)
 	if err != nil {
 		k.box.log.Warn("Devices not read", "err", err)
 		return
+	}
+	for _, id := range before {
+		// Another one took its address, or it answered once more when it was forgotten.
+		if !slices.ContainsFunc(list, func(d Device) bool { return d.ID == id }) {
+			k.lost(id)
+		}
 	}
 	used := make([]usage, len(list))
 	var g errgroup.Group
@@ -94,6 +103,13 @@ func (k *deviceKeeper) round(ctx context.Context) {
 	if err := k.box.noteUsage(ctx, used); err != nil && ctx.Err() == nil {
 		k.box.log.Warn("Energy of devices not noted", "err", err)
 	}
+}
+
+// known are the devices that something is remembered of.
+func (k *deviceKeeper) known() []int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Collect(maps.Keys(k.seen))
 }
 
 func (k *deviceKeeper) due(id int64, now time.Time) bool {

@@ -306,6 +306,27 @@ func TestDevicePace(t *testing.T) {
 	}
 }
 
+// What is remembered of a miner that is not in the list any more goes: its time to be
+// asked would have come for ever.
+func TestDeviceGone(t *testing.T) {
+	home := devicetest.New(t)
+	first, second := home.Bitaxe(), home.NerdQAxe()
+	a, _ := homed(t, home)
+	replaced := add(t, a, first.IP)
+	forgotten := add(t, a, second.IP)
+	first.Put("macAddr", "AA:BB:CC:00:00:99")
+	successor := add(t, a, first.IP)
+	if err := a.ForgetDevice(t.Context(), forgotten.ID, "anna", "::1"); err != nil {
+		t.Fatal(err)
+	}
+	k := a.devices
+	k.ask(t.Context(), forgotten) // an answer that was on its way
+	k.round(t.Context())
+	if got := k.known(); replaced.ID == successor.ID || !slices.Equal(got, []int64{successor.ID}) {
+		t.Errorf("remembers %d, want %d alone", got, successor.ID)
+	}
+}
+
 // A simulated miner that was configured by a click connects to the real Stratum port
 // as the worker that it was told to be, and the worker's page knows what it uses.
 func TestDeviceMinesHere(t *testing.T) {
