@@ -31,19 +31,20 @@ const (
 const remember = 24 * time.Hour
 
 // judgeWorkers finds workers without a share. While no work goes out nobody can have
-// one, and afterwards everybody has as long as ever for the first.
+// one, and afterwards everybody has as long as ever for the first. Whoever is banned is
+// not missed, and is not back by that.
 func judgeWorkers(r Rule, s Snapshot) (list []Condition, known bool) {
 	if s.Mine == nil || s.Mine.WorkSince.IsZero() {
 		return nil, false
 	}
 	for _, w := range s.Mine.Workers {
 		silent := s.At.Sub(w.LastShare)
-		if w.Banned || silent < r.hold() {
+		if silent < r.hold() {
 			continue
 		}
 		list = append(list, Condition{
 			Subject: w.subject(),
-			Keep:    silent > remember+r.hold() || s.At.Sub(s.Mine.WorkSince) < r.hold(),
+			Keep:    w.Banned || silent > remember+r.hold() || s.At.Sub(s.Mine.WorkSince) < r.hold(),
 			Detail:  w.detail("minutes", strconv.Itoa(int(silent.Minutes()))),
 		})
 	}
@@ -74,10 +75,10 @@ func (m *Mine) rated(at time.Time) bool {
 }
 
 func judgeDrop(r Rule, s Snapshot) (list []Condition, known bool) {
-	if !s.Mine.rated(s.At) {
+	if !s.Mine.rated(s.At) || s.Mine.Day <= 0 { // when all have been away for a day, too
 		return nil, false
 	}
-	if s.Mine.Day <= 0 || s.At.Sub(s.Mine.FirstShare) < 2*time.Hour {
+	if s.At.Sub(s.Mine.FirstShare) < 2*time.Hour {
 		return nil, true // there is nothing to compare with
 	}
 	left := s.Mine.Recent / s.Mine.Day
@@ -131,7 +132,9 @@ func judgeCount(r Rule, s Snapshot) (list []Condition, known bool) {
 	return only(r.hold(), false, map[string]string{"workers": strconv.Itoa(n), "limit": figure(r.Threshold)}), true
 }
 
-// judged is how many shares of an hour a part of rejected ones is worth telling of.
+// judged is how many shares of an hour a part of rejected ones is worth telling of. For
+// the end of an alert fewer are enough, if any of them was accepted: a worker that has
+// gone silent does no better by that.
 const judged = 50
 
 func judgeRejects(r Rule, s Snapshot) (list []Condition, known bool) {
@@ -140,15 +143,12 @@ func judgeRejects(r Rule, s Snapshot) (list []Condition, known bool) {
 	}
 	for _, w := range s.Mine.Workers {
 		all := w.Accepted + w.Rejected
-		if all < judged {
-			continue
-		}
-		percent := 100 * float64(w.Rejected) / float64(all)
-		if percent <= r.Threshold/2 {
+		percent := 100 * float64(w.Rejected) / float64(max(all, 1))
+		if w.Accepted > 0 && percent <= r.Threshold/2 {
 			continue
 		}
 		list = append(list, Condition{
-			Subject: w.subject(), Keep: percent <= r.Threshold,
+			Subject: w.subject(), Keep: all < judged || percent <= r.Threshold,
 			Detail: w.detail("percent", fmt.Sprintf("%.1f", percent), "rejected", count(w.Rejected), "shares", count(all)),
 		})
 	}

@@ -6,13 +6,13 @@ import (
 )
 
 // judgeNode finds a node that gives no work. One that has yet to get its chain is
-// judgeSyncing's.
+// judgeSyncing's; it gives none either, so that what it had stalled of is not over.
 func judgeNode(r Rule, s Snapshot) (list []Condition, known bool) {
 	if s.Node == nil {
 		return nil, false
 	}
 	if s.Node.Syncing {
-		return nil, true
+		return only(r.hold(), true, nil), true
 	}
 	return s.Node.condition(r)
 }

@@ -124,12 +124,15 @@ func TestJudgements(t *testing.T) {
 		{"away for weeks", WorkerOffline, func(s *Snapshot) { s.Mine.Workers[0].LastShare = noon.AddDate(0, 0, -20) }, "keep"},
 		{"banned", WorkerOffline, func(s *Snapshot) {
 			s.Mine.Workers[0].LastShare, s.Mine.Workers[0].Banned = noon.Add(-time.Hour), true
-		}, ""},
+		}, "keep"},
 		{"a little less", HashrateDrop, func(s *Snapshot) { s.Mine.Recent = 0.6 * s.Mine.Day }, ""},
 		{"nearly recovered", HashrateDrop, func(s *Snapshot) { s.Mine.Recent = 0.55 * s.Mine.Day }, "keep"},
 		{"work has just begun again", HashrateDrop, func(s *Snapshot) { s.Mine.Recent, s.Mine.WorkSince = 0, noon.Add(-10*time.Minute) }, "unknown"},
+		{"all have been away for a day", HashrateDrop, func(s *Snapshot) { s.Mine.Recent, s.Mine.Day = 0, 0 }, "unknown"},
 		{"the pool is an hour old", HashrateDrop, func(s *Snapshot) { s.Mine.Recent, s.Mine.FirstShare = 0, noon.Add(-time.Hour) }, ""},
-		{"three of ten shares", RejectRate, func(s *Snapshot) { s.Mine.Workers[0].Accepted, s.Mine.Workers[0].Rejected = 7, 3 }, ""},
+		{"three of ten shares", RejectRate, func(s *Snapshot) { s.Mine.Workers[0].Accepted, s.Mine.Workers[0].Rejected = 7, 3 }, "keep"},
+		{"twenty good shares", RejectRate, func(s *Snapshot) { s.Mine.Workers[0].Accepted, s.Mine.Workers[0].Rejected = 20, 0 }, ""},
+		{"no share any more", RejectRate, func(s *Snapshot) { s.Mine.Workers[0].Accepted, s.Mine.Workers[0].Rejected = 0, 0 }, "keep"},
 		{"three percent", RejectRate, func(s *Snapshot) { s.Mine.Workers[0].Accepted, s.Mine.Workers[0].Rejected = 97, 3 }, "keep"},
 		{"another was first", BlockOrphaned, func(s *Snapshot) { s.Books.Blocks = []Block{{Hash: "a", State: "stale"}} }, "raise"},
 		{"sent an hour ago", PayoutStuck, func(s *Snapshot) {
@@ -142,7 +145,7 @@ func TestJudgements(t *testing.T) {
 			s.Books.Payouts = []Payout{{ID: 1, State: "broadcast", Waits: true}}
 		}, "raise"},
 		{"settled already", PayoutConfirmed, func(s *Snapshot) { s.Books.Payouts = []Payout{{ID: 1, State: "settled"}} }, "raise"},
-		{"a node that syncs has not stalled", NodeStalled, func(s *Snapshot) { s.Node.Syncing, s.Node.Bad = true, true }, ""},
+		{"a node that syncs has not stalled", NodeStalled, func(s *Snapshot) { s.Node.Syncing, s.Node.Bad = true, true }, "keep"},
 		{"a node that is away is not synced by that", NodeSyncing, func(s *Snapshot) { s.Node.Bad = true }, "unknown"},
 		{"a private chain has no peers", NodePeers, func(s *Snapshot) { *s.Node.Peers, s.Private = 0, true }, ""},
 		{"no backup for two days", BackupOld, func(s *Snapshot) { s.Backup.Verified = noon.AddDate(0, 0, -2) }, ""},
