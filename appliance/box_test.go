@@ -264,8 +264,15 @@ func (b *runningBox) check() {
 	if err := b.box.Ledger().Check(context.Background()); err != nil {
 		b.t.Error(err)
 	}
+	var sums ledger.Sums
+	var wallet WalletStatus
+	b.t.Cleanup(func() {
+		if b.t.Failed() {
+			b.t.Logf("books %+v, wallet %+v", sums, wallet)
+		}
+	})
 	b.eventually("books and wallet agree", func() bool {
-		sums, wallet := b.sums(), b.box.Wallet(context.Background())
+		sums, wallet = b.sums(), b.box.Wallet(context.Background())
 		return wallet.Known && sums.Immature == wallet.Immature && sums.Spendable == wallet.Trusted
 	})
 }

@@ -120,14 +120,19 @@ func nodePart(n NodeStatus, checks map[string]Check) *alert.Node {
 	return one
 }
 
-// diskPart is about the disk of the box, and that of the node where it is another.
-func (a *Appliance) diskPart(n NodeStatus, c Check) *alert.Part {
-	p := partOf(c, c.Status != Healthy)
-	if n.DiskFree != nil && n.DiskTotal != nil && !p.Bad {
-		w, full := roomWarning(a.network, a.nodeDisk(a.network), bitcoind.Machine{DiskFree: *n.DiskFree, DiskTotal: *n.DiskTotal})
-		p = partOf(Check{Reason: w.Text, NextStep: w.Next}, full)
+// diskPart is about the disk of the box, and that of the node where it is another: the
+// one that is worse.
+func (a *Appliance) diskPart(n NodeStatus, c Check) *alert.Disk {
+	d := &alert.Disk{Part: partOf(c, c.Status != Healthy), Urgent: c.Status == Down}
+	if n.DiskFree == nil || n.DiskTotal == nil {
+		return d
 	}
-	return &p
+	w, full := roomWarning(a.network, a.nodeDisk(a.network), bitcoind.Machine{DiskFree: *n.DiskFree, DiskTotal: *n.DiskTotal})
+	alarm := *n.DiskFree < bitcoind.LimitsOf(a.network, *n.DiskTotal).Alarm
+	if full && !d.Bad || alarm && !d.Urgent {
+		*d = alert.Disk{Part: partOf(Check{Reason: w.Text, NextStep: w.Next}, true), Urgent: alarm}
+	}
+	return d
 }
 
 // backupPart is how the backups are. That there is none yet is no reason for an alert in
@@ -144,6 +149,7 @@ func (a *Appliance) backupPart(ctx context.Context, now time.Time) *alert.Backup
 	b := &alert.Backup{Verified: state.LastVerified, Since: time.UnixMilli(made), Reason: state.Problem, Next: state.Next}
 	old := !state.LastVerified.IsZero() && now.Sub(state.LastVerified) > backupOld
 	b.Failed = state.Last.Problem != "" || state.Problem != "" && !state.LastVerified.IsZero() && !old
+	b.Stale = old
 	if old && !b.Failed {
 		b.Reason = "" // the rule itself says how old it is
 	}

@@ -91,7 +91,7 @@ func TestRetries(t *testing.T) {
 		return list[0].Tries == 1 && list[0].Problem == "The receiver answered 500: no such luck." && list[0].State == stateWaiting
 	})
 	b.sleep(firstRetry - time.Second)
-	b.look(func(s *Snapshot) { frozen(s); s.Disk = &Part{Bad: true, Reason: "Full."} })
+	b.look(func(s *Snapshot) { frozen(s); s.Disk.Part = Part{Bad: true, Reason: "Full."} })
 	r.none(t)
 	b.sleep(time.Second)
 	r.next(t)
@@ -101,7 +101,7 @@ func TestRetries(t *testing.T) {
 	b.sleep(2 * time.Minute)
 	r.next(t)
 	b.eventually("the third failure is noted", func(list []Delivery) bool { return list[len(list)-1].Tries == 3 })
-	b.look(func(s *Snapshot) { frozen(s); s.Disk = &Part{Bad: true, Reason: "Full."} })
+	b.look(func(s *Snapshot) { frozen(s); s.Disk.Part = Part{Bad: true, Reason: "Full."} })
 	r.answers(nil)
 	b.sleep(4 * firstRetry)
 	h := r.next(t).hook(t)

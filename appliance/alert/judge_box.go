@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"maps"
 	"strconv"
 	"time"
 )
@@ -40,12 +41,40 @@ func judgePeers(r Rule, s Snapshot) (list []Condition, known bool) {
 	return only(r.hold(), false, map[string]string{"peers": strconv.Itoa(*s.Node.Peers)}), true
 }
 
-func judgeDisk(r Rule, s Snapshot) ([]Condition, bool)  { return s.Disk.condition(r) }
 func judgeClock(r Rule, s Snapshot) ([]Condition, bool) { return s.Clock.condition(r) }
+
+// Subjects of the box that are one of two stages, so that the second one is told even
+// though the first one was.
+const (
+	urgent = "urgent" // of the disk; the other one is that it fills up
+	failed = "failed" // of backups; the other one is that there was none for long
+)
+
+// judgeDisk finds a disk that fills up, and one that is nearly full. While it is that,
+// it has no less filled up.
+func judgeDisk(r Rule, s Snapshot) (list []Condition, known bool) {
+	if s.Disk == nil {
+		return nil, false
+	}
+	list, known = s.Disk.condition(r)
+	if s.Disk.Bad && s.Disk.Urgent {
+		list[0].Keep = true
+		list = append(list, stage(urgent, r.hold(), false, s.Disk.detail()))
+	}
+	return list, known
+}
+
+// stage is a condition of the box of which there are two.
+func stage(as string, hold time.Duration, keep bool, detail map[string]string) Condition {
+	detail[detailAs] = as
+	return Condition{Subject: as, Hold: hold, Keep: keep, Detail: detail}
+}
 
 // backupPatience is how long a backup that failed may be made good by the next.
 const backupPatience = time.Hour
 
+// judgeBackup finds that there was no backup for long, and that the last one failed.
+// Neither is over before there is a good one again.
 func judgeBackup(r Rule, s Snapshot) (list []Condition, known bool) {
 	if s.Backup == nil {
 		return nil, false
@@ -55,18 +84,15 @@ func judgeBackup(r Rule, s Snapshot) (list []Condition, known bool) {
 		last = b.Since
 	}
 	age := s.At.Sub(last)
-	detail := map[string]string{"days": strconv.Itoa(int(age.Hours() / 24)), detailReason: b.Reason, detailNext: b.Next}
-	switch {
-	case age >= time.Duration(r.Threshold*24*float64(time.Hour)):
-		if b.Verified.IsZero() {
-			detail[detailAs] = "never"
-		}
-		return only(0, false, detail), true
-	case b.Failed:
-		detail[detailAs] = "failed"
-		return only(backupPatience, false, detail), true
+	old := age >= time.Duration(r.Threshold*24*float64(time.Hour))
+	if !old && !b.Failed && !b.Stale {
+		return nil, true
 	}
-	return nil, true
+	detail := map[string]string{"days": strconv.Itoa(int(age.Hours() / 24)), detailReason: b.Reason, detailNext: b.Next}
+	if b.Verified.IsZero() {
+		detail[detailAs] = "never"
+	}
+	return append(only(0, !old, detail), stage(failed, backupPatience, old || !b.Failed, maps.Clone(detail))), true
 }
 
 func judgeFormat(_ Rule, s Snapshot) (list []Condition, known bool) {

@@ -133,5 +133,9 @@ func (p *Part) condition(r Rule) (list []Condition, known bool) {
 	if !p.Bad {
 		return nil, true
 	}
-	return only(r.hold(), false, map[string]string{detailReason: p.Reason, detailNext: p.Next}), true
+	return only(r.hold(), false, p.detail()), true
+}
+
+func (p *Part) detail() map[string]string {
+	return map[string]string{detailReason: p.Reason, detailNext: p.Next}
 }

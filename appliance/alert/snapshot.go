@@ -11,7 +11,7 @@ type Snapshot struct {
 	Node   *Node
 	Mine   *Mine
 	Books  *Books
-	Disk   *Part
+	Disk   *Disk
 	Clock  *Part
 	Backup *Backup
 	Format *Format
@@ -21,6 +21,12 @@ type Snapshot struct {
 type Part struct {
 	Bad          bool
 	Reason, Next string
+}
+
+// Disk is how full the disk is.
+type Disk struct {
+	Part
+	Urgent bool // something is given up, or will be soon
 }
 
 // Node is how the node is.
@@ -93,6 +99,7 @@ type Backup struct {
 	Verified time.Time // when a backup was last seen to be restorable; zero: never
 	Since    time.Time // when the first one could have been made
 	Failed   bool      // the last one is not as it should be
+	Stale    bool      // there was one, and there should have been another by now
 	Reason   string    // why there is none, or what is wrong with it, a sentence; empty: not known
 	Next     string
 }

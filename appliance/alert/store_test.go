@@ -359,3 +359,29 @@ func TestDeliveredAtLeastOnce(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has dismissed that the disk fills up hears that it is nearly full.
+func TestWorseIsToldAgain(t *testing.T) {
+	b, r := newBench(t), newReceiver(t)
+	b.channel(Channel{Kind: Webhook}, Secret{URL: r.URL})
+	b.run()
+	fills := func(s *Snapshot) { s.Disk.Bad = true }
+	b.look(fills)
+	b.sleep(time.Hour)
+	b.look(fills)
+	if got := r.next(t).hook(t); len(got.Alerts) != 1 || got.Alerts[0].Title != "The disk fills up" {
+		t.Fatalf("first stage: %+v", got)
+	}
+	list, err := b.bell.Alerts(t.Context(), Filter{Type: DiskLow}, 10)
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	b.update(func(tx *sql.Tx) error { return b.bell.Dismiss(t.Context(), tx, list[0].ID, "admin") })
+	full := func(s *Snapshot) { s.Disk.Bad, s.Disk.Urgent = true, true }
+	b.look(full)
+	b.sleep(time.Hour)
+	b.look(full)
+	if got := r.next(t).hook(t); len(got.Alerts) != 1 || got.Alerts[0].News != "raised" || got.Alerts[0].Title != "The disk is nearly full" {
+		t.Fatalf("second stage: %+v", got)
+	}
+}

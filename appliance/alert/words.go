@@ -14,11 +14,11 @@ import (
 //	TYPE.name    what the rule is called
 //	TYPE.about   what it watches for, a sentence for the page of rules
 //	TYPE.title   one thing; TYPE.many of several, with their number {n}
-//	TYPE.line    one thing in a sentence; TYPE.line.AS another one, see detailAs
+//	TYPE.line    one thing in a sentence
 //	TYPE.next    what to do; empty: nothing
 //	TYPE.over    that it is over
 //
-// {name} stands for a detail of the condition.
+// Of title, line and over there may be another one, TYPE.line.AS, see detailAs. {name} stands for a detail of the condition.
 //
 //go:embed texts/*.json
 var texts embed.FS
@@ -113,7 +113,7 @@ func (a Alert) first() map[string]string {
 // Title is what an alert says in a few words, with the operators' name for its rule.
 func (w words) Title(a Alert) string {
 	d := w.detail(a.first(), false, func(s string) string { return s })
-	title := w.fill(a.Type+".title", d)
+	title := w.phrase(a.Type+".title", d)
 	if many := w.texts[a.Type+".many"]; a.Count > 1 && many != "" {
 		title = w.fill(a.Type+".many", map[string]string{"n": strconv.Itoa(a.Count)})
 	}
@@ -122,7 +122,7 @@ func (w words) Title(a Alert) string {
 
 func (w words) overTitle(a Alert) string {
 	d := w.detail(a.first(), false, func(s string) string { return s })
-	over := w.fill(a.Type+".over", d)
+	over := w.phrase(a.Type+".over", d)
 	if a.Count > 1 {
 		over = w.fill("message.over_many", map[string]string{"title": w.Title(a)})
 		return over
@@ -145,7 +145,7 @@ func (w words) lines(a Alert, full bool, say func(string) string) []string {
 		if n == spelled {
 			break
 		}
-		if line := w.line(a.Type, w.detail(about.Detail, full, say)); line != "" {
+		if line := strings.TrimSpace(w.phrase(a.Type+".line", w.detail(about.Detail, full, say))); line != "" {
 			lines = append(lines, line)
 		}
 	}
@@ -155,11 +155,12 @@ func (w words) lines(a Alert, full bool, say func(string) string) []string {
 	return lines
 }
 
-func (w words) line(kind string, d map[string]string) string {
-	if as := kind + ".line." + d[detailAs]; w.texts[as] != "" {
-		return w.fill(as, d)
+// phrase fills the text of which there may be several.
+func (w words) phrase(key string, d map[string]string) string {
+	if as := key + "." + d[detailAs]; w.texts[as] != "" {
+		key = as
 	}
-	return strings.TrimSpace(w.fill(kind+".line", d))
+	return w.fill(key, d)
 }
 
 // next says what to do: what the floor below advises, or what the type does.

@@ -54,7 +54,7 @@ func TestEachCaseInWords(t *testing.T) {
 		cases()[k.Type](&s)
 		list, _ := k.judge(ruleOf(k), s)
 		a := Alert{Type: k.Type, Lasting: k.Lasting, Count: 1}
-		for _, c := range list {
+		for _, c := range news(list) {
 			a.About = append(a.About, About{Subject: c.Subject, Detail: c.Detail})
 		}
 		for lang, w := range all {
