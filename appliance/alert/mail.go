@@ -26,15 +26,16 @@ func (b *Bell) sendMail(ctx context.Context, t Target, s Secret, m Message) erro
 	letter.SetBodyString(mail.TypeTextPlain, m.Text+"\n")
 
 	security := &tls.Config{ServerName: t.Server, MinVersion: tls.VersionTLS12, RootCAs: b.config.roots}
-	// The library looks at ctx while it connects only.
-	letGo := func() bool { return false }
-	defer func() { letGo() }()
+	// The library looks at ctx while it connects only, and leaves a connection open on
+	// which nobody could sign in.
+	sending, hangUp := context.WithCancel(ctx)
+	defer hangUp()
 	options := []mail.Option{
 		mail.WithPort(t.Port), mail.WithTimeout(sendPatience), mail.WithTLSConfig(security), mail.WithHELO("localhost"),
 		mail.WithDialContextFunc(func(dial context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialMail(dial, network, address, t.Security, security)
 			if err == nil {
-				letGo = context.AfterFunc(ctx, func() { _ = conn.Close() })
+				context.AfterFunc(sending, func() { _ = conn.Close() })
 			}
 			return conn, err
 		}),
@@ -48,7 +49,7 @@ func (b *Bell) sendMail(ctx context.Context, t Target, s Secret, m Message) erro
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
 	}
 	if t.User != "" {
-		options = append(options, mail.WithOpportunisticSMTPAuth(proofs(t.Security)...), mail.WithUsername(t.User), mail.WithPassword(s.Token))
+		options = append(options, mail.WithSMTPAuthCustom(&proof{user: t.User, password: s.Token}))
 	}
 	client, err := mail.NewClient(t.Server, options...)
 	if err != nil {
@@ -57,25 +58,38 @@ func (b *Bell) sendMail(ctx context.Context, t Target, s Secret, m Message) erro
 	return client.DialAndSendWithContext(ctx, letter)
 }
 
-// proofs are the ways to show a password, the best first. Without encryption it is never
-// sent itself.
-func proofs(security string) []mail.SMTPAuthType {
-	hidden := []mail.SMTPAuthType{mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1, mail.SMTPAuthCramMD5}
-	if security == SecurityNone {
-		return hidden
-	}
-	return append(hidden, mail.SMTPAuthPlain, mail.SMTPAuthLogin)
-}
-
 // dialMail connects, with encryption from the first byte when that is wanted.
 func dialMail(ctx context.Context, network, address, security string, config *tls.Config) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialPatience}).DialContext(ctx, network, address)
-	if err != nil || security != SecurityTLS {
-		return conn, err
+	raw, err := (&net.Dialer{Timeout: dialPatience}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	conn := &terse{Conn: raw, left: repliesLimit}
+	if security != SecurityTLS {
+		return conn, nil
 	}
 	safe := tls.Client(conn, config)
 	if err := safe.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return safe, nil
+}
+
+// repliesLimit is how much a mail server may say in one conversation, in bytes. The
+// library takes replies of any length.
+const repliesLimit = 256 << 10
+
+// terse is a connection whose other end has said enough at some time.
+type terse struct {
+	net.Conn
+	left int
+}
+
+func (t *terse) Read(p []byte) (int, error) {
+	if t.left == 0 {
+		return 0, refuse("the mail server says more than a mail server has to say")
+	}
+	n, err := t.Conn.Read(p[:min(len(p), t.left)])
+	t.left -= n
+	return n, err
 }

@@ -1,9 +1,12 @@
 package alert
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -170,6 +173,93 @@ func TestMailFaults(t *testing.T) {
 			t.Error("the letter was sent without encryption")
 		}
 	})
+}
+
+// talker is a mail server on loopback that says what it likes, in one connection.
+func talker(t *testing.T, talk func(conn net.Conn, lines *bufio.Scanner)) (port int) {
+	t.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		talk(conn, bufio.NewScanner(conn))
+	}()
+	t.Cleanup(func() {
+		_ = ln.Close()
+		<-done
+	})
+	return ln.Addr().(*net.TCPAddr).Port
+}
+
+// A mail server can neither keep a processor busy nor fill the memory.
+func TestMailHostile(t *testing.T) {
+	speak := func(conn net.Conn, format string, args ...any) { _, _ = fmt.Fprintf(conn, format+"\r\n", args...) }
+	tests := []struct {
+		name string
+		talk func(conn net.Conn, lines *bufio.Scanner)
+		want string
+	}{
+		{"it wants a password hashed for years", func(conn net.Conn, lines *bufio.Scanner) {
+			speak(conn, "220 mail")
+			for lines.Scan() {
+				word, rest, _ := strings.Cut(lines.Text(), " ")
+				switch word {
+				case "EHLO":
+					speak(conn, "250-mail\r\n250 AUTH SCRAM-SHA-256 PLAIN")
+				case "AUTH":
+					_, first, _ := strings.Cut(rest, " ")
+					bare, _ := base64.StdEncoding.DecodeString(first)
+					_, nonce, _ := strings.Cut(string(bare), "r=")
+					speak(conn, "334 %s", base64.StdEncoding.EncodeToString([]byte("r="+nonce+"more,s=c2FsdA==,i=9223372036854775807")))
+				default:
+					speak(conn, "500 no")
+				}
+			}
+		}, "The mail server wants more work for the password than makes sense."},
+		{"it has but a way without encryption", func(conn net.Conn, lines *bufio.Scanner) {
+			speak(conn, "220 mail")
+			for lines.Scan() {
+				switch word, _, _ := strings.Cut(lines.Text(), " "); word {
+				case "EHLO":
+					speak(conn, "250-mail\r\n250 AUTH PLAIN LOGIN")
+				case "AUTH":
+					t.Errorf("it was told %q", lines.Text())
+				default:
+					speak(conn, "500 no")
+				}
+			}
+		}, "The mail server wants the password without encryption; choose an encrypted connection."},
+		{"it never ends", func(conn net.Conn, _ *bufio.Scanner) {
+			line := []byte(strings.Repeat("220-"+strings.Repeat("a", 1020)+"\r\n", 64))
+			said := 0
+			for said < 1<<30 {
+				n, err := conn.Write(line)
+				if said += n; err != nil {
+					return
+				}
+			}
+			t.Errorf("%d bytes were taken", said)
+		}, "The mail server says more than a mail server has to say."},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			id := b.channel(Channel{Kind: SMTP, Target: Target{
+				Server: "127.0.0.1", Port: talker(t, test.talk), Security: SecurityNone, User: "user", From: "p@example.org", To: "a@example.org",
+			}}, Secret{Token: "pass word"})
+			if problem, err := b.bell.Test(t.Context(), id); err != nil || problem != test.want {
+				t.Errorf("problem %q, %v", problem, err)
+			}
+		})
+	}
 }
 
 // A mail server that takes the connection and says nothing is let go when the box stops.

@@ -125,9 +125,12 @@ func explain(err error, s Secret) error {
 	}
 	text := err.Error()
 	answer, answered := errors.AsType[*answerError](err)
+	own, isOwn := errors.AsType[*Error](err)
 	var timeout interface{ Timeout() bool }
 	switch {
-	case answered, isOwn(err):
+	case answered:
+	case isOwn: // without what a library has put around it
+		text = own.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		text = "the receiver has not answered in time"
 	default:
@@ -138,11 +141,6 @@ func explain(err error, s Secret) error {
 		return &toldError{text, &answerError{status: answer.status, after: answer.after, open: answer.open}}
 	}
 	return &toldError{text: text}
-}
-
-func isOwn(err error) bool {
-	_, own := errors.AsType[*Error](err)
-	return own
 }
 
 // redact takes secrets out of a text, also as they stand in a URL.
