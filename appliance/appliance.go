@@ -330,7 +330,7 @@ func (a *Appliance) assemble(ctx context.Context) (bitcoind.Runner, *node.Source
 	}
 	a.keys = &keyring{file: a.dir.passphrase(a.network), unlock: wallet.Unlock}
 	a.wallet = newWalletKeeper(a, wallet, a.walletCopies())
-	a.payouts = payout.New(a.db, a.ledger, a.node, a.payoutPolicy, a.keys, recordDeed, a.tellPayout, a.log)
+	a.payouts = payout.New(a.db, a.ledger, paying{a.node, a}, a.payoutPolicy, a.keys, recordDeed, a.tellPayout, a.log)
 	a.runner.Store(&nodeRunner{runner})
 	return runner, node.NewSource(a.node, zmq, a.log), nil
 }

@@ -2,6 +2,7 @@ package appliance
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dmpool/dmpool/pool/node"
+	"github.com/dmpool/dmpool/pool/payout"
 )
 
 // walletRescan says from where on a restored wallet has to read the chain. It
@@ -246,7 +248,33 @@ func (w *walletKeeper) rescan(ctx context.Context) error {
 		}
 	}
 	r.Done = true
-	return w.a.saveSetting(ctx, settingRescan, r)
+	return w.a.db.Update(ctx, func(tx *sql.Tx) error {
+		if err := writeSetting(ctx, tx, settingRescan, r, time.Now()); err != nil {
+			return err
+		}
+		return payout.LookAgain(ctx, tx)
+	})
+}
+
+// paying is the wallet as the payouts see it.
+type paying struct {
+	*node.Client
+	a *Appliance
+}
+
+// WalletInfo says of a restored wallet that it reads the chain from the moment on in
+// which it is the pool's, hours before it begins perhaps.
+func (p paying) WalletInfo(ctx context.Context) (node.WalletInfo, error) {
+	var r walletRescan
+	known, err := p.a.readSetting(ctx, settingRescan, &r)
+	if err != nil {
+		return node.WalletInfo{}, err
+	}
+	info, err := p.Client.WalletInfo(ctx)
+	if known && !r.Done {
+		info.Scanning = true
+	}
+	return info, err
 }
 
 // read unlocks the wallet and reads; the node keeps it open until it has read all.

@@ -13,6 +13,7 @@ import (
 	"github.com/dmpool/dmpool/appliance/seed"
 	"github.com/dmpool/dmpool/pool"
 	"github.com/dmpool/dmpool/pool/node"
+	"github.com/dmpool/dmpool/pool/payout"
 )
 
 // walletOrigin says which words the wallet's keys come from. The words themselves
@@ -255,6 +256,9 @@ func (w *walletKeeper) become(ctx context.Context, name string, with map[string]
 			}
 		}
 		if err := writeSetting(ctx, tx, settingWallet, settings, time.Now()); err != nil {
+			return err
+		}
+		if err := payout.LookAgain(ctx, tx); err != nil {
 			return err
 		}
 		return writeAudit(ctx, tx, entry)

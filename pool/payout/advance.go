@@ -79,6 +79,9 @@ func (d *Desk) survey(ctx context.Context) (p pass, err error) {
 	if err := d.checkBehind(ctx, p.chain); err != nil {
 		return pass{}, err
 	}
+	if err := d.checkReading(ctx); err != nil {
+		return pass{}, err
+	}
 	d.tip.Store(p.chain.Blocks)
 
 	if !d.reconciled {
@@ -108,6 +111,18 @@ func (d *Desk) checkBehind(ctx context.Context, chain node.ChainInfo) error {
 	}
 
 	return nil
+}
+
+// checkReading refuses a wallet that has yet to read the chain for what it received and
+// paid, after it was restored from its words: until then it has made no payment, as far
+// as it knows.
+func (d *Desk) checkReading(ctx context.Context) error {
+	info, err := d.wallet.WalletInfo(ctx)
+	if err == nil && bool(info.Scanning) {
+		err = problemError("The wallet was restored and still reads the chain for its coins and its payments. Payouts go on when it has.")
+	}
+
+	return err
 }
 
 // drive takes each payout in one of the states, and each one that is over but can

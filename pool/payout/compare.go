@@ -74,9 +74,7 @@ func (d *Desk) compareOnce(ctx context.Context, p pass) error {
 
 // compare looks at books and wallet. Both move while they are looked at, so ok is
 // false, and nothing was learnt, unless they are at the tip of the chain at which
-// this pass began and the same before and after. A wallet that searches the chain for
-// its coins, after keys were imported into it, does not miss those that it has not
-// found yet.
+// this pass began and the same before and after.
 func (d *Desk) compare(ctx context.Context, p pass) (c Comparison, ok bool, err error) {
 	before, err := d.wallet.Balances(ctx)
 	if err != nil || before.LastBlock != p.chain.BestBlockHash {
@@ -100,12 +98,6 @@ func (d *Desk) compare(ctx context.Context, p pass) (c Comparison, ok bool, err 
 			return c, false, err
 		}
 		c.OnTheWay += lost
-	}
-	if c.Missing() > 0 {
-		info, err := d.wallet.WalletInfo(ctx)
-		if err != nil || bool(info.Scanning) {
-			return c, false, err // it is still looking for them
-		}
 	}
 
 	after, err := d.wallet.Balances(ctx)

@@ -302,26 +302,6 @@ func TestBitcoindBooksAgreeWhileMining(t *testing.T) {
 	wg.Wait()
 }
 
-// TestScanningWallet: a wallet that has not found all of its coins yet misses none.
-func TestScanningWallet(t *testing.T) {
-	b := newBox(t, fullLedger(t))
-	earn(t, b.ledger, 77, 100*reward) // which the wallet does not have
-	b.wallet.scans = true
-	for range 3 {
-		b.wallet.mine(1, 0)
-		b.advance()
-	}
-	if reason, frozen := b.desk.Frozen(t.Context()); frozen {
-		t.Errorf("frozen while the wallet scans: %s", reason)
-	}
-	b.wallet.scans = false
-	b.advance()
-	b.advance()
-	if _, frozen := b.desk.Frozen(t.Context()); !frozen {
-		t.Error("coins are missing when the scan is over, and nothing is frozen")
-	}
-}
-
 // TestBitcoindMissingCoins: the wallet has less than the books say.
 func TestBitcoindMissingCoins(t *testing.T) {
 	r := newRealBox(t)

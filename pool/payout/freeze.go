@@ -205,6 +205,17 @@ func (d *Desk) storeLook(ctx context.Context, block chainhash.Hash) error {
 	return nil
 }
 
+// LookAgain has all that ever left the wallet looked at again, in the transaction that
+// makes another wallet the pool's, or that notes that one has read the chain. What is
+// known by then freezes nothing.
+func LookAgain(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM payout_look`); err != nil {
+		return fmt.Errorf("forget last look: %w", err)
+	}
+
+	return nil
+}
+
 // freeze stops all payouts because of a transaction that is none of them. One
 // that was looked into and lifted does not stop them again.
 func (d *Desk) freeze(ctx context.Context, txid chainhash.Hash) error {

@@ -1,6 +1,10 @@
 package payout
 
-import "testing"
+import (
+	"database/sql"
+	"strings"
+	"testing"
+)
 
 // TestRestoredWallet: a wallet that was restored, and does not find its old
 // transactions because the node has pruned their blocks, says that it knows no
@@ -33,5 +37,45 @@ func TestRestoredWallet(t *testing.T) {
 			b.advance()
 			b.want(p.ID, Broadcast, "")
 		})
+	}
+}
+
+// TestReadingWallet: nothing is judged by a wallet that has yet to read the chain. It
+// neither misses the coins that it has not found, nor hides for good what it paid before
+// it was restored: once it has read the chain, all of it is looked at again.
+func TestReadingWallet(t *testing.T) {
+	b := newBox(t, fullLedger(t))
+	earn(t, b.ledger, 77, 100*reward) // which the wallet does not have
+	txid := b.thief()                 // or a payout that a newer ledger made
+	paid := b.wallet.txs[txid]
+	delete(b.wallet.txs, txid)
+
+	b.wallet.scans = true
+	for range 3 {
+		b.wallet.mine(1, 0)
+		if err := b.desk.Advance(t.Context()); err == nil || !strings.Contains(err.Error(), "still reads the chain") {
+			t.Fatalf("a pass over payouts: %v", err)
+		}
+	}
+	for name, do := range map[string]func() error{
+		"lift":    func() error { return b.desk.Lift(t.Context(), Lift{Reason: "all is well", Actor: "anna", Freezes: 1}) },
+		"surplus": func() error { return b.desk.BookSurplus(t.Context(), Lift{Reason: "all is well", Actor: "anna"}) },
+	} {
+		if err := do(); err == nil || !strings.Contains(err.Error(), "still reads the chain") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if reason, frozen := b.desk.Frozen(t.Context()); frozen {
+		t.Errorf("frozen while the wallet reads: %s", reason)
+	}
+
+	b.wallet.txs[txid] = paid // it has found it in the chain
+	b.wallet.scans = false
+	b.must(b.db.Update(t.Context(), func(tx *sql.Tx) error { return LookAgain(t.Context(), tx) }))
+	b.advance()
+	all, err := b.desk.Freezes(t.Context())
+	b.must(err)
+	if len(all) != 1 || all[0].TxID == nil || *all[0].TxID != txid {
+		t.Errorf("freezes %+v", all)
 	}
 }
