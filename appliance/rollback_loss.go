@@ -14,7 +14,7 @@ type Loss struct {
 	Bookings int   // events of the ledger
 	Blocks   int   // found since
 	Shares   int64 // accepted since, by their numbers
-	Payouts  int   // with a payment that the pool has signed since
+	Payouts  int   // with a payment that was signed since, or handed out to be signed
 	PaidSat  int64 // what these payouts pay
 }
 
@@ -72,10 +72,11 @@ func (l *Loss) ledgerSince(ctx context.Context, now, then string) error {
 	return l.paidSince(ctx, now, then)
 }
 
-// payment is a payout with a signed transaction, which may be in the chain.
+// payment is a payout with a transaction that may be in the chain: it is signed, or
+// somebody was given it to sign.
 type payment struct{ id, sat int64 }
 
-// paidSince finds the payouts whose signatures the older ledger does not have.
+// paidSince finds the payouts with payments that the older ledger does not know of.
 func (l *Loss) paidSince(ctx context.Context, now, then string) error {
 	newest, err := payments(ctx, now)
 	if err != nil {
@@ -98,12 +99,20 @@ func (l *Loss) paidSince(ctx context.Context, now, then string) error {
 	return nil
 }
 
-// payments returns the payouts of a ledger by their signed transactions.
+// payments returns the payouts of a ledger by their payments. Old ledgers hand out none.
 func payments(ctx context.Context, path string) (list map[string]payment, err error) {
 	db := sqlite.View(path)
 	defer func() { err = errors.Join(err, db.Close()) }()
+	paid := `t.raw IS NOT NULL`
+	handsOut, err := number[int](ctx, path, `SELECT COUNT(*) FROM pragma_table_info('payout_tx') WHERE name = 'exported_at'`)
+	if err != nil {
+		return nil, err
+	}
+	if handsOut > 0 {
+		paid += ` OR t.exported_at IS NOT NULL`
+	}
 	rows, err := db.QueryContext(ctx, `
-		SELECT hex(t.expected), p.id, p.total FROM payout_tx t JOIN payout p ON p.id = t.payout WHERE t.raw IS NOT NULL`)
+		SELECT hex(t.expected), p.id, p.total FROM payout_tx t JOIN payout p ON p.id = t.payout WHERE `+paid)
 	if err != nil {
 		return nil, fmt.Errorf("read payments of %s: %w", path, err)
 	}

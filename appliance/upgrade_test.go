@@ -281,6 +281,21 @@ func TestWaysBack(t *testing.T) {
 	}
 }
 
+// A payment that was handed out to be signed counts like one that the pool has signed,
+// also against a copy that is older than handing out.
+func TestPaidSince(t *testing.T) {
+	ledger, shares := oldSchemas()
+	old := oldBooks(t.TempDir())
+	change(t, old.file(ledgerFile), old.ledger, `INSERT INTO payout VALUES (1, 5000)`, `INSERT INTO payout_tx VALUES (1, x'01', x'02')`)
+	b := booksOf(t.TempDir(), append(ledger, `ALTER TABLE payout_tx ADD COLUMN exported_at INTEGER;`), shares)
+	change(t, b.file(ledgerFile), b.ledger, `INSERT INTO payout VALUES (1, 5000), (2, 700), (3, 90)`,
+		`INSERT INTO payout_tx VALUES (1, x'01', x'02', NULL), (2, x'03', NULL, 1800000000000), (3, x'04', NULL, NULL)`)
+	var l Loss
+	if err := l.paidSince(t.Context(), b.file(ledgerFile), old.file(ledgerFile)); err != nil || l != (Loss{Payouts: 1, PaidSat: 700}) {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
 // Only what the old version cannot read goes back.
 func TestRollbackLeavesShares(t *testing.T) {
 	old := used(t)
