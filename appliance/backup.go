@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/backup"
@@ -126,26 +127,48 @@ func (a *Appliance) walletForBackup(ctx context.Context) (part walletPart, err e
 	return part, err
 }
 
-// tryWalletCopy has the node open a copy of the wallet that lies elsewhere.
-func (a *Appliance) tryWalletCopy(ctx context.Context, file string) error {
+// tryWalletCopy has the node open a copy of the wallet that lies elsewhere. The notice
+// says why it could not, when that says nothing about the copy.
+func (a *Appliance) tryWalletCopy(ctx context.Context, file string) (notice string, err error) {
 	if a.config.External.named() {
-		return nil // it may see other files than this box
+		return "", nil // it may see other files than this box
 	}
 	w := a.wallet
 	w.making.Lock()
 	defer w.making.Unlock()
 	laid := filepath.Join(w.dir, "trial.tmp")
 	if err := os.RemoveAll(laid); err != nil {
-		return fmt.Errorf("lay the wallet before the node: %w", err)
+		return "", fmt.Errorf("lay the wallet before the node: %w", err)
 	}
 	if err := copyFile(file, laid); err != nil {
-		return fmt.Errorf("lay the wallet before the node: %w", err)
+		return "", fmt.Errorf("lay the wallet before the node: %w", err)
 	}
-	err := w.letIn(laid)
-	if err == nil {
-		err = w.openTrial(ctx, laid, func(*node.Client) error { return nil })
+	defer func() { err = errors.Join(err, os.Remove(laid)) }()
+	if err := w.letIn(laid); err != nil {
+		return "", err
 	}
-	return errors.Join(when(err != nil && !node.Unavailable(err), fmt.Errorf("the node does not open the wallet in the backup: %w", err)), os.Remove(laid))
+	limited, cancel := context.WithTimeout(ctx, restoreTakes)
+	defer cancel()
+	return walletVerdict(w.openTrial(limited, laid, func(*node.Client) error { return nil }))
+}
+
+// walletVerdict tells what the node says of a copy of the wallet from what it says of
+// itself: that it has pruned the blocks of its time, that it still reads those after half
+// an hour, or has not got rid of the trial before. Who reads the backup should know that
+// nobody has opened the wallet in it; the backup is no worse for it.
+func walletVerdict(err error) (notice string, _ error) {
+	refused, ofTheCopy := errors.AsType[*copyError](err)
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The node has not opened the wallet in it: it read the chain for it for too long.", nil
+	case node.Unavailable(err):
+		return "", nil // as on a box whose node does not run
+	case !ofTheCopy || node.Pruned(refused.error):
+		return "The node has not opened the wallet in it. " + node.Sentence(err), nil
+	}
+	return "", fmt.Errorf("the node does not open the wallet in the backup: %w", err)
 }
 
 // BackupState is how the backups of the box are, in a few words.
@@ -170,20 +193,67 @@ func (a *Appliance) BackupState(ctx context.Context) (s BackupState, err error) 
 	if err != nil {
 		return s, err
 	}
-	for _, b := range all {
-		if s.Last.ID == 0 && !b.untried() {
+	plan, _, err := readBackupPlan(ctx, a.db.Reader())
+	if err != nil {
+		return s, err
+	}
+	s.look(all, plan.names(), time.Now(), func() bool { return backupsBusy(a.dir.backups(a.network)) })
+	return s, nil
+}
+
+// clockOff is how far a clock may be wrong, and then some.
+const clockOff = time.Hour
+
+// look judges by the history, the newest first, and by the places where a backup should
+// be. busy tells whether one is being made or checked: what that leaves undone is no
+// reason to worry.
+func (s *BackupState) look(all []Backup, places []string, now time.Time, busy func() bool) {
+	var ahead time.Time
+	for i, b := range all {
+		if s.Last.ID == 0 && !b.untried() && (i > 0 || b.Problem != cutShort || !busy()) {
 			s.Last = b
 		}
-		if !b.There() {
+		if !b.thereIn(places) {
 			continue
 		}
 		s.Kept++
-		if b.Sound && b.At.After(s.LastVerified) {
+		switch {
+		case !b.Sound:
+		case b.At.After(now.Add(clockOff)):
+			ahead = b.At
+		case b.At.After(s.LastVerified):
 			s.LastVerified = b.At
 		}
 	}
-	s.judge(time.Now())
-	return s, nil
+	s.judge(now)
+	if s.Problem != "" {
+		return
+	}
+	if !ahead.IsZero() {
+		s.Problem = fmt.Sprintf("A backup says that it was made on %s, which is yet to come: a clock was wrong. It counts for nothing before that day.", ahead.UTC().Format("2 January 2006"))
+		s.Next = "Look whether the clock of the box is right, then remove that backup on the backup page."
+		return
+	}
+	if missing := s.Last.missingIn(places); len(missing) > 0 && !busy() {
+		s.Problem = fmt.Sprintf("The newest backup was not brought to the place %s yet.", missing[0])
+		s.Next = "The box does that within the hour, or make another backup on the backup page."
+	}
+}
+
+// missingIn names those of some places to which a sound backup was to be brought, and
+// where nobody knows what became of it.
+func (b Backup) missingIn(places []string) (missing []string) {
+	for _, place := range places {
+		if c := b.in(place); b.Sound && c.Place == "" {
+			missing = append(missing, place)
+		}
+	}
+	return missing
+}
+
+// thereIn tells whether the backup can be had from one of some places.
+func (b Backup) thereIn(places []string) bool {
+	return slices.ContainsFunc(places, func(place string) bool { return b.in(place).There() })
 }
 
 func (s *BackupState) judge(now time.Time) {

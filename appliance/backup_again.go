@@ -57,7 +57,7 @@ func (v *vault) tryCopies(ctx context.Context, scratch, passphrase string, b *Ba
 		if !b.in(p.Name).There() {
 			continue
 		}
-		sum, err := v.tryOut(ctx, p, scratch, passphrase, b.Name)
+		sum, notice, err := v.tryOut(ctx, p, scratch, passphrase, b.Name)
 		if ctx.Err() != nil {
 			return false, err
 		}
@@ -67,7 +67,9 @@ func (v *vault) tryCopies(ctx context.Context, scratch, passphrase string, b *Ba
 			unclear = append(unclear, err)
 		case asMade && (err == nil || b.SHA256 != ""):
 			b.SHA256, b.CheckedAt, b.sound, b.Problem = sum, time.Now(), err == nil, ""
-			if err != nil {
+			if err == nil {
+				b.Notice = notice
+			} else {
 				b.Problem = sentence(err)
 			}
 			noted := v.history().looked(ctx, b.ID, p.Name, b.CheckedAt, "")
@@ -106,6 +108,11 @@ var ErrLastBackup = errors.New("this is the last backup that is known to restore
 
 // drop is [Appliance.RemoveBackup].
 func (v *vault) drop(ctx context.Context, id int64, place, actor, ip string) error {
+	_, end, err := v.take() // nobody makes or removes one meanwhile
+	if err != nil {
+		return err
+	}
+	defer end()
 	b, err := v.history().one(ctx, id)
 	if err != nil {
 		return err
@@ -121,11 +128,8 @@ func (v *vault) drop(ctx context.Context, id int64, place, actor, ip string) err
 		}
 		sound := 0
 		for _, other := range all {
-			if !other.Sound {
-				continue
-			}
-			for _, c := range other.Copies {
-				if c.Whole() {
+			for _, p := range v.places() { // a copy elsewhere is out of reach
+				if other.Sound && other.in(p.Name).Whole() {
 					sound++
 				}
 			}

@@ -125,7 +125,7 @@ func VerifyFile(ctx context.Context, in io.Reader, scratch, passphrase string, l
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	folder := filepath.Join(scratch, "trial")
-	m, err := unpack(ctx, in, passphrase, folder)
+	m, err := unpack(ctx, in, passphrase, folder, 0)
 	if err != nil {
 		return p, err
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/backup"
@@ -23,7 +24,7 @@ import (
 // is what is wrong with the backup, or why that could not be found out; only the first
 // is a verdict.
 func (v *vault) judge(ctx context.Context, scratch, passphrase string, b *Backup) error {
-	_, err := v.tryOut(ctx, v.here(), scratch, passphrase, b.Name)
+	_, notice, err := v.tryOut(ctx, v.here(), scratch, passphrase, b.Name)
 	if ctx.Err() != nil {
 		return err
 	}
@@ -31,43 +32,49 @@ func (v *vault) judge(ctx context.Context, scratch, passphrase string, b *Backup
 	if err != nil {
 		return fmt.Errorf("the backup was made, but to restore it failed: %w", err)
 	}
+	b.Notice = notice
 	return nil
 }
 
 // tryOut restores a backup from a place to a scratch folder. It returns the hash of what
 // it has read, also with an error: without one the backup was not read to its end, and
-// nothing is known about it.
-func (v *vault) tryOut(ctx context.Context, place backup.Place, scratch, passphrase, name string) (sum string, err error) {
+// nothing is known about it. The notice says what is not in it, or was not tried.
+func (v *vault) tryOut(ctx context.Context, place backup.Place, scratch, passphrase, name string) (sum, notice string, err error) {
 	folder := filepath.Join(scratch, "trial")
 	if err := os.RemoveAll(folder); err != nil {
-		return "", fmt.Errorf("make scratch folder: %w", err)
+		return "", "", fmt.Errorf("make scratch folder: %w", err)
+	}
+	spare, err := v.reserve()
+	if err != nil {
+		return "", "", err
 	}
 	in, err := place.Open(ctx, name)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer in.Close()
 	read := &witness{from: backup.Until(ctx, in), sum: sha256.New()}
-	m, failed := unpack(ctx, read, passphrase, folder)
+	m, failed := unpack(ctx, read, passphrase, folder, spare)
 	if _, err := io.Copy(io.Discard, read); err != nil {
-		return "", fmt.Errorf("read backup: %w", err)
+		return "", "", fmt.Errorf("read backup: %w", err)
 	}
-	return hex.EncodeToString(read.sum.Sum(nil)), v.tryParts(ctx, m, folder, failed)
+	notice, err = v.tryParts(ctx, m, folder, failed)
+	return hex.EncodeToString(read.sum.Sum(nil)), strings.TrimSpace(m.Notice + " " + notice), err
 }
 
 // tryParts looks at what was unpacked, unless that failed.
-func (v *vault) tryParts(ctx context.Context, m backup.Manifest, folder string, failed error) error {
+func (v *vault) tryParts(ctx context.Context, m backup.Manifest, folder string, failed error) (notice string, err error) {
 	if failed != nil {
-		return failed
+		return "", failed
 	}
 	if m.Network != v.network {
-		return wrongNetwork(m.Network, v.network)
+		return "", wrongNetwork(m.Network, v.network)
 	}
 	if err := checkParts(ctx, m, folder, v.log); err != nil {
-		return err
+		return "", err
 	}
 	if _, there := m.File(partWallet); !there || v.try == nil {
-		return nil
+		return "", nil
 	}
 	return v.try(ctx, filepath.Join(folder, partWallet))
 }
@@ -89,8 +96,9 @@ func (w *witness) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unpack restores a backup into a folder that it makes.
-func unpack(ctx context.Context, in interface{ Read([]byte) (int, error) }, passphrase, folder string) (m backup.Manifest, err error) {
+// unpack restores a backup into a folder that it makes. So many bytes are spare: they
+// are left free on the disk.
+func unpack(ctx context.Context, in io.Reader, passphrase, folder string, spare int64) (m backup.Manifest, err error) {
 	archive, err := backup.Open(ctx, in, passphrase)
 	if err != nil {
 		return m, err
@@ -116,7 +124,7 @@ func unpack(ctx context.Context, in interface{ Read([]byte) (int, error) }, pass
 		return m, fmt.Errorf("make scratch folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	return m, archive.Extract(root)
+	return m, archive.Extract(root, spare)
 }
 
 // wrongNetwork refuses a backup of another network.

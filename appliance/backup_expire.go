@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/backup"
@@ -16,8 +17,9 @@ const historyMost = 1000
 // rule does not keep. It tells how many these were.
 //
 // Disks take turns, and a share may not be mounted: what is not there now may be there
-// another time, and counts again then.
-func (v *vault) expire(ctx context.Context, p BackupPlace) (removed int, err error) {
+// another time, and counts again then. The backup that was just made stays whatever the
+// clock says; 0: none was.
+func (v *vault) expire(ctx context.Context, p BackupPlace, made int64) (removed int, err error) {
 	stored, err := p.List(ctx)
 	if err != nil {
 		return 0, err
@@ -34,7 +36,8 @@ func (v *vault) expire(ctx context.Context, p BackupPlace) (removed int, err err
 		sizes[s.Name] = s.Size
 	}
 	byID := map[int64]Backup{}
-	var tried, untried []backup.Kept
+	var tried, untried, ahead []backup.Kept
+	horizon := time.Now().Add(clockOff)
 	for _, b := range all {
 		size, listed := sizes[b.Name]
 		there, err := v.reconcile(ctx, b, p, listed, size)
@@ -49,10 +52,18 @@ func (v *vault) expire(ctx context.Context, p BackupPlace) (removed int, err err
 			untried = append(untried, backup.Kept{ID: b.ID, Made: b.At, Sound: true})
 			continue
 		}
-		tried = append(tried, backup.Kept{ID: b.ID, Made: b.At, Sound: b.sound && b.in(p.Name).SpoiledAt.IsZero()})
+		one := backup.Kept{ID: b.ID, Made: b.At, Sound: b.sound && b.in(p.Name).SpoiledAt.IsZero()}
+		if b.At.After(horizon) { // a clock was, or is, wrong: its date says nothing about the others
+			ahead = append(ahead, one)
+			continue
+		}
+		tried = append(tried, one)
 	}
 	rule := backup.Usual()
-	for _, old := range append(rule.Expired(tried), rule.Expired(untried)...) {
+	for _, old := range slices.Concat(rule.Expired(tried), rule.Expired(untried), rule.Expired(ahead)) {
+		if old.ID == made {
+			continue
+		}
 		if err := v.remove(ctx, byID[old.ID], p); err != nil {
 			return removed, err
 		}
@@ -89,11 +100,16 @@ func (a *Appliance) CleanUpBackups(ctx context.Context, actor, ip string) (remov
 	if err != nil {
 		return 0, err
 	}
+	_, end, err := v.take()
+	if err != nil {
+		return 0, err
+	}
+	defer end()
 	if err := a.Audit(ctx, AuditEntry{Actor: actor, Action: "backup.cleanup", Result: "ok", IP: ip}); err != nil {
 		return 0, err
 	}
 	for _, p := range v.places() {
-		n, err := v.expire(ctx, p)
+		n, err := v.expire(ctx, p, 0)
 		if err != nil && !errors.Is(err, backup.ErrAway) {
 			return removed, err
 		}

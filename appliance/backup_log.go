@@ -161,6 +161,9 @@ func (l backupLog) one(ctx context.Context, id int64) (Backup, error) {
 	return all[0], nil
 }
 
+// cutShort is the problem of a backup that is being made, until more is known.
+const cutShort = "It was cut short."
+
 // begin writes down that a backup is being made, and gives it its name.
 func (l backupLog) begin(ctx context.Context, network string, at time.Time, entry AuditEntry) (b Backup, err error) {
 	b = Backup{At: at, Actor: entry.Actor}
@@ -168,8 +171,8 @@ func (l backupLog) begin(ctx context.Context, network string, at time.Time, entr
 		for number := 1; ; number++ {
 			b.Name = backup.Name(network, at, number)
 			err := tx.QueryRowContext(ctx, `
-				INSERT INTO backup (name, at, actor, problem) VALUES (?, ?, ?, 'It was cut short.') ON CONFLICT (name) DO NOTHING RETURNING id`,
-				b.Name, at.UnixMilli(), entry.Actor).Scan(&b.ID)
+				INSERT INTO backup (name, at, actor, problem) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id`,
+				b.Name, at.UnixMilli(), entry.Actor, cutShort).Scan(&b.ID)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}

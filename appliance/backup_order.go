@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -166,12 +167,13 @@ func (a *Appliance) backUp(ctx context.Context) (string, error) {
 		return "", err
 	}
 	now := time.Now()
+	since := now.Sub(s.Last.At) // negative when a clock was wrong
 	switch due := backupDue(now, p.At, a.zone()); {
 	case !s.Ready:
 		return "no passphrase is set for the backups", nil
 	case !s.LastVerified.Before(due):
-		return "there is a backup of today", nil
-	case !s.Last.At.Before(due) && now.Sub(s.Last.At) < backupAgain:
+		return a.bringBackup(ctx, s.Last, p)
+	case !s.Last.At.Before(due) && since >= 0 && since < backupAgain:
 		return "the last one was not good; another try comes within an hour", nil
 	}
 	b, err := a.CreateBackup(ctx, "schedule", "")
@@ -182,6 +184,27 @@ func (a *Appliance) backUp(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "made and restored to a scratch place: " + b.Name, nil
+}
+
+// bringBackup brings the last backup to the places that it has not been brought to: the
+// box was stopped over it, or the place is new.
+func (a *Appliance) bringBackup(ctx context.Context, last Backup, p storedPlan) (string, error) {
+	missing := last.missingIn(p.names())
+	if len(missing) == 0 {
+		return "there is a backup of today", nil
+	}
+	v, err := a.vault(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer a.underWay(BackupCreate)()
+	switch err := v.spreadAgain(ctx, &last); {
+	case errors.Is(err, ErrBackupBusy):
+		return "another one is being made", nil
+	case err != nil:
+		return "", err
+	}
+	return "brought to " + strings.Join(missing, ", ") + ": " + last.Name, nil
 }
 
 // BackupRefusal returns what an error about backups says to people; ok is false for one

@@ -163,7 +163,7 @@ func TestDisksTakeTurns(t *testing.T) {
 	// An empty folder in which there should be backups is taken for another one, and so
 	// is a server that has lost its folder.
 	empty := BackupPlace{"disk", backup.Folder{Dir: t.TempDir()}}
-	if _, err := v.expire(t.Context(), empty); !errors.Is(err, backup.ErrAway) {
+	if _, err := v.expire(t.Context(), empty, 0); !errors.Is(err, backup.ErrAway) {
 		t.Errorf("expire in an empty folder = %v, want %v", err, backup.ErrAway)
 	}
 	if b, err := v.history().one(t.Context(), first.ID); err != nil || !b.in("disk").There() {
@@ -193,7 +193,7 @@ func TestBackupFoundLater(t *testing.T) {
 	if !errors.Is(err, backup.ErrAway) || b.in("disk").There() {
 		t.Errorf("%+v, %v", b, err)
 	}
-	if _, err := v.expire(t.Context(), BackupPlace{"disk", disk}); err != nil {
+	if _, err := v.expire(t.Context(), BackupPlace{"disk", disk}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if b, err = v.history().one(t.Context(), b.ID); err != nil || !b.in("disk").Whole() || b.in("disk").Problem != "" {

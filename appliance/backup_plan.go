@@ -303,6 +303,21 @@ func (p storedPlan) places(d dataDir, network string) (all []BackupPlace) {
 	return all
 }
 
+// names are the places of a plan, and the box itself.
+func (p storedPlan) names() []string {
+	all := []string{PlaceBox}
+	if p.Folder != "" {
+		all = append(all, PlaceFolder)
+	}
+	if p.Disk {
+		all = append(all, PlaceDisk)
+	}
+	if p.Server != nil {
+		all = append(all, PlaceServer)
+	}
+	return all
+}
+
 // server is the server of a plan with its secret, or without one when that cannot be
 // unsealed any more: then nobody signs in there.
 func (p storedPlan) server(d dataDir, network string) place.Server {

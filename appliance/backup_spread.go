@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/dmpool/dmpool/appliance/backup"
@@ -15,9 +16,22 @@ import (
 
 // spread brings a sound backup to the other places, and lets go in each what has had
 // its time. A place that fails, or takes too long, keeps no other from getting it.
-func (v *vault) spread(ctx context.Context, b *Backup) error {
+func (v *vault) spread(ctx context.Context, b *Backup) error { return v.spreadTo(ctx, b, v.others) }
+
+// spreadAgain brings a sound backup to those places of which nobody knows whether it was
+// ever brought there: that was cut short, or the place is new.
+func (v *vault) spreadAgain(ctx context.Context, b *Backup) error {
+	_, end, err := v.take()
+	if err != nil {
+		return err
+	}
+	defer end()
+	return v.spreadTo(ctx, b, slices.DeleteFunc(slices.Clone(v.others), func(p BackupPlace) bool { return b.in(p.Name).Place != "" }))
+}
+
+func (v *vault) spreadTo(ctx context.Context, b *Backup, places []BackupPlace) error {
 	var errs []error
-	for _, p := range v.others {
+	for _, p := range places {
 		if err := v.bring(ctx, *b, p); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", p.Name, err))
 		}
@@ -52,7 +66,7 @@ func (v *vault) bring(ctx context.Context, b Backup, p BackupPlace) error {
 	if noted := v.history().arrived(ctx, b.ID, p.Name, time.Now(), problem); noted != nil {
 		return errors.Join(err, noted)
 	}
-	if _, left := v.expire(limited, p); limited.Err() == nil && !errors.Is(left, backup.ErrAway) {
+	if _, left := v.expire(limited, p, b.ID); limited.Err() == nil && !errors.Is(left, backup.ErrAway) {
 		err = errors.Join(err, left)
 	}
 	return err

@@ -25,7 +25,11 @@ const quickWork = 2
 // vaultOf opens a box that is set up and does not run, with a passphrase for its backups.
 func vaultOf(t *testing.T) (*Appliance, *vault) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "box")
+	return vaultIn(t, filepath.Join(t.TempDir(), "box"))
+}
+
+func vaultIn(t *testing.T, dir string) (*Appliance, *vault) {
+	t.Helper()
 	if err := SetUp(t.Context(), dir, parse(t, `{"network":"regtest","operator":{"password":"`+goodPassword+`"}}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +77,7 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer content.Close()
-	m, err := unpack(t.Context(), content, backupPhrase, filepath.Join(t.TempDir(), "unpacked"))
+	m, err := unpack(t.Context(), content, backupPhrase, filepath.Join(t.TempDir(), "unpacked"), 0)
 	if err != nil || m.Name != b.Name || m.Network != "regtest" || m.Program != "1.2.3" || m.Schemas[ledgerFile] == 0 {
 		t.Errorf("%+v, %v", m, err)
 	}

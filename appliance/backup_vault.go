@@ -36,8 +36,8 @@ type vault struct {
 	work    int // of scrypt, 0: as usual
 
 	wallet func(ctx context.Context) (walletPart, error)
-	try    func(ctx context.Context, file string) error // has the node open a copy of the wallet; nil: there is no node
-	others []BackupPlace                                // where backups go, besides this box
+	try    func(ctx context.Context, file string) (notice string, err error) // has the node open a copy of the wallet; nil: there is no node
+	others []BackupPlace                                                     // where backups go, besides this box
 
 	patience time.Duration // with each of these; 0: as usual
 }
@@ -81,8 +81,15 @@ func (v *vault) take() (scratch string, end func(), err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("make folder for backups: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return "", nil, errors.Join(ErrBackupBusy, lock.Close())
+	for tries := 0; ; tries++ { // who looks whether it is taken has it for a moment
+		err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			break
+		}
+		if tries == 5 {
+			return "", nil, errors.Join(ErrBackupBusy, lock.Close())
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
 	scratch = filepath.Join(folder, scratchFolder)
 	if err := errors.Join(os.RemoveAll(scratch), os.Mkdir(scratch, 0o700)); err != nil {
@@ -96,6 +103,17 @@ func (v *vault) take() (scratch string, end func(), err error) {
 			v.log.Warn("Scratch folder of the backups not removed", "err", err)
 		}
 	}, nil
+}
+
+// backupsBusy tells whether somebody has taken the folder of the backups, this process or
+// another one.
+func backupsBusy(folder string) bool {
+	lock, err := os.Open(filepath.Join(folder, ".busy"))
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	return errors.Is(unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // removeLeft removes what [VerifyFile] was cut short over, long enough ago.
@@ -126,7 +144,7 @@ func (v *vault) create(ctx context.Context, actor, ip string) (b Backup, err err
 		return b, err
 	}
 	defer func() { // whatever comes of it: else each try leaves a file more
-		_, left := v.expire(context.WithoutCancel(ctx), v.here())
+		_, left := v.expire(context.WithoutCancel(ctx), v.here(), b.ID)
 		err = errors.Join(err, left)
 	}()
 	making, cancel := context.WithTimeout(ctx, makeTakes)
@@ -202,6 +220,13 @@ func (v *vault) room() error {
 		return fmt.Errorf("a backup is begun with %d MB of free space, so that the pool and its node keep enough while it is made, and %d MB are free; make room, then try again", need/1e6+1, m.DiskFree/1e6)
 	}
 	return nil
+}
+
+// reserve is how many bytes of the disk are left free, so that nobody is alarmed, let
+// alone the node stopped.
+func (v *vault) reserve() (int64, error) {
+	m, err := bitcoind.Survey(v.dir.of(v.network))
+	return bitcoind.LimitsOf(v.network, m.DiskTotal).Alarm, err
 }
 
 // sentence is an error as history and pages show it.

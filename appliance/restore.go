@@ -75,7 +75,7 @@ func (d dataDir) receive(ctx context.Context, in io.Reader, passphrase string, l
 			err = errors.Join(err, os.RemoveAll(d.restored("")))
 		}
 	}()
-	if r.m, err = unpack(ctx, in, passphrase, d.restored("")); err != nil {
+	if r.m, err = unpack(ctx, in, passphrase, d.restored(""), 0); err != nil {
 		return nil, err
 	}
 	if err := d.mayRestore(ctx, r.m.Network); err != nil {

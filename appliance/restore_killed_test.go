@@ -59,7 +59,7 @@ func TestKilledWithBackup(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := unpack(t.Context(), bytes.NewReader(whole), backupPhrase, filepath.Join(t.TempDir(), "whole")); err != nil {
+			if _, err := unpack(t.Context(), bytes.NewReader(whole), backupPhrase, filepath.Join(t.TempDir(), "whole"), 0); err != nil {
 				t.Errorf("%s: %v", b.Name, err)
 			}
 		}

@@ -129,7 +129,11 @@ func (v *vault) preview(ctx context.Context, id int64) (p RestorePreview, err er
 }
 
 func (v *vault) look(ctx context.Context, content io.Reader, passphrase, folder string) (p RestorePreview, err error) {
-	m, err := unpack(ctx, content, passphrase, folder)
+	spare, err := v.reserve()
+	if err != nil {
+		return p, err
+	}
+	m, err := unpack(ctx, content, passphrase, folder, spare)
 	if err != nil {
 		return p, err
 	}

@@ -164,7 +164,7 @@ func (w *walletKeeper) openTrial(ctx context.Context, file string, look func(*no
 		return err
 	}
 	if err := n.RestoreWallet(ctx, scratch, file); err != nil {
-		return err
+		return &copyError{err}
 	}
 	defer func() {
 		after := context.WithoutCancel(ctx)
@@ -172,6 +172,11 @@ func (w *walletKeeper) openTrial(ctx context.Context, file string, look func(*no
 	}()
 	return look(n)
 }
+
+// copyError is what the node says when it is to restore a copy of the wallet.
+type copyError struct{ error }
+
+func (e *copyError) Unwrap() error { return e.error }
 
 // CopyOfWallet opens the newest sound copy for somebody who takes it away, and
 // writes that down. The caller closes it.

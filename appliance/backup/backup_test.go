@@ -73,7 +73,7 @@ func restored(t *testing.T, r io.Reader, with string) (backup.Manifest, map[stri
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if err := a.Extract(root); err != nil {
+	if err := a.Extract(root, 0); err != nil {
 		return a.Manifest(), nil, err
 	}
 	files := map[string]string{}

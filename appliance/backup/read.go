@@ -125,9 +125,10 @@ func (a *Archive) end() error {
 }
 
 // Extract writes all files into a folder that has none of them, and has them on the
-// disk when it returns nil. Otherwise what it has written is worth nothing.
-func (a *Archive) Extract(folder *os.Root) error {
-	if err := a.room(folder); err != nil {
+// disk when it returns nil. Otherwise what it has written is worth nothing. It does not
+// begin when fewer than spare bytes would be left free.
+func (a *Archive) Extract(folder *os.Root, spare int64) error {
+	if err := a.room(folder, spare); err != nil {
 		return err
 	}
 	err := a.Each(func(f File, content io.Reader) error { return extract(folder, f, content) })
@@ -150,7 +151,7 @@ func extract(folder *os.Root, f File, content io.Reader) error {
 }
 
 // room returns ErrNoRoom when the files do not fit on the disk of a folder.
-func (a *Archive) room(folder *os.Root) error {
+func (a *Archive) room(folder *os.Root, spare int64) error {
 	f, err := folder.Open(".")
 	if err != nil {
 		return fmt.Errorf("unpack backup: %w", err)
@@ -160,7 +161,7 @@ func (a *Archive) room(folder *os.Root) error {
 	if err := unix.Fstatfs(int(f.Fd()), &disk); err != nil {
 		return fmt.Errorf("unpack backup: %w", err)
 	}
-	free, need := int64(disk.Bavail)*disk.Bsize, a.manifest.Bytes() //nolint:unconvert // differs by architecture
+	free, need := int64(disk.Bavail)*disk.Bsize, a.manifest.Bytes()+spare //nolint:unconvert // differs by architecture
 	if free < need {
 		return fmt.Errorf("%w (%d MB are needed and %d MB are free)", ErrNoRoom, need/1e6+1, free/1e6)
 	}

@@ -45,6 +45,9 @@ func TestBitcoindWalletOlderThanThePrunedChain(t *testing.T) {
 
 	err = n.RestoreWallet(ctx, "restored", backup)
 	wantCode(t, "RestoreWallet(too old)", err, ErrCodeWallet)
+	if !Pruned(err) {
+		t.Errorf("not taken for a wallet of pruned blocks: %v", err)
+	}
 	if sentence := Sentence(err); !strings.Contains(sentence, "older than the blocks that the node still has") {
 		t.Errorf("the node page would say %q", sentence)
 	}

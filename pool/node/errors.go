@@ -95,6 +95,13 @@ func IsCode(err error, code int) bool {
 	return ok && got == code
 }
 
+// Pruned reports whether the node refused a wallet because it has pruned blocks that the wallet has not read.
+func Pruned(err error) bool {
+	rpc, ok := errors.AsType[*RPCError](err)
+
+	return ok && rpc.Code == ErrCodeWallet && strings.Contains(rpc.Message, "beyond pruned data")
+}
+
 // Unavailable reports whether err carries no information about the request itself, because the node, or the wallet
 // in it, could not be asked: not running, starting, not reachable, not letting us in, wallet not loaded, answer
 // not understood, not on our chain, or the caller's context over. The request may nevertheless have been carried out.
@@ -153,7 +160,7 @@ func Sentence(err error) string {
 		case ErrCodeNeedPassphrase:
 			return "The pool's wallet is locked."
 		case ErrCodeWallet:
-			if strings.Contains(rpc.Message, "beyond pruned data") {
+			if Pruned(err) {
 				return "The wallet is older than the blocks that the node still has: it was last used before a block that was pruned. " +
 					"The node has to download the chain again, or keep all of it, to bring this wallet up to date."
 			}
