@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dmpool/dmpool/appliance/alert"
+	"github.com/dmpool/dmpool/appliance/backup/place"
 	"github.com/dmpool/dmpool/appliance/bitcoind"
 	"github.com/dmpool/dmpool/appliance/bitcoind/snapshot"
 	"github.com/dmpool/dmpool/appliance/device"
@@ -84,7 +85,8 @@ type Appliance struct {
 	runner    atomic.Pointer[nodeRunner]
 	schedule  atomic.Pointer[scheduler]
 	orders    backupOrders
-	speed     speedometer // of the node's download
+	patience  place.Patience // with folders of backups
+	speed     speedometer    // of the node's download
 	monitor   monitor
 	sounder   sounder
 	working   atWork

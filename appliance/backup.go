@@ -16,7 +16,7 @@ import (
 
 // vault returns what makes and keeps the backups of this box.
 func (a *Appliance) vault(ctx context.Context) (*vault, error) {
-	others, err := plannedPlaces(ctx, a.dir, a.network, a.db)
+	others, err := plannedPlaces(ctx, a.dir, a.network, a.db, &a.patience)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/dmpool/dmpool/appliance/backup/place"
 	"github.com/dmpool/dmpool/appliance/bitcoind"
 	"github.com/dmpool/dmpool/pool/sqlite"
 )
@@ -40,7 +41,7 @@ func (s Beside) vault(ctx context.Context) (*vault, *sqlite.DB, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	others, err := plannedPlaces(ctx, d, network, db)
+	others, err := plannedPlaces(ctx, d, network, db, new(place.Patience))
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}

@@ -30,6 +30,7 @@ type BackupPlan struct {
 	Rev    int64  // to be named in a change
 	At     int    // minutes after midnight by the clock of the settings' time zone
 	Folder string // empty: none
+	Same   bool   // the folder was on the disk of the box when it was chosen, and is lost together with it
 	Disk   bool
 	Server *BackupServer // nil: none
 	Key    string        // line for authorized_keys of a server, by which the box signs in; empty: not made yet
@@ -81,6 +82,7 @@ type storedPlan struct {
 	At     int           `json:"at"`
 	Folder string        `json:"folder,omitempty"`
 	Mount  string        `json:"mount,omitempty"` // of the folder's file system when it was chosen
+	Same   bool          `json:"same,omitempty"`  // that is the one of the box
 	Disk   bool          `json:"disk,omitempty"`
 	Server *storedServer `json:"server,omitempty"`
 	Key    string        `json:"key,omitempty"` // the box's own, sealed, in base64
@@ -117,7 +119,7 @@ func (a *Appliance) BackupPlan(ctx context.Context) (BackupPlan, error) {
 	if err != nil {
 		return BackupPlan{}, err
 	}
-	p := BackupPlan{Rev: rev, At: stored.At, Folder: stored.Folder, Disk: stored.Disk}
+	p := BackupPlan{Rev: rev, At: stored.At, Folder: stored.Folder, Same: stored.Same, Disk: stored.Disk}
 	if s := stored.Server; s != nil {
 		key, err := serverKey(s.HostKey)
 		if err != nil {
@@ -148,7 +150,7 @@ func (a *Appliance) ChangeBackups(ctx context.Context, c BackupChange) error {
 	if rev != c.Rev {
 		return ErrSettingsChanged
 	}
-	next, err := a.planned(old, c)
+	next, err := a.planned(ctx, old, c)
 	if err != nil {
 		return err
 	}
@@ -181,7 +183,7 @@ func (a *Appliance) ChangeBackups(ctx context.Context, c BackupChange) error {
 }
 
 // planned is the plan after a change.
-func (a *Appliance) planned(p storedPlan, c BackupChange) (storedPlan, error) {
+func (a *Appliance) planned(ctx context.Context, p storedPlan, c BackupChange) (storedPlan, error) {
 	if c.At != nil {
 		if p.At = *c.At; p.At < 0 || p.At >= 24*60 {
 			return p, &PersonError{errors.New("the time of the backup is one of a day, such as 02:00")}
@@ -191,21 +193,38 @@ func (a *Appliance) planned(p storedPlan, c BackupChange) (storedPlan, error) {
 		p.Disk = *c.Disk
 	}
 	if c.Folder != nil && *c.Folder != p.Folder {
-		p.Folder, p.Mount = strings.TrimSpace(*c.Folder), ""
+		p.Folder, p.Mount, p.Same = strings.TrimSpace(*c.Folder), "", false
 		if p.Folder != "" {
 			if err := place.CheckFolder(p.Folder); err != nil {
 				return p, &PersonError{err}
 			}
-			var err error
-			if p.Mount, err = place.MountOf(p.Folder); err != nil {
+			ctx, cancel := limitedTry(ctx)
+			defer cancel()
+			found, err := a.findFolder(ctx, p.Folder)
+			if err != nil {
 				return p, a.refusedByPlace(err)
 			}
+			p.Mount, p.Same = found.mount, found.same
 		}
 	}
 	if c.Server == nil {
 		return p, nil
 	}
 	return a.plannedServer(p, *c.Server)
+}
+
+// foundFolder is what there is to know of a folder that somebody chooses.
+type foundFolder struct {
+	mount string
+	same  bool
+}
+
+func (a *Appliance) findFolder(ctx context.Context, dir string) (foundFolder, error) {
+	return place.Look(ctx, &a.patience, dir, func() (found foundFolder, err error) {
+		found.mount, err = place.MountOf(dir)
+		found.same = place.SameDisk(dir, a.dir.root)
+		return found, err
+	})
 }
 
 func (a *Appliance) plannedServer(p storedPlan, c ServerChange) (storedPlan, error) {
@@ -242,7 +261,7 @@ const tryTime = 20 * time.Second
 
 // tryChanged tries the places that a change brings.
 func (a *Appliance) tryChanged(ctx context.Context, c BackupChange, next storedPlan) error {
-	for _, p := range next.places(a.dir, a.network) {
+	for _, p := range next.places(a.dir, a.network, &a.patience) {
 		if p.Name == PlaceFolder && c.Folder != nil || p.Name == PlaceServer && c.Server != nil {
 			if err := a.try(ctx, p); err != nil {
 				return err
@@ -252,8 +271,12 @@ func (a *Appliance) tryChanged(ctx context.Context, c BackupChange, next storedP
 	return nil
 }
 
+func limitedTry(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, tryTime, &PersonError{errors.New("the place does not answer in time")})
+}
+
 func (a *Appliance) try(ctx context.Context, p BackupPlace) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, tryTime, &PersonError{errors.New("the place does not answer in time")})
+	ctx, cancel := limitedTry(ctx)
 	defer cancel()
 	return a.refusedByPlace(place.Try(ctx, p))
 }
@@ -262,7 +285,7 @@ func (a *Appliance) try(ctx context.Context, p BackupPlace) error {
 // away again. A refusal is a [*PersonError]; [ErrNoPlace] means that it is not in the
 // plan.
 func (a *Appliance) TryBackupPlace(ctx context.Context, name string) error {
-	all, err := plannedPlaces(ctx, a.dir, a.network, a.db)
+	all, err := plannedPlaces(ctx, a.dir, a.network, a.db, &a.patience)
 	if err != nil {
 		return err
 	}
@@ -277,25 +300,21 @@ func (a *Appliance) TryBackupPlace(ctx context.Context, name string) error {
 // ErrNoPlace says that backups are not brought to a place of that name.
 var ErrNoPlace = errors.New("backups are not brought there")
 
-// SharesDisk tells whether the folder of the plan is on the disk of the box, so that
-// it is lost together with it.
-func (a *Appliance) SharesDisk(folder string) bool { return place.SameDisk(folder, a.dir.root) }
-
 // plannedPlaces are the places of the plan as it is stored.
-func plannedPlaces(ctx context.Context, d dataDir, network string, db *sqlite.DB) ([]BackupPlace, error) {
+func plannedPlaces(ctx context.Context, d dataDir, network string, db *sqlite.DB, patience *place.Patience) ([]BackupPlace, error) {
 	p, _, err := readBackupPlan(ctx, db.Reader())
 	if err != nil {
 		return nil, err
 	}
-	return p.places(d, network), nil
+	return p.places(d, network, patience), nil
 }
 
-func (p storedPlan) places(d dataDir, network string) (all []BackupPlace) {
+func (p storedPlan) places(d dataDir, network string, patience *place.Patience) (all []BackupPlace) {
 	if p.Folder != "" {
-		all = append(all, BackupPlace{PlaceFolder, place.NewFolder(p.Folder, p.Mount)})
+		all = append(all, BackupPlace{PlaceFolder, patience.With(place.NewFolder(p.Folder, p.Mount))})
 	}
 	if p.Disk {
-		all = append(all, BackupPlace{PlaceDisk, place.NewDisk(BackupDisk, d.root)})
+		all = append(all, BackupPlace{PlaceDisk, patience.With(place.NewDisk(BackupDisk, d.root))})
 	}
 	if p.Server != nil {
 		all = append(all, BackupPlace{PlaceServer, place.NewSFTP(p.server(d, network))})

@@ -48,7 +48,7 @@ func (m *machine) Backups(ctx context.Context, before int64) (backupsView, error
 func (m *machine) placesOf(plan appliance.BackupPlan) []placeLine {
 	all := []placeLine{{Name: appliance.PlaceBox}}
 	if plan.Folder != "" {
-		all = append(all, placeLine{Name: appliance.PlaceFolder, Where: plan.Folder, Same: m.box.SharesDisk(plan.Folder)})
+		all = append(all, placeLine{Name: appliance.PlaceFolder, Where: plan.Folder, Same: plan.Same})
 	}
 	if plan.Disk {
 		all = append(all, placeLine{Name: appliance.PlaceDisk, Where: appliance.BackupDisk})
@@ -171,7 +171,7 @@ func (m *machine) BackupPlan(ctx context.Context) (v planView, line string, err 
 	}
 	v = planView{
 		Rev: p.Rev, Time: fmt.Sprintf("%02d:%02d", p.At/60, p.At%60), Folder: p.Folder, Disk: p.Disk, DiskAt: appliance.BackupDisk,
-		Same: p.Folder != "" && m.box.SharesDisk(p.Folder),
+		Same: p.Same,
 	}
 	if s := p.Server; s != nil {
 		v.Server = &serverView{s.Address, s.User, s.Folder, keyView(s.HostKey), s.ByPassword}

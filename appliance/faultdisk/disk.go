@@ -2,10 +2,12 @@ package faultdisk
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +39,20 @@ func Ext4(t testing.TB, size string) *Disk {
 	d.run("mount", "-o", "loop", d.image, d.Dir)
 	d.letGo()
 	return d
+}
+
+// Hanging mounts a disk that never answers, like one over the network whose machine is
+// off: it is in user space, and nobody is there. Calls hang until end, and fail then.
+func Hanging(t testing.TB) (dir string, end func()) {
+	t.Helper()
+	d := &Disk{Dir: t.TempDir(), t: t}
+	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	d.must(err)
+	end = sync.OnceFunc(func() { d.must(unix.Close(fuse)) })
+	d.must(unix.Mount("nobody", d.Dir, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fuse)))
+	d.letGo()
+	t.Cleanup(end)
+	return d.Dir, end
 }
 
 // letGo lets the folder be removed after the test.

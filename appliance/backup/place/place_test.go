@@ -43,6 +43,10 @@ func places(t *testing.T) map[string]func(t *testing.T) (backup.Place, string) {
 			dir := t.TempDir()
 			return NewFolder(dir, ""), dir
 		},
+		"folder with patience": func(t *testing.T) (backup.Place, string) {
+			dir := t.TempDir()
+			return new(Patience).With(NewFolder(dir, "")), dir
+		},
 		"SFTP with a password": remote(func(*keeper) {}, func(*Server) {}),
 		"SFTP that asks":       remote(func(k *keeper) { k.typed = true }, func(*Server) {}),
 		"SFTP with a key": remote(func(k *keeper) { k.key = line }, func(s *Server) {
